@@ -1,0 +1,1 @@
+"""Technologies behind the ports, unaware of each other; library errors end here."""

@@ -1,0 +1,1 @@
+"""Nouns and rules as frozen values and pure functions; no clock, no I/O, no logging."""

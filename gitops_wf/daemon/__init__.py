@@ -1,0 +1,1 @@
+"""The loops of one process and their supervisor; decides nothing about releases."""

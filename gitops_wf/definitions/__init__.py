@@ -1,0 +1,1 @@
+"""YAML text to core values, with errors that name file, line, field and the mend; no file access."""

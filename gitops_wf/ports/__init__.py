@@ -1,0 +1,1 @@
+"""Roles that the rules need played, as typing protocols and their plain values; no implementation."""

@@ -1,0 +1,1 @@
+"""A small Kubernetes API server on loopback; imports nothing of the rest."""

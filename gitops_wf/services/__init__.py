@@ -1,0 +1,1 @@
+"""Verbs: discover, advance, approve, query; they join the core to the ports."""
