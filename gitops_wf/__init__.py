@@ -1,1 +1,1 @@
-"""Git alone runs a release: a push deploys, an approval commit resumes, a revert rolls back."""
+"""A push deploys, an approval commit resumes, a revert rolls back: Git alone."""

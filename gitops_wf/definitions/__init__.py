@@ -1,1 +1,1 @@
-"""YAML text to core values, with errors that name file, line, field and the mend; no file access."""
+"""YAML text to core values; errors name file, line, field and mend; reads no files."""

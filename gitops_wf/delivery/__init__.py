@@ -1,1 +1,1 @@
-"""From a commit to objects on a cluster: render, plan, apply, prune, health, drift; over ports only."""
+"""From a commit to objects on a cluster, over ports: render, plan, apply, prune."""

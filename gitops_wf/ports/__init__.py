@@ -1,1 +1,1 @@
-"""Roles that the rules need played, as typing protocols and their plain values; no implementation."""
+"""Roles that the rules need played: protocols and plain values; no implementation."""
