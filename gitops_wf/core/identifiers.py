@@ -1,4 +1,4 @@
-"""Names of things that Git knows: text that only a parser or Git itself may coin."""
+"""Names of things as distinct types, so that one is never passed for another."""
 
 from typing import NewType
 
@@ -7,3 +7,30 @@ Sha = NewType("Sha", str)
 
 Oid = NewType("Oid", str)
 """Full id of any Git object (blob, tree, commit), in the same form."""
+
+RepositoryName = NewType("RepositoryName", str)
+EnvironmentName = NewType("EnvironmentName", str)
+"""An environment's name within its repository, such as ``prod`` or ``shop/prod``."""
+
+EnvironmentId = NewType("EnvironmentId", str)
+"""``<repository>/<environment name>``: unique in one daemon."""
+
+TargetName = NewType("TargetName", str)
+StepName = NewType("StepName", str)
+RunId = NewType("RunId", str)
+"""``<environment id>#<revision number>.<run ordinal>``."""
+
+
+def environment_id(repository: RepositoryName, name: EnvironmentName) -> EnvironmentId:
+    """Return the id of an environment; a repository's name holds no slash."""
+    return EnvironmentId(f"{repository}/{name}")
+
+
+def environment_name(environment: EnvironmentId) -> EnvironmentName:
+    """Return the name part of an environment's id."""
+    return EnvironmentName(environment.partition("/")[2])
+
+
+def repository_name(environment: EnvironmentId) -> RepositoryName:
+    """Return the repository part of an environment's id."""
+    return RepositoryName(environment.partition("/")[0])

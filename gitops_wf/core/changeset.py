@@ -1,0 +1,43 @@
+"""What one apply did, object by object."""
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gitops_wf.core.inventory import ObjectRef
+
+
+class Change(StrEnum):
+    """What happened to an object (Flux's words)."""
+
+    CREATED = "created"
+    CONFIGURED = "configured"
+    UNCHANGED = "unchanged"
+    DELETED = "deleted"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeEntry:
+    """One object and what happened to it."""
+
+    ref: ObjectRef
+    change: Change
+    message: str = ""
+
+    def __str__(self) -> str:
+        """Return ``Kind/namespace/name action``."""
+        return f"{self.ref} {self.change}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeSet:
+    """The result of an apply."""
+
+    entries: tuple[ChangeEntry, ...] = ()
+
+    def __str__(self) -> str:
+        """Return the counts that are not zero: ``2 created, 1 unchanged``."""
+        counts = Counter(entry.change for entry in self.entries)
+        parts = [f"{counts[change]} {change}" for change in Change if counts[change]]
+        return ", ".join(parts) or "nothing to apply"

@@ -1,0 +1,74 @@
+"""An environment as its folder declares it at one commit."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+from gitops_wf.core.identifiers import EnvironmentName, TargetName
+from gitops_wf.core.policy import Policy
+
+
+class Commits(StrEnum):
+    """What happens to a revision when a newer one arrives (design 3.2)."""
+
+    EVERY = "every"
+    LATEST = "latest"
+    STRICT = "strict"
+
+
+class OnRemove(StrEnum):
+    """What happens to an environment's objects when its folder goes."""
+
+    ORPHAN = "orphan"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class After:
+    """Another environment that must have succeeded first, and for how long."""
+
+    environment: EnvironmentName
+    soak: timedelta = timedelta()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """How often the released revision is compared, and what follows."""
+
+    interval: timedelta = timedelta(minutes=5)
+    self_heal: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """Which events of an environment go to which channel of the daemon config."""
+
+    channel: str
+    events: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """A folder of a repository with a workflow and targets, at one commit.
+
+    ``workflow_ref`` is a path from the repository's root, already resolved and
+    known to stay inside it. ``watch`` likewise.
+    """
+
+    name: EnvironmentName
+    folder: str
+    application: str = ""
+    targets: tuple[TargetName, ...] = ()
+    workflow_ref: str | None = None
+    after: tuple[After, ...] = ()
+    commits: Commits = Commits.EVERY
+    max_pending: int = 10
+    watch: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ("*.md",)
+    on_remove: OnRemove = OnRemove.ORPHAN
+    suspend: bool = False
+    prune: bool = True
+    allow_empty: bool = False
+    drift: Drift | None = None
+    notify: tuple[Subscription, ...] = ()
+    policy: Policy = field(default_factory=Policy)

@@ -1,0 +1,65 @@
+"""A revision: one environment at one commit, and what makes it a rollback."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from gitops_wf.core.environment import Environment
+from gitops_wf.core.identifiers import EnvironmentId, Sha
+from gitops_wf.core.phases import Phase
+from gitops_wf.core.workflow import Workflow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One environment at one commit; prints ``prod#12 main@sha1:4f1c2d9e``.
+
+    ``position`` is the commit's place in the walk of its branch, counted per
+    repository: what came first is a comparison of positions. ``released``
+    marks the last one that Succeeded. ``barred`` ones were rejected: their
+    inputs never again count as a rollback. ``environment_definition`` and
+    ``workflow`` are frozen here as they stood at the commit; an invalid
+    definition has neither and says why in ``message``.
+    """
+
+    environment: EnvironmentId
+    number: int
+    commit: Sha
+    branch: str
+    position: int
+    inputs: str
+    phase: Phase = Phase.PENDING
+    reason: str = ""
+    message: str = ""
+    rollback_of: int | None = None
+    reverts: tuple[Sha, ...] = ()
+    released: bool = False
+    barred: bool = False
+    author: str = ""
+    author_email: str = ""
+    subject: str = ""
+    source: str = ""
+    changed: tuple[str, ...] = ()
+    created: datetime
+    ended: datetime | None = None
+    environment_definition: Environment | None = None
+    workflow: Workflow | None = None
+
+    @property
+    def is_rollback(self) -> bool:
+        """Whether its content alone says that it goes back."""
+        return self.rollback_of is not None
+
+
+def rollback_of(inputs: str, earlier: Iterable[Revision]) -> int | None:
+    """Return the number of the newest earlier revision that it goes back to.
+
+    By content alone: its inputs equal those of a revision that Succeeded and
+    is not barred. What a commit message claims plays no part (design 3.3).
+    A barred inputs digest stays barred under every number that had it.
+    """
+    seen = [revision for revision in earlier if revision.inputs == inputs]
+    if any(revision.barred for revision in seen):
+        return None
+    good = [r.number for r in seen if r.phase is Phase.SUCCEEDED]
+    return max(good, default=None)

@@ -1,0 +1,129 @@
+"""A Kubernetes cluster, as a role: requests and answers as plain JSON."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gitops_wf.core.errors import TerminalError, TransientError
+from gitops_wf.core.identifiers import TargetName
+from gitops_wf.core.inventory import Manifest, ObjectRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiResource:
+    """How a kind is addressed: from the server's discovery documents."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    is_namespaced: bool
+
+    @property
+    def api_version(self) -> str:
+        """``apps/v1``, or ``v1`` in the core group."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+
+class ClusterUnavailableError(TransientError):
+    """The API server cannot be reached, is overloaded (429, 5xx) or hung up."""
+
+
+class ClusterRefusalError(TerminalError):
+    """The API server understood and said no: 400, 401, 403, 413, 422.
+
+    ``status`` is the HTTP status, ``causes`` the server's (field, message) pairs.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str,
+        status: int,
+        causes: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        super().__init__(message, reason=reason)
+        self.status = status
+        self.causes = tuple(causes)
+
+
+class ApplyConflictError(ClusterRefusalError):
+    """Other managers own fields of ours; each is named (409 on an apply)."""
+
+
+class ResourceConflictError(TransientError):
+    """Somebody wrote in between: a resourceVersion or uid did not match (409)."""
+
+
+class UnknownKindError(TerminalError):
+    """The server serves no such kind (yet)."""
+
+
+class Cluster(Protocol):
+    """One API server, seen with one identity.
+
+    Every method may raise ClusterUnavailableError, and ClusterRefusalError where
+    the server says no. Objects given back are as the server sent them.
+    """
+
+    def resource(self, api_version: str, kind: str) -> ApiResource:
+        """Return how a kind is addressed; UnknownKindError after a fresh discovery."""
+
+    def get(self, resource: ApiResource, namespace: str, name: str) -> Manifest | None:
+        """Return an object, or None."""
+
+    def list(
+        self, resource: ApiResource, namespace: str = "", label_selector: str = ""
+    ) -> Sequence[Manifest]:
+        """Return all objects of a kind, in one namespace or (empty) in all."""
+
+    def apply(
+        self, manifest: Manifest, *, force: bool = False, dry_run: bool = False
+    ) -> Manifest:
+        """Server-side apply with field manager ``gitops-wf``; ApplyConflictError."""
+
+    def create(self, manifest: Manifest) -> Manifest:
+        """Create an object; ResourceConflictError where one is there."""
+
+    def replace(self, manifest: Manifest) -> Manifest:
+        """Replace an object; ResourceConflictError by its resourceVersion."""
+
+    def delete(
+        self,
+        ref: ObjectRef,
+        version: str,
+        *,
+        uid: str = "",
+        propagation: str = "Background",
+    ) -> bool:
+        """Ask for an object's deletion; False where it was not there."""
+
+    def logs(
+        self, namespace: str, pod: str, *, container: str = "", tail: int = 50
+    ) -> str:
+        """Return the last lines of a pod's log; empty where there is none."""
+
+
+class Clusters(Protocol):
+    """The clusters that the daemon config names."""
+
+    def cluster(self, target: TargetName) -> Cluster:
+        """Return a target's cluster; TerminalError(TargetNotConfigured)."""
+
+    def namespace(self, target: TargetName) -> str:
+        """Return the namespace for objects that name none."""
+
+    def allowed(self, target: TargetName) -> "AllowList":
+        """Return what may be written there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowList:
+    """What a target takes; None allows all."""
+
+    namespaces: tuple[str, ...] | None = None
+    kinds: tuple[str, ...] | None = None
+
+
+Objects = Mapping[ObjectRef, Manifest]

@@ -1,0 +1,52 @@
+"""The durable queue that carries out attempts, looks and deliveries."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from gitops_wf.core.identifiers import EnvironmentId, RunId, StepName, TargetName
+from gitops_wf.ports.store import Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptWork:
+    """One attempt (look 0) or look of a step; begun ``delay`` after the commit."""
+
+    environment: EnvironmentId
+    run: RunId
+    step: StepName
+    attempt: int
+    look: int
+    target: TargetName | None
+    delay: timedelta = timedelta()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryWork:
+    """One try to send an outbox row's message."""
+
+    delivery: int
+    attempt: int
+    delay: timedelta = timedelta()
+
+
+Work = AttemptWork | DeliveryWork
+
+
+class Executor(Protocol):
+    """Carries out work at least once; only ids pass through it.
+
+    Work enqueued in a transaction exists if, and only if, that commits. What was
+    begun when the process died is begun again; the fencing token in our own rows
+    makes the repetition harmless.
+    """
+
+    def enqueue(self, transaction: Transaction, work: Work) -> None:
+        """Ask for work, in the caller's transaction."""
+
+    def start(self, carry_out: Callable[[Work], None]) -> None:
+        """Begin to carry out work, what an earlier process left behind included."""
+
+    def stop(self) -> None:
+        """Take no new work, let what runs end, and return."""

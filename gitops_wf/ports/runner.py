@@ -1,0 +1,135 @@
+"""Step types and their runners: look, act idempotently, return; never wait."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from gitops_wf.core.environment import Environment
+from gitops_wf.core.identifiers import StepName, TargetName
+from gitops_wf.core.message import Delivery, Message
+from gitops_wf.core.phases import Phase
+from gitops_wf.core.run import Subject
+from gitops_wf.ports.cluster import Clusters
+from gitops_wf.ports.content import Content
+from gitops_wf.ports.outbound import Outbound
+from gitops_wf.ports.secrets import Secrets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    """What an attempt or a look found.
+
+    ``phase`` is Running (look again after ``retry_after``), Suspended (until a
+    decision, or for ``retry_after`` where given), Succeeded, Failed (the answer is
+    no) or Errored (could not find out). ``is_final`` bars a retry that cannot
+    cure. ``outputs`` are plain JSON, what the step's ``outputs`` expressions see.
+    ``memo`` is given back at the next look. ``messages`` go through the outbox,
+    written with this result. A runner may also raise TransientError (as Errored,
+    tried again) or TerminalError (as Failed, final).
+    """
+
+    phase: Phase
+    message: str = ""
+    reason: str = ""
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    retry_after: timedelta | None = None
+    is_final: bool = False
+    memo: Mapping[str, Any] = field(default_factory=dict)
+    messages: tuple[Message, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepContext:
+    """What a runner is told.
+
+    ``properties`` is the validated model, expressions and inputs filled in.
+    ``key`` is the same for each repetition of one attempt: the idempotency key.
+    ``started`` is when the step's first attempt began. ``deliveries`` are the
+    outbox rows of this step's messages. ``variables`` is what an expression sees.
+    ``run_ordinal`` tells a retry's run from the first. ``other_steps`` are the
+    names of steps whose objects stay in the inventory.
+    """
+
+    subject: Subject
+    environment: Environment
+    run: str
+    run_ordinal: int
+    step: StepName
+    attempt: int
+    look: int
+    target: TargetName | None
+    properties: BaseModel
+    key: str
+    now: datetime
+    started: datetime
+    memo: Mapping[str, Any]
+    deliveries: tuple[Delivery, ...]
+    variables: Mapping[str, Any]
+    workflow_steps: tuple[StepName, ...]
+
+
+class StepRunner(Protocol):
+    """Carries out one step type. It never sleeps and keeps nothing between calls."""
+
+    def attempt(self, context: StepContext) -> StepResult:
+        """Act, idempotently."""
+
+    def look(self, context: StepContext) -> StepResult:
+        """See how what the attempt started is doing; only reads."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What the daemon offers to step types; each takes what it needs.
+
+    ``instance`` is the daemon's name, as inventories carry it; ``channels`` are
+    the notification channels of the daemon config by name.
+    """
+
+    clusters: Clusters
+    content: Content
+    outbound: Outbound
+    secrets: Secrets
+    instance: str
+    channels: Mapping[str, Mapping[str, Any]]
+
+
+def writes_nowhere(
+    _properties: BaseModel, _environment: Environment
+) -> tuple[TargetName, ...]:
+    """Return no target: for step types that write to none."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepType:
+    """A kind of step: its properties, its runner and what the engine must know.
+
+    ``targets`` says which targets a step writes to, with gates and queues in mind;
+    more than one makes a sub-step run for each, in order. ``output_roots`` are the
+    names that the step's ``outputs`` expressions may start from.
+    ``check(properties, environment, path_exists)`` reports problems that need more
+    than the model, as (property path, message).
+    """
+
+    name: str
+    properties: type[BaseModel]
+    make: Callable[[Capabilities], StepRunner]
+    default_timeout: timedelta
+    aliases: tuple[str, ...] = ()
+    targets: Callable[[BaseModel, Environment], tuple[TargetName, ...]] = writes_nowhere
+    output_roots: tuple[str, ...] = ()
+    summary: str = ""
+
+
+class StepCatalogue(Protocol):
+    """The step types that are installed."""
+
+    def get(self, name: str) -> StepType | None:
+        """Return a type by its name or an alias."""
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names, sorted, aliases not among them."""

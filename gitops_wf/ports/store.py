@@ -1,0 +1,202 @@
+"""The store: rows of revisions, runs, decisions, messages and events."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from gitops_wf.core.decision import Decision
+from gitops_wf.core.environment import Environment
+from gitops_wf.core.event import Event
+from gitops_wf.core.identifiers import (
+    EnvironmentId,
+    EnvironmentName,
+    RepositoryName,
+    RunId,
+    Sha,
+    StepName,
+)
+from gitops_wf.core.inventory import Inventory
+from gitops_wf.core.message import Delivery
+from gitops_wf.core.revision import Revision
+from gitops_wf.core.run import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryRecord:
+    """How far a repository's branch was walked, and how the last poll went.
+
+    ``position`` counts walked first-parent commits; ``failures`` polls in a row.
+    """
+
+    name: RepositoryName
+    url: str
+    branch: str
+    cursor: Sha | None = None
+    position: int = 0
+    condition: str = ""
+    failures: int = 0
+    polled: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentRecord:
+    """An environment as it stands at the cursor.
+
+    ``inputs`` is the digest at the cursor, ``paths`` what the digest is made of
+    (folder first, then watched paths), ``folders`` every folder that it ever had,
+    newest first. ``conditions`` are what is wrong with it beside its revisions,
+    by kind (``ApprovalsUnreadable``, ``Paused``, …). ``definition`` is the last
+    readable one. ``is_removed`` says that its folder is gone.
+    """
+
+    id: EnvironmentId
+    repository: RepositoryName
+    name: EnvironmentName
+    folder: str
+    folders: tuple[str, ...] = ()
+    inputs: str = ""
+    paths: tuple[str, ...] = ()
+    definition: Environment | None = None
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    is_removed: bool = False
+    last_number: int = 0
+
+
+class Reader(Protocol):
+    """What can be asked of the store; lists come newest first unless said."""
+
+    def repository(self, name: RepositoryName) -> RepositoryRecord | None:
+        """Return a repository's record."""
+
+    def repositories(self) -> Sequence[RepositoryRecord]:
+        """Return all repositories, by name."""
+
+    def environment(self, environment: EnvironmentId) -> EnvironmentRecord | None:
+        """Return an environment's record."""
+
+    def environments(
+        self, repository: RepositoryName | None = None
+    ) -> Sequence[EnvironmentRecord]:
+        """Return all environments (of a repository), by id."""
+
+    def revision(self, environment: EnvironmentId, number: int) -> Revision | None:
+        """Return a revision."""
+
+    def revisions(
+        self,
+        environment: EnvironmentId | None = None,
+        *,
+        limit: int | None = None,
+    ) -> Sequence[Revision]:
+        """Return revisions, newest first."""
+
+    def unfinished_revisions(self, environment: EnvironmentId) -> Sequence[Revision]:
+        """Return the revisions that have not ended, oldest first."""
+
+    def run(self, run: RunId) -> Run | None:
+        """Return a run."""
+
+    def active_run(self, environment: EnvironmentId) -> Run | None:
+        """Return the environment's one run that has not ended."""
+
+    def runs(
+        self,
+        environment: EnvironmentId | None = None,
+        *,
+        number: int | None = None,
+        limit: int | None = None,
+    ) -> Sequence[Run]:
+        """Return runs, newest first."""
+
+    def due(self, now: datetime) -> Sequence[EnvironmentId]:
+        """Return the environments that have something due by now."""
+
+    def next_due(self) -> datetime | None:
+        """Return when the next thing is due, if anything is."""
+
+    def decisions(
+        self,
+        environment: EnvironmentId | None = None,
+        *,
+        number: int | None = None,
+        limit: int | None = None,
+    ) -> Sequence[Decision]:
+        """Return decisions, newest first."""
+
+    def deliveries(self, run: RunId, step: StepName) -> Sequence[Delivery]:
+        """Return the messages of a step run, oldest first."""
+
+    def delivery(self, delivery: int) -> Delivery | None:
+        """Return one outbox row."""
+
+    def events(
+        self,
+        environment: EnvironmentId | None = None,
+        *,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> Sequence[Event]:
+        """Return events, oldest first, from past an id on; the last ``limit``."""
+
+    def inventory(self, environment: EnvironmentId, target: str) -> Inventory | None:
+        """Return the store's copy of an inventory: for display, not the truth."""
+
+
+class Transaction(Reader, Protocol):
+    """A unit of work: all of it is stored, or nothing."""
+
+    def lock_environment(self, environment: EnvironmentId) -> bool:
+        """Hold the environment's row until the end; False where it is not there.
+
+        The first statement of whatever changes its revisions, runs or decisions:
+        the same on SQLite and PostgreSQL (an UPDATE takes the row's lock).
+        """
+
+    def save_repository(self, record: RepositoryRecord) -> None:
+        """Insert or update."""
+
+    def save_environment(self, record: EnvironmentRecord) -> None:
+        """Insert or update."""
+
+    def set_due(self, environment: EnvironmentId, due: datetime | None) -> None:
+        """Say when the environment must be looked at again, whatever happens."""
+
+    def save_revision(self, revision: Revision) -> None:
+        """Insert or update, by environment and number."""
+
+    def save_run(self, run: Run) -> None:
+        """Insert, or update where the stored seq is one less than the run's.
+
+        Errors: InvalidTransitionError where it is not, or where the environment
+        already has another run that has not ended (a unique index says so).
+        """
+
+    def save_decision(self, decision: Decision) -> Decision:
+        """Insert (id 0) or update; the id comes back.
+
+        The same environment, key and person is one row: an insert of it again
+        returns the stored one unchanged.
+        """
+
+    def add_event(self, event: Event) -> None:
+        """Append an event."""
+
+    def save_delivery(self, delivery: Delivery) -> Delivery:
+        """Insert (id 0) or update; the id comes back. The same key is one row."""
+
+    def save_inventory(
+        self, environment: EnvironmentId, target: str, inventory: Inventory
+    ) -> None:
+        """Replace the store's copy."""
+
+
+class Store(Protocol):
+    """The daemon's memory. Nothing in it is truth that Git or a cluster lacks."""
+
+    def read(self) -> AbstractContextManager[Reader]:
+        """One consistent look."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """A unit of work; retried by the caller on TransientError."""
