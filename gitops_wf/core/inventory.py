@@ -1,7 +1,8 @@
 """The objects that an environment owns on a target."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 Manifest = Mapping[str, Any]
@@ -52,12 +53,23 @@ class InventoryEntry:
 class Inventory:
     """What an environment owns on one target.
 
-    ``instance`` is the daemon that wrote it, ``inputs`` the digest of the last
-    revision that completed there, ``number`` its number.
+    ``instance`` is the daemon that wrote it, and ``written`` when. ``number`` and
+    ``commit`` are of the newest revision that was applied there; ``completed`` is,
+    for each step, the inputs digest of the revision that it last completed.
     """
 
     entries: tuple[InventoryEntry, ...] = ()
     instance: str = ""
+    written: datetime | None = None
     number: int = 0
     commit: str = ""
-    inputs: str = ""
+    completed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> str:
+        """The inputs digest that every step completed, or empty."""
+        digests = set(self.completed.values())
+        owners = {entry.step for entry in self.entries}
+        if len(digests) != 1 or owners - set(self.completed):
+            return ""
+        return digests.pop()

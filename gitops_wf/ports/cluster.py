@@ -1,6 +1,6 @@
 """A Kubernetes cluster, as a role: requests and answers as plain JSON."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,7 +49,10 @@ class ClusterRefusalError(TerminalError):
 
 
 class ApplyConflictError(ClusterRefusalError):
-    """Other managers own fields of ours; each is named (409 on an apply)."""
+    """Other managers own fields of ours; each is named (409 on an apply).
+
+    ``causes`` are (field, manager) pairs here.
+    """
 
 
 class ResourceConflictError(TransientError):
@@ -58,6 +61,14 @@ class ResourceConflictError(TransientError):
 
 class UnknownKindError(TerminalError):
     """The server serves no such kind (yet)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What an apply left on the server, and whether it was not there before."""
+
+    manifest: Manifest
+    is_created: bool
 
 
 class Cluster(Protocol):
@@ -80,7 +91,7 @@ class Cluster(Protocol):
 
     def apply(
         self, manifest: Manifest, *, force: bool = False, dry_run: bool = False
-    ) -> Manifest:
+    ) -> Applied:
         """Server-side apply with field manager ``gitops-wf``; ApplyConflictError."""
 
     def create(self, manifest: Manifest) -> Manifest:
@@ -124,6 +135,3 @@ class AllowList:
 
     namespaces: tuple[str, ...] | None = None
     kinds: tuple[str, ...] | None = None
-
-
-Objects = Mapping[ObjectRef, Manifest]

@@ -12,8 +12,10 @@ from gitops_wf.core.identifiers import StepName, TargetName
 from gitops_wf.core.message import Delivery, Message
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.run import Subject
+from gitops_wf.core.secret import Secret
 from gitops_wf.ports.cluster import Clusters
 from gitops_wf.ports.content import Content
+from gitops_wf.ports.manifests import ManifestReader, reads_no_manifests
 from gitops_wf.ports.outbound import Outbound
 from gitops_wf.ports.secrets import Secrets
 
@@ -49,8 +51,10 @@ class StepContext:
     ``key`` is the same for each repetition of one attempt: the idempotency key.
     ``started`` is when the step's first attempt began. ``deliveries`` are the
     outbox rows of this step's messages. ``variables`` is what an expression sees.
-    ``run_ordinal`` tells a retry's run from the first. ``other_steps`` are the
-    names of steps whose objects stay in the inventory.
+    ``run_ordinal`` tells a retry's run from the first. ``workflow_steps`` are the
+    names of all steps of the run. ``step_files`` are the paths from the
+    repository's root that steps use themselves (StepType.files) and that are
+    therefore never delivered.
     """
 
     subject: Subject
@@ -69,6 +73,7 @@ class StepContext:
     deliveries: tuple[Delivery, ...]
     variables: Mapping[str, Any]
     workflow_steps: tuple[StepName, ...]
+    step_files: tuple[str, ...] = ()
 
 
 class StepRunner(Protocol):
@@ -85,8 +90,10 @@ class StepRunner(Protocol):
 class Capabilities:
     """What the daemon offers to step types; each takes what it needs.
 
-    ``instance`` is the daemon's name, as inventories carry it; ``channels`` are
-    the notification channels of the daemon config by name.
+    ``instance`` is the daemon's name, as inventories carry it; ``adopt`` lets it
+    take over what another instance owns. ``channels`` are the notification
+    channels of the daemon config by name. ``digest_key`` keys the digests of
+    Secret values.
     """
 
     clusters: Clusters
@@ -95,12 +102,20 @@ class Capabilities:
     secrets: Secrets
     instance: str
     channels: Mapping[str, Mapping[str, Any]]
+    manifests: ManifestReader = reads_no_manifests
+    adopt: bool = False
+    digest_key: Secret = Secret("")
 
 
 def writes_nowhere(
     _properties: BaseModel, _environment: Environment
 ) -> tuple[TargetName, ...]:
     """Return no target: for step types that write to none."""
+    return ()
+
+
+def uses_no_files(_properties: BaseModel, _environment: Environment) -> tuple[str, ...]:
+    """Return no path: for step types that use no files of the environment."""
     return ()
 
 
@@ -111,8 +126,7 @@ class StepType:
     ``targets`` says which targets a step writes to, with gates and queues in mind;
     more than one makes a sub-step run for each, in order. ``output_roots`` are the
     names that the step's ``outputs`` expressions may start from.
-    ``check(properties, environment, path_exists)`` reports problems that need more
-    than the model, as (property path, message).
+    ``files`` says which files, from the repository's root, a step uses.
     """
 
     name: str
@@ -121,6 +135,7 @@ class StepType:
     default_timeout: timedelta
     aliases: tuple[str, ...] = ()
     targets: Callable[[BaseModel, Environment], tuple[TargetName, ...]] = writes_nowhere
+    files: Callable[[BaseModel, Environment], tuple[str, ...]] = uses_no_files
     output_roots: tuple[str, ...] = ()
     summary: str = ""
 
