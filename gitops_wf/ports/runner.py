@@ -86,6 +86,10 @@ class StepRunner(Protocol):
         """See how what the attempt started is doing; only reads."""
 
 
+NO_KEY = Secret("")
+"""The key of a program that computes no digests of Secret values."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
     """What the daemon offers to step types; each takes what it needs.
@@ -104,7 +108,7 @@ class Capabilities:
     channels: Mapping[str, Mapping[str, Any]]
     manifests: ManifestReader = reads_no_manifests
     adopt: bool = False
-    digest_key: Secret = Secret("")
+    digest_key: Secret = NO_KEY
 
 
 def writes_nowhere(
