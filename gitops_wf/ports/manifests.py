@@ -19,7 +19,7 @@ class Document:
 class ManifestReader(Protocol):
     """Parses a file within the caps on bytes, documents, depth and aliases."""
 
-    def __call__(self, path: str, data: bytes) -> Sequence[Document]:
+    def __call__(self, path: str, data: bytes, /) -> Sequence[Document]:
         """Return the documents that are not empty; DefinitionError names the line."""
 
 
