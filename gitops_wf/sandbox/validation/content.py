@@ -1,0 +1,374 @@
+"""Rules of each kind's own fields."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from gitops_wf.sandbox.objects import Manifest, metadata, namespace_of
+from gitops_wf.sandbox.resources import Resource
+from gitops_wf.sandbox.statuses import (
+    StatusCause,
+    invalid_value,
+    required,
+    unsupported,
+)
+from gitops_wf.sandbox.validation.names import (
+    LABEL_1035_TEXT,
+    LABEL_1123_TEXT,
+    is_label,
+    is_label_1035,
+    label_causes,
+)
+
+_CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
+_CONFIG_KEY_TEXT = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. "
+    "'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is "
+    "'[-._a-zA-Z0-9]+')"
+)
+_DATA_BYTES = 1024 * 1024
+_SECRET_KEYS = {
+    "kubernetes.io/basic-auth": (),
+    "kubernetes.io/dockercfg": (".dockercfg",),
+    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+}
+_SERVICE_TYPES = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"]
+_SELECTOR_MISMATCH = "`selector` does not match template `labels`"
+
+
+def go_json(value: Any) -> str:
+    """A value as the server prints it in an error: compact, keys in order."""
+    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+
+
+def content(resource: Resource, manifest: Manifest) -> list[StatusCause]:
+    """What is wrong with the object's own fields."""
+    rule = _RULES.get(resource.qualified)
+    return rule(manifest) if rule else []
+
+
+def _config_map(manifest: Manifest) -> list[StatusCause]:
+    causes = []
+    size = 0
+    for field in ("data", "binaryData"):
+        for key, value in sorted((manifest.get(field) or {}).items()):
+            size += len((value or "").encode())
+            causes += _config_key(f"{field}[{key}]", key)
+    for key in sorted(manifest.get("data") or {}):
+        if key in (manifest.get("binaryData") or {}):
+            causes.append(invalid_value("data", f'"{key}"', f"duplicate of key {key}"))
+    if size > _DATA_BYTES:
+        causes.append(_too_much())
+    return causes
+
+
+def _config_key(field: str, key: str) -> list[StatusCause]:
+    if _CONFIG_KEY.fullmatch(key) and key not in (".", ".."):
+        return []
+    return [invalid_value(field, f'"{key}"', _CONFIG_KEY_TEXT)]
+
+
+def _too_much() -> StatusCause:
+    return StatusCause(
+        field="[]",
+        reason="FieldValueTooLong",
+        message=f"Too long: may not be more than {_DATA_BYTES} bytes",
+    )
+
+
+def _secret(manifest: Manifest) -> list[StatusCause]:
+    data = manifest.get("data") or {}
+    causes = []
+    for key in sorted(data):
+        causes += _config_key(f"data[{key}]", key)
+    if sum(len(value or "") * 3 // 4 for value in data.values()) > _DATA_BYTES:
+        causes.append(
+            StatusCause(
+                field="data",
+                reason="FieldValueTooLong",
+                message=f"Too long: may not be more than {_DATA_BYTES} bytes",
+            )
+        )
+    kind = manifest.get("type", "Opaque")
+    for key in _SECRET_KEYS.get(kind, ()):
+        if key not in data:
+            causes.append(required(f"data[{key}]"))
+        elif key.startswith(".docker"):
+            causes += _docker_config(key, data[key])
+    if (
+        kind == "kubernetes.io/basic-auth"
+        and "username" not in data
+        and "password" not in data
+    ):
+        causes += [required("data[username]"), required("data[password]")]
+    return causes
+
+
+def _docker_config(key: str, encoded: str) -> list[StatusCause]:
+    text = base64.b64decode(encoded or "").decode(errors="replace")
+    try:
+        json.loads(text)
+    except ValueError:
+        return [
+            invalid_value(
+                f"data[{key}]",
+                '"<secret contents redacted>"',
+                go_json_error(text),
+            )
+        ]
+    return []
+
+
+def go_json_error(text: str) -> str:
+    """What Go's decoder says about text that is not JSON."""
+    stripped = text.lstrip()
+    if not stripped:
+        return "unexpected end of JSON input"
+    for literal in ("null", "true", "false"):
+        if stripped[0] == literal[0]:
+            for at in range(1, len(literal)):
+                if at >= len(stripped):
+                    return "unexpected end of JSON input"
+                if stripped[at] != literal[at]:
+                    return (
+                        f"invalid character '{stripped[at]}' in literal {literal} "
+                        f"(expecting '{literal[at]}')"
+                    )
+    if stripped[0] == "{" and len(stripped) > 1 and stripped[1] not in ' "}\n\t\r':
+        return (
+            f"invalid character '{stripped[1]}' looking for beginning of object key "
+            "string"
+        )
+    if stripped[0] in '{["' or stripped[0].isdigit():
+        return "unexpected end of JSON input"
+    return f"invalid character '{stripped[0]}' looking for beginning of value"
+
+
+def _service(manifest: Manifest) -> list[StatusCause]:
+    spec = manifest.get("spec") or {}
+    ports = spec.get("ports") or []
+    kind = spec.get("type", "ClusterIP")
+    causes = []
+    if not ports and kind != "ExternalName" and spec.get("clusterIP") != "None":
+        causes.append(required("spec.ports"))
+    for index, port in enumerate(ports):
+        causes += _service_port(f"spec.ports[{index}]", port, named=len(ports) > 1)
+    if kind not in _SERVICE_TYPES:
+        causes.append(unsupported("spec.type", f'"{kind}"', _SERVICE_TYPES))
+    if kind == "ExternalName" and not spec.get("externalName"):
+        causes.append(required("spec.externalName"))
+    causes += label_causes(spec.get("selector") or {}, "spec.selector")
+    return causes
+
+
+def _service_port(
+    field: str, port: dict[str, Any], *, named: bool
+) -> list[StatusCause]:
+    causes = []
+    name = port.get("name") or ""
+    if named and not name:
+        causes.append(required(f"{field}.name"))
+    elif name and not is_label(name):
+        causes.append(invalid_value(f"{field}.name", f'"{name}"', LABEL_1123_TEXT))
+    number = port.get("port", 0)
+    if not 1 <= number <= 65535:
+        causes.append(
+            invalid_value(
+                f"{field}.port", str(number), "must be between 1 and 65535, inclusive"
+            )
+        )
+    return causes
+
+
+def _new_service_name(manifest: Manifest) -> list[StatusCause]:
+    # Released in 1.36: Services follow the label rule that Namespaces have.
+    name = metadata(manifest).get("name") or ""
+    if is_label_1035(name) or is_label(name):
+        return []
+    return [invalid_value("metadata.name", f'"{name}"', LABEL_1035_TEXT)]
+
+
+def selector_labels_match(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    """Whether a label selector of an object selects these labels."""
+    for key, value in (selector.get("matchLabels") or {}).items():
+        if labels.get(key) != value:
+            return False
+    for term in selector.get("matchExpressions") or []:
+        key, values = term.get("key"), term.get("values") or []
+        match term.get("operator"):
+            case "In":
+                fits = labels.get(key) in values and key in labels
+            case "NotIn":
+                fits = key not in labels or labels[key] not in values
+            case "Exists":
+                fits = key in labels
+            case "DoesNotExist":
+                fits = key not in labels
+            case _:
+                fits = False
+        if not fits:
+            return False
+    return True
+
+
+def _workload(manifest: Manifest) -> list[StatusCause]:
+    spec = manifest.get("spec") or {}
+    causes = []
+    replicas = spec.get("replicas", 1)
+    if isinstance(replicas, int) and replicas < 0:
+        causes.append(not_negative("spec.replicas", replicas))
+    selector = spec.get("selector")
+    template = spec.get("template") or {}
+    labels = metadata(template).get("labels")
+    if not selector:
+        causes.append(required("spec.selector"))
+    if not selector or not selector_labels_match(selector, labels or {}):
+        causes.append(
+            invalid_value(
+                "spec.template.metadata.labels", go_json(labels), _SELECTOR_MISMATCH
+            )
+        )
+    causes += label_causes(labels or {}, "spec.template.labels")
+    causes += pod_spec(template.get("spec") or {}, "spec.template.spec")
+    policy = (template.get("spec") or {}).get("restartPolicy", "Always")
+    if policy != "Always":
+        causes.append(
+            unsupported("spec.template.spec.restartPolicy", f'"{policy}"', ["Always"])
+        )
+    return causes
+
+
+def not_negative(field: str, value: int) -> StatusCause:
+    """A number below zero."""
+    return invalid_value(field, str(value), "must be greater than or equal to 0")
+
+
+def pod_spec(spec: dict[str, Any], field: str) -> list[StatusCause]:
+    """What is wrong with a Pod's spec."""
+    causes = []
+    containers = spec.get("containers") or []
+    if not containers:
+        causes.append(required(f"{field}.containers"))
+    seen: set[str] = set()
+    for group in ("initContainers", "containers"):
+        for index, container in enumerate(spec.get(group) or []):
+            causes += _container(container, f"{field}.{group}[{index}]", seen)
+    return causes
+
+
+def _container(
+    container: dict[str, Any], field: str, seen: set[str]
+) -> list[StatusCause]:
+    causes = []
+    name = container.get("name") or ""
+    if not name:
+        causes.append(required(f"{field}.name"))
+    elif not is_label(name):
+        causes.append(invalid_value(f"{field}.name", f'"{name}"', LABEL_1123_TEXT))
+    elif name in seen:
+        causes.append(
+            StatusCause(
+                field=f"{field}.name",
+                reason="FieldValueDuplicate",
+                message=f'Duplicate value: "{name}"',
+            )
+        )
+    seen.add(name)
+    if not container.get("image"):
+        causes.append(required(f"{field}.image"))
+    for index, port in enumerate(container.get("ports") or []):
+        number = port.get("containerPort", 0)
+        if not number:
+            causes.append(required(f"{field}.ports[{index}].containerPort"))
+        elif not 1 <= number <= 65535:
+            causes.append(
+                invalid_value(
+                    f"{field}.ports[{index}].containerPort",
+                    str(number),
+                    "must be between 1 and 65535, inclusive",
+                )
+            )
+    for index, variable in enumerate(container.get("env") or []):
+        if not variable.get("name"):
+            causes.append(required(f"{field}.env[{index}].name"))
+    return causes
+
+
+def _job(manifest: Manifest) -> list[StatusCause]:
+    spec = manifest.get("spec") or {}
+    template = spec.get("template") or {}
+    causes = []
+    for key in ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit"):
+        value = spec.get(key)
+        if isinstance(value, int) and value < 0:
+            causes.append(not_negative(f"spec.{key}", value))
+    uid = metadata(manifest).get("uid")
+    selector = spec.get("selector") or {}
+    generated = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
+    if not spec.get("manualSelector") and selector != generated:
+        causes.append(
+            invalid_value(
+                "spec.selector", go_json(selector), "`selector` not auto-generated"
+            )
+        )
+    labels = metadata(template).get("labels") or {}
+    if not selector_labels_match(selector, labels):
+        causes.append(
+            invalid_value(
+                "spec.template.metadata.labels", go_json(labels), _SELECTOR_MISMATCH
+            )
+        )
+    causes += pod_spec(template.get("spec") or {}, "spec.template.spec")
+    policy = (template.get("spec") or {}).get("restartPolicy") or ""
+    if policy not in ("Never", "OnFailure"):
+        causes.append(
+            required(
+                "spec.template.spec.restartPolicy", 'valid values: "OnFailure", "Never"'
+            )
+            if not policy
+            else unsupported(
+                "spec.template.spec.restartPolicy",
+                f'"{policy}"',
+                ["OnFailure", "Never"],
+            )
+        )
+    return causes
+
+
+def _pod(manifest: Manifest) -> list[StatusCause]:
+    return pod_spec(manifest.get("spec") or {}, "spec")
+
+
+def _event(manifest: Manifest) -> list[StatusCause]:
+    about = manifest.get("involvedObject") or {}
+    namespace = namespace_of(manifest)
+    wanted = about.get("namespace") or ""
+    if wanted == namespace or (not wanted and namespace == "default"):
+        return []
+    if not wanted and "eventTime" in manifest and manifest["eventTime"]:
+        return []
+    return [
+        invalid_value(
+            "involvedObject.namespace", f'"{wanted}"', "does not match event.namespace"
+        )
+    ]
+
+
+_RULES: dict[str, Callable[[Manifest], list[StatusCause]]] = {
+    "configmaps": _config_map,
+    "daemonsets.apps": _workload,
+    "deployments.apps": _workload,
+    "events": _event,
+    "jobs.batch": _job,
+    "pods": _pod,
+    "replicasets.apps": _workload,
+    "secrets": _secret,
+    "services": _service,
+    "statefulsets.apps": _workload,
+}
