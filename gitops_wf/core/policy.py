@@ -4,11 +4,12 @@ A repository's own files may only tighten what the daemon config says; `tighten`
 is the one place where the two meet.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from fnmatch import fnmatchcase
 
-from gitops_wf.core.identifiers import TargetName
+from gitops_wf.core.identifiers import EnvironmentId, TargetName, environment_name
 
 
 class Identity(StrEnum):
@@ -73,7 +74,7 @@ def tighten(outer: Policy, inner: Policy) -> Policy:
         min_approvals=max(outer.min_approvals, inner.min_approvals),
         allow_author=outer.allow_author and inner.allow_author,
         identity=max(outer.identity, inner.identity, key=_LEVEL.__getitem__),
-        bots=outer.bots,
+        bots=(*outer.bots, *(b for b in inner.bots if b not in outer.bots)),
     )
 
 
@@ -85,3 +86,51 @@ def is_quorum(policy: Policy, people: Iterable[str]) -> bool:
 def satisfies(needed: Identity, evidence: Identity) -> bool:
     """Whether evidence of one level is enough where another is needed."""
     return _LEVEL[evidence] >= _LEVEL[needed]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRule:
+    """What the daemon config says of the environments whose name matches a glob.
+
+    ``targets`` are those that they may use; None allows all.
+    """
+
+    environments: tuple[str, ...]
+    policy: Policy = Policy()
+    targets: tuple[str, ...] | None = None
+
+    def applies_to(self, environment: EnvironmentId) -> bool:
+        """Whether a glob matches the name, or the name with its repository's.
+
+        Both, since every rule that applies can only tighten.
+        """
+        names = (environment, environment_name(environment))
+        return any(fnmatchcase(n, glob) for n in names for glob in self.environments)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rulebook:
+    """All policies and gates of the daemon config; every matching rule counts."""
+
+    rules: tuple[PolicyRule, ...] = ()
+    gates: Mapping[TargetName, Gate] = field(default_factory=dict)
+
+    def policy_for(self, environment: EnvironmentId) -> Policy:
+        """Return what all rules for an environment demand together."""
+        policy = Policy()
+        for rule in self.rules:
+            if rule.applies_to(environment):
+                policy = tighten(policy, rule.policy)
+        return policy
+
+    def may_use(self, environment: EnvironmentId, target: TargetName) -> bool:
+        """Whether an environment may name a target at all."""
+        return all(
+            rule.targets is None or any(fnmatchcase(target, g) for g in rule.targets)
+            for rule in self.rules
+            if rule.applies_to(environment)
+        )
+
+    def gates_for(self, targets: Iterable[TargetName]) -> tuple[Gate, ...]:
+        """Return the gates of these targets."""
+        return tuple(self.gates[t] for t in dict.fromkeys(targets) if t in self.gates)

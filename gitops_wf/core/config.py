@@ -1,0 +1,94 @@
+"""The daemon config as values: what the platform team trusts the daemon with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from gitops_wf.core.environment import Subscription
+from gitops_wf.core.grants import SecretGrant
+from gitops_wf.core.identifiers import RepositoryName, TargetName
+from gitops_wf.core.policy import Rulebook
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthConfig:
+    """Which secrets open a repository; each is the name of a secret of the config.
+
+    ``kind`` is basic, bearer or ssh; ``known_hosts`` is a file's path.
+    """
+
+    kind: str
+    username: str = ""
+    secret: str = ""
+    known_hosts: str = ""
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryConfig:
+    """A watched branch, and which of its folders are environments.
+
+    ``environments`` are globs, with ``!`` for those to leave out. ``targets`` are
+    what an environment uses that names none. ``allowed_signers`` is a file's path.
+    """
+
+    name: RepositoryName
+    url: str
+    branch: str = "main"
+    interval: timedelta = timedelta(seconds=60)
+    environments: tuple[str, ...] = ("envs/*",)
+    implicit: bool = False
+    targets: tuple[TargetName, ...] = ()
+    auth: AuthConfig | None = None
+    allowed_signers: str = ""
+    allow_http: bool = False
+
+
+class TargetKind(StrEnum):
+    """Where a target's API server is, or whether it is only a folder."""
+
+    SANDBOX = "sandbox"
+    KUBECONFIG = "kubeconfig"
+    IN_CLUSTER = "inCluster"
+    DIRECTORY = "directory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetConfig:
+    """A cluster and the namespace for objects that name none.
+
+    ``path`` is the kubeconfig's or the directory's. None in the allow-lists allows
+    all.
+    """
+
+    name: TargetName
+    kind: TargetKind
+    path: str = ""
+    context: str = ""
+    namespace: str = "default"
+    namespaces: tuple[str, ...] | None = None
+    kinds: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonConfig:
+    """All of ``gitops-wf.yaml``; paths in it are absolute by now.
+
+    ``store`` is an SQLAlchemy URL, ``directory`` where clones and the sandbox live,
+    ``instance`` the name that inventories carry.
+    """
+
+    path: str
+    directory: str
+    store: str
+    instance: str
+    repositories: tuple[RepositoryConfig, ...]
+    targets: Mapping[TargetName, TargetConfig]
+    rulebook: Rulebook = field(default_factory=Rulebook)
+    secrets: Mapping[str, SecretGrant] = field(default_factory=dict)
+    channels: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    notify: tuple[Subscription, ...] = ()
+    hub: TargetName | None = None
+    server: str = ""

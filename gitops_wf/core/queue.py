@@ -1,0 +1,93 @@
+"""Which revision of an environment runs, and which end without having run.
+
+The rules of superseding stand here and nowhere else (design 3.2 and 3.3):
+
+- A rollback goes first: it supersedes every older revision that has not ended,
+  running ones included, under every policy.
+- ``latest``: the newest wins; every older one is superseded.
+- ``every``: each runs, in order; but a run that waits for an approval is superseded
+  when a newer revision is pending, and when more than ``max_pending`` wait, all but
+  the newest are.
+- ``strict``: each runs, in order, waiting included.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gitops_wf.core.environment import Commits
+from gitops_wf.core.phases import Phase
+from gitops_wf.core.revision import Revision
+from gitops_wf.core.run import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """What follows for an environment's revisions that have not ended.
+
+    ``superseded`` are those that never run, each with the number of the one that
+    took its place; ``end_active_for`` is the number for which the run in progress
+    must end; ``next`` is the one that may begin, if nothing else holds it.
+    """
+
+    superseded: tuple[tuple[int, int], ...] = ()
+    end_active_for: int | None = None
+    next: Revision | None = None
+
+
+def arrange(
+    *,
+    commits: Commits,
+    max_pending: int,
+    unfinished: Sequence[Revision],
+    active: Run | None,
+) -> Queue:
+    """Apply the rules to the revisions that have not ended, oldest first."""
+    running = None if active is None else active.subject.number
+    pending = [
+        r
+        for r in unfinished
+        if r.number != running and (active is None or r.phase is Phase.PENDING)
+    ]
+    if not pending:
+        return Queue()
+    newest = pending[-1]
+    first = _first_to_keep(commits, max_pending, pending)
+    superseded = tuple(
+        (r.number, first.number) for r in pending if r.number < first.number
+    )
+    kept = [r for r in pending if r.number >= first.number]
+    end_for = None
+    if active is not None and active.ending is None:
+        end_for = _end_for(commits, active, pending, newest)
+    return Queue(
+        superseded=superseded,
+        end_active_for=end_for,
+        next=kept[0] if active is None else None,
+    )
+
+
+def _first_to_keep(
+    commits: Commits, max_pending: int, pending: Sequence[Revision]
+) -> Revision:
+    newest = pending[-1]
+    if commits is Commits.LATEST:
+        return newest
+    if commits is Commits.EVERY and len(pending) > max_pending:
+        return newest
+    rollbacks = [r for r in pending if r.is_rollback]
+    return rollbacks[-1] if rollbacks else pending[0]
+
+
+def _end_for(
+    commits: Commits, active: Run, pending: Sequence[Revision], newest: Revision
+) -> int | None:
+    number = active.subject.number
+    rollbacks = [r.number for r in pending if r.is_rollback and r.number > number]
+    if rollbacks:
+        return rollbacks[-1]
+    if newest.number < number:
+        return None
+    waits = commits is Commits.EVERY and active.is_waiting_for_approval
+    if commits is Commits.LATEST or waits:
+        return newest.number
+    return None

@@ -1,0 +1,282 @@
+"""What a decision is worth: whom it may come from, what it can mean, when it acts.
+
+The rules of approval stand here and nowhere else (design section 2):
+
+- The decision's commit must come after its revision's own on the branch.
+- The person is the author of the introducing commit; ``by`` must be that person.
+- The environment's policy judges it for its step, each gate's policy for its target.
+- It is judged once; what it counted for is stored and not judged again.
+- A quorum is reached when enough distinct people's decisions count.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+
+from gitops_wf.core.decision import Decision, Effect, Entry, Verb
+from gitops_wf.core.identifiers import StepName, TargetName
+from gitops_wf.core.phases import Phase
+from gitops_wf.core.policy import (
+    Gate,
+    OnRollback,
+    Policy,
+    is_quorum,
+    satisfies,
+)
+from gitops_wf.core.revision import Revision
+from gitops_wf.core.run import Run
+from gitops_wf.core.workflow import Step, Workflow
+
+STEP = "step"
+"""The requirement of the environment's own policy; a gate's is ``gate:<target>``."""
+
+SHORTEST_SHA = 7
+
+
+def gate_requirement(target: TargetName) -> str:
+    """Return the name of a gate's requirement."""
+    return f"gate:{target}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """All that a verdict is judged by, as it stands when the decision arrives.
+
+    ``revisions`` are the environment's, newest first. ``contributors`` are the
+    people who wrote the revision since the last released one (only needed where a
+    policy bars them). ``hint`` completes the message for a SHA that is not a
+    revision of this environment.
+    """
+
+    revisions: Sequence[Revision]
+    runs: Mapping[int, Run] = field(default_factory=dict)
+    policy: Policy = field(default_factory=Policy)
+    gates: Sequence[Gate] = ()
+    contributors: frozenset[str] = frozenset()
+    hint: str = ""
+
+
+def judge(decision: Decision, bench: Bench) -> Decision:
+    """Return the decision with its verdict."""
+    digest = policy_digest(bench.policy, bench.gates)
+    decision = replace(decision, policy_digest=digest)
+    revision, problem = _revision_meant(decision, bench)
+    if revision is None:
+        return _refused(decision, problem)
+    decision = replace(decision, revision=revision.number)
+    problem = _problem(decision, revision, bench)
+    if problem:
+        return _refused(decision, problem)
+    if decision.entry.decision is Verb.APPROVE:
+        return _judge_approval(decision, revision, bench)
+    problem = why_not(decision, bench.policy, bench.contributors)
+    return _refused(decision, problem) if problem else decision
+
+
+def policy_digest(policy: Policy, gates: Iterable[Gate]) -> str:
+    """Return a digest of the policies behind a verdict."""
+    plain = [asdict(policy), *(asdict(gate) for gate in gates)]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def why_not(decision: Decision, policy: Policy, contributors: frozenset[str]) -> str:
+    """Return why this person's decision does not count under a policy, or nothing."""
+    person = decision.person
+    if _is_bot(person) and person.casefold() not in _folded(policy.bots):
+        return f"{person} is a bot that the policy does not list"
+    if not policy.admits(person):
+        return f"{person} is not among the approvers"
+    if not satisfies(policy.identity, decision.evidence):
+        return (
+            f"the policy needs a verified {policy.identity}, and {person} is only"
+            " claimed by the commit's author line"
+        )
+    is_approval = decision.entry.decision is Verb.APPROVE
+    if is_approval and not policy.allow_author and person.casefold() in contributors:
+        return f"{person} wrote a part of this revision, and the policy bars authors"
+    return ""
+
+
+def can_wait(step: Step, gates: Iterable[Gate]) -> bool:
+    """Whether a step may ever wait for an approval."""
+    gated = {gate.target for gate in gates}
+    is_suspend = step.type == "suspend" and "duration" not in step.properties
+    return is_suspend or bool(gated & set(step.targets))
+
+
+def is_released(
+    step: StepName,
+    *,
+    decisions: Iterable[Decision],
+    policy: Policy,
+) -> tuple[Decision, ...]:
+    """Return the approvals that release a suspended step, or none if too few."""
+    counted = tuple(
+        d for d in decisions if _counts(d, STEP) and d.entry.step in {step, _base(step)}
+    )
+    return counted if is_quorum(policy, (d.person for d in counted)) else ()
+
+
+def opens_gate(
+    step: StepName,
+    gate: Gate,
+    *,
+    decisions: Iterable[Decision],
+    guards: Iterable[StepName],
+) -> tuple[Decision, ...]:
+    """Return the approvals that open a gate for a step, or none if too few.
+
+    They name the step itself or a ``suspend`` step that it comes after (``guards``):
+    one approval of a step serves its gate too, if the gate's own policy admits it.
+    """
+    named = {step, _base(step), *guards}
+    counted = tuple(
+        d
+        for d in decisions
+        if _counts(d, gate_requirement(gate.target)) and d.entry.step in named
+    )
+    return counted if is_quorum(gate.policy, (d.person for d in counted)) else ()
+
+
+def holds(gate: Gate, *, is_rollback: bool) -> bool:
+    """Whether a gate holds a revision at all."""
+    return not (is_rollback and gate.rollback is OnRollback.WAIVED)
+
+
+def _base(step: StepName) -> StepName:
+    """Return the declared step of a sub-step run for one of several targets."""
+    return StepName(step.partition("/")[0])
+
+
+def _counts(decision: Decision, requirement: str) -> bool:
+    counts_for = decision.counts_for or {}
+    return (
+        decision.entry.decision is Verb.APPROVE
+        and decision.effect is Effect.ACCEPTED
+        and counts_for.get(requirement, "no") == ""
+    )
+
+
+def _revision_meant(decision: Decision, bench: Bench) -> tuple[Revision | None, str]:
+    written = decision.entry.revision.casefold()
+    if len(written) < SHORTEST_SHA or set(written) - set("0123456789abcdef"):
+        return None, (
+            f"revision {decision.entry.revision!r} is not a commit: write at least"
+            f" {SHORTEST_SHA} hex digits, quoted"
+        )
+    found = [r for r in bench.revisions if r.commit.startswith(written)]
+    if not found:
+        hint = bench.hint or "gitops-wf get revisions lists them"
+        return None, f"{written[:12]} is no revision of this environment; {hint}"
+    if len({r.commit for r in found}) > 1:
+        names = ", ".join(r.commit[:12] for r in found)
+        return None, f"{written} is ambiguous: it could be {names}"
+    if found[0].position >= decision.position:
+        return None, (
+            f"the commit of a decision must come after that of its revision"
+            f" {found[0].commit[:8]}"
+        )
+    return found[0], ""
+
+
+def _problem(decision: Decision, revision: Revision, bench: Bench) -> str:
+    entry = decision.entry
+    if entry.by and entry.by.casefold() != decision.person.casefold():
+        return (
+            f"it says by {entry.by}, but {decision.person} wrote the commit that"
+            " introduced it"
+        )
+    if entry.digest:
+        return "digest: pinning the rendered content is not supported yet"
+    if entry.expires is not None and entry.expires <= decision.at:
+        return f"it expired at {entry.expires.isoformat()}"
+    run = bench.runs.get(revision.number)
+    if entry.run is not None and (run is None or run.ordinal != entry.run):
+        return f"run {entry.run} is not the revision's newest run"
+    match entry.decision:
+        case Verb.APPROVE | Verb.REJECT | Verb.ABORT:
+            return _why_over(revision)
+        case Verb.RETRY | Verb.REDEPLOY:
+            return _why_not_again(entry.decision, revision, bench)
+
+
+def _why_over(revision: Revision) -> str:
+    if not revision.phase.is_final:
+        return ""
+    reason = f"/{revision.reason}" if revision.reason else ""
+    return f"#{revision.number} has ended: {revision.phase}{reason}"
+
+
+def _why_not_again(verb: Verb, revision: Revision, bench: Bench) -> str:
+    newest = max(r.number for r in bench.revisions)
+    if revision.number != newest:
+        return f"#{newest} is newer: only the newest revision can be run again"
+    if revision.barred:
+        return f"#{revision.number} was rejected and stays barred"
+    if not revision.phase.is_final:
+        return f"#{revision.number} has not ended yet"
+    if revision.workflow is None:
+        return f"#{revision.number} has no valid definition: mend it by a commit"
+    if verb is Verb.RETRY and revision.phase is Phase.SUCCEEDED:
+        return f"#{revision.number} succeeded: there is nothing to retry"
+    return ""
+
+
+def _judge_approval(decision: Decision, revision: Revision, bench: Bench) -> Decision:
+    workflow = revision.workflow
+    if workflow is None:
+        return _refused(decision, _why_over(revision))
+    step, problem = _step_meant(decision.entry, workflow, revision, bench)
+    if step is None:
+        return _refused(decision, problem)
+    decision = replace(decision, entry=replace(decision.entry, step=step))
+    counts_for = {STEP: why_not(decision, bench.policy, bench.contributors)}
+    for gate in bench.gates:
+        counts_for[gate_requirement(gate.target)] = why_not(
+            decision, gate.policy, bench.contributors
+        )
+    if all(counts_for.values()):
+        return _refused(decision, counts_for[STEP])
+    return replace(decision, counts_for=counts_for)
+
+
+def _step_meant(
+    entry: Entry, workflow: Workflow, revision: Revision, bench: Bench
+) -> tuple[StepName | None, str]:
+    """Find the step; only one that may wait can be approved."""
+    may_wait = [s.name for s, _ in workflow.walk() if can_wait(s, bench.gates)]
+    run = bench.runs.get(revision.number)
+    ended = {s.name for s in run.steps if s.phase.is_final} if run else set()
+    if entry.step is not None:
+        base = _base(entry.step)
+        if base not in may_wait:
+            return None, _no_such_step(entry.step, may_wait)
+        if entry.step in ended:
+            return None, f"step {entry.step} has ended already"
+        return entry.step, ""
+    left = [name for name in may_wait if name not in ended]
+    if len(left) == 1:
+        return left[0], ""
+    if not left:
+        return None, "no step of this revision waits, or will wait, for an approval"
+    return None, f"step is missing, and could be {' or '.join(left)}"
+
+
+def _no_such_step(step: str, may_wait: Sequence[StepName]) -> str:
+    if not may_wait:
+        return f"step {step}: no step of this revision waits for an approval"
+    return f"step {step} does not wait for an approval; {', '.join(may_wait)} can"
+
+
+def _refused(decision: Decision, reason: str) -> Decision:
+    return replace(decision, effect=Effect.REFUSED, reason=reason)
+
+
+def _is_bot(person: str) -> bool:
+    """By the naming of GitHub and GitLab: ``name[bot]@…``."""
+    return "[bot]" in person
+
+
+def _folded(names: Iterable[str]) -> set[str]:
+    return {name.casefold() for name in names}
