@@ -1,0 +1,1 @@
+"""Resources that the sandbox cluster ships: the schemas of the built-in kinds."""

@@ -1,0 +1,188 @@
+"""Whether an object can be read as its kind: wrong types and unknown fields.
+
+The texts are those of Go's JSON decoder, which the API server answers with. What a
+well-formed object may not hold is not judged here, but for custom resources in
+`structural`.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from gitops_wf.sandbox.fields import quantity
+from gitops_wf.sandbox.fields.errors import FieldError, bad_request
+from gitops_wf.sandbox.fields.patch import json_kind
+from gitops_wf.sandbox.fields.schema import Schema
+
+Object = dict[str, Any]
+
+FieldValidation = Literal["", "Strict", "Warn", "Ignore"]
+"""The query parameter `fieldValidation`; empty is Warn."""
+
+_QUANTITY = (
+    "quantities must match the regular expression "
+    "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+)
+
+
+def unknown_fields(obj: Any, schema: Schema) -> list[str]:
+    """Paths of fields that the type does not have, in the order of the object.
+
+    As in `spec.template.spec.containers[0].imagePullPolicyy`.
+    """
+    found: list[str] = []
+    _unknown(obj, schema, "", found)
+    return found
+
+
+def _unknown(value: Any, schema: Schema, path: str, found: list[str]) -> None:
+    if schema.type == "map" and isinstance(value, dict):
+        for name, child in value.items():
+            below = f"{path}.{name}" if path else name
+            child_type = schema.field_type(name)
+            if child_type is None:
+                found.append(below)
+            elif isinstance(child, dict | list):
+                _unknown(child, child_type, below, found)
+    elif schema.type == "list" and isinstance(value, list) and schema.items:
+        for index, item in enumerate(value):
+            _unknown(item, schema.items, f"{path}[{index}]", found)
+
+
+def decoding_problem(obj: Object, schema: Schema) -> str:
+    """Why the object can't be read as its kind, in Go's words; empty if it can.
+
+    The first problem in the order of the object, as Go reports but one.
+    """
+    if schema.custom:
+        metadata = schema.fields["metadata"].schema
+        return _problem(obj.get("metadata"), metadata, "ObjectMeta", "metadata")
+    return _problem(obj, schema, schema.kind, "")
+
+
+def _problem(value: Any, schema: Schema, struct: str, path: str) -> str:
+    if value is None:
+        return ""
+    if schema.type == "map":
+        if not isinstance(value, dict):
+            return _mismatch(value, schema, struct, path)
+        own = _struct_name(schema) or struct
+        for name, child in value.items():
+            child_type = schema.field_type(name)
+            if child_type is None:
+                continue
+            declared = name in schema.fields
+            below = (f"{path}.{name}" if path else name) if declared else path
+            problem = _problem(child, child_type, own, below)
+            if problem:
+                return problem
+        return ""
+    if schema.type == "list":
+        if not isinstance(value, list):
+            return _mismatch(value, schema, struct, path)
+        items = schema.items or Schema()
+        problems = (_problem(item, items, struct, path) for item in value)
+        return next((problem for problem in problems if problem), "")
+    if schema.type == "scalar":
+        return _scalar_problem(value, schema, struct, path)
+    return ""
+
+
+def _scalar_problem(value: Any, schema: Schema, struct: str, path: str) -> str:
+    if schema.form == "quantity":
+        return "" if quantity.is_quantity(value) else _QUANTITY
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if schema.form == "int-or-string":
+        fits = isinstance(value, str) or (number and isinstance(value, int))
+    elif schema.scalar == "numeric":
+        whole = schema.format not in {"int32", "int64"} or value == int(value)
+        fits = number and whole
+    elif schema.scalar == "boolean":
+        fits = isinstance(value, bool)
+    elif schema.scalar == "string":
+        fits = isinstance(value, str)
+        if fits and schema.format == "byte":
+            return _base64_problem(value)
+    else:
+        fits = not isinstance(value, dict | list)
+    return "" if fits else _mismatch(value, schema, struct, path)
+
+
+def _mismatch(value: Any, schema: Schema, struct: str, path: str) -> str:
+    return (
+        f"json: cannot unmarshal {json_kind(value)} into Go struct field "
+        f"{struct}.{path} of type {_go_type(schema)}"
+    )
+
+
+def _struct_name(schema: Schema) -> str:
+    return schema.kind or schema.definition.rpartition(".")[2]
+
+
+def _go_type(schema: Schema) -> str:
+    if schema.type == "list":
+        return f"[]{_go_type(schema.items or Schema())}"
+    if schema.type == "map":
+        if schema.definition:
+            return ".".join(schema.definition.split(".")[-2:])
+        return f"map[string]{_go_type(schema.values or Schema())}"
+    if schema.scalar == "numeric":
+        return schema.format if schema.format.startswith("int") else "float64"
+    if schema.scalar == "boolean":
+        return "bool"
+    return "[]uint8" if schema.format == "byte" else "string"
+
+
+def _base64_problem(text: str) -> str:
+    alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    raw = text.replace("\n", "").replace("\r", "").encode()
+    body = raw.rstrip(b"=")
+    for index, byte in enumerate(body):
+        if byte not in alphabet:
+            return f"illegal base64 data at input byte {index}"
+    try:
+        base64.b64decode(raw, validate=True)
+    except (binascii.Error, ValueError):
+        return f"illegal base64 data at input byte {len(raw) // 4 * 4}"
+    return ""
+
+
+def strict_problem(duplicates: Sequence[str], unknown: Sequence[str]) -> str:
+    """`strict decoding error: unknown field "x"`; empty if there is nothing."""
+    parts = [*duplicates, *(f'unknown field "{path}"' for path in unknown)]
+    return f"strict decoding error: {', '.join(parts)}" if parts else ""
+
+
+def check_decoding(
+    obj: Object,
+    schema: Schema,
+    *,
+    validation: FieldValidation = "",
+    duplicates: Sequence[str] = (),
+) -> list[str]:
+    """Warnings of a POST or PUT body (`unknown field "x"`), in their order.
+
+    Raises FieldError 400 where it can't be read, and under Strict for what would
+    else be a warning.
+    """
+    problem = decoding_problem(obj, schema)
+    if problem:
+        raise _cannot_be_handled(schema, problem)
+    if validation == "Ignore":
+        return []
+    unknown = unknown_fields(obj, schema)
+    if validation == "Strict":
+        strict = strict_problem(duplicates, unknown)
+        if strict:
+            raise _cannot_be_handled(schema, strict)
+        return []
+    return [*duplicates, *(f'unknown field "{path}"' for path in unknown)]
+
+
+def _cannot_be_handled(schema: Schema, problem: str) -> FieldError:
+    version = schema.api_version.rpartition("/")[2]
+    return bad_request(
+        f'{schema.kind} in version "{version}" cannot be handled as a '
+        f"{schema.kind}: {problem}"
+    )
