@@ -59,6 +59,7 @@ class GitReason(StrEnum):
     URL_REFUSED = "UrlRefused"
     UNTRUSTED_DIRECTORY = "UntrustedDirectory"
     CORRUPT_REMOTE = "CorruptRemote"
+    TOO_LARGE = "TooLarge"
     GIT_UNUSABLE = "GitUnusable"
 
 
@@ -105,13 +106,15 @@ class Remote:
     """Where to fetch: a URL and one branch, written without `refs/heads/`.
 
     URLs are file, https, ssh (also as `user@host:path`), an absolute local path, and
-    http on loopback or with `allow_http`.
+    http on loopback or with `allow_http`. `ca_file` holds the certificates (PEM) that
+    vouch for an https server.
     """
 
     url: str
     branch: str
     credential: Credential | None = None
     allow_http: bool = False
+    ca_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +186,9 @@ class GitRepository(AbstractContextManager["GitRepository"], Protocol):
 
     def ensure_blobs(self, oids: Iterable[Oid]) -> int:
         """Fetches the blobs that are not here, in one request; how many those were."""
+
+    def maintain(self) -> None:
+        """Packs the clone and drops what nothing holds; takes long, for quiet times."""
 
     # --- reads the clone ---
 

@@ -1,0 +1,301 @@
+"""Our bare clone on disk: everything that is answered without asking the remote."""
+
+import contextlib
+import re
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from gitops_wf.adapters.git_cli.environment import local_environment
+from gitops_wf.adapters.git_cli.failures import is_damage
+from gitops_wf.adapters.git_cli.history import (
+    LOG_FORMAT,
+    descending_chain,
+    parsed_changes,
+    parsed_log,
+    parsed_parents,
+)
+from gitops_wf.adapters.git_cli.objects import DamagedCloneError, ObjectReader
+from gitops_wf.adapters.git_cli.process import Finished, run
+from gitops_wf.adapters.git_cli.trees import TREE_MODE, TreeReader
+from gitops_wf.core.commit import CommitInfo, PathChange, Tree
+from gitops_wf.core.errors import TerminalError, TransientError, cut
+from gitops_wf.core.identifiers import Oid, Sha
+from gitops_wf.ports.git import BlobContent, GitReason, OversizedBlob, Walk
+
+OUR_REFS = "refs/gitops-wf/"
+HEAD_REF = OUR_REFS + "head"
+HELD_REFS = OUR_REFS + "held/"
+TREE_LIMIT = 16 * 1024 * 1024
+"""Bytes of one tree object: some 400,000 files in one folder."""
+_FULL_ID = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
+_PREFIX = re.compile(r"[0-9a-f]{4,64}\Z")
+_EMPTY_TREES = {
+    40: Oid("4b825dc642cb6eb9a060e54bf8d69288fbee4904"),
+    64: Oid("6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321"),
+}
+
+
+class Clone:
+    """The reading half of the Git port, and the refs that hold commits."""
+
+    def __init__(self, git_dir: Path, subject: str) -> None:
+        self._git_dir = git_dir
+        self._subject = subject
+        self._environment = local_environment(git_dir)
+        self._objects = ObjectReader(git_dir)
+        self._trees = TreeReader(self._read_tree)
+        self._refs_lock = threading.Lock()
+        self._is_damaged = False
+
+    def close(self) -> None:
+        """Ends child processes; the clone stays."""
+        self._objects.close()
+
+    # --- commits ---
+
+    def head(self) -> Sha | None:
+        """The branch's head at our last fetch that found one."""
+        done = self._git("rev-parse", "--verify", "--quiet", HEAD_REF, expect=(0, 1))
+        return Sha(done.stdout.decode().strip()) if done.code == 0 else None
+
+    def walk(self, since: Sha | None, head: Sha) -> Walk:
+        """First-parent commits of `head` that descend from `since`, oldest first."""
+        self._require(head)
+        if since is None:
+            options = ("--first-parent", "--reverse", "--end-of-options")
+            lines = self._git("rev-list", *options, head).stdout.decode().split()
+            return Walk(commits=self.commits([Sha(sha) for sha in lines]))
+        if not self.has_commit(since):
+            return Walk(commits=(), is_rewritten=True)
+        args = ("rev-list", "--parents", "--topo-order", "--stdin")
+        done = self._git(*args, stdin=f"{head}\n^{since}\n".encode())
+        chain = descending_chain(parsed_parents(done.stdout), since, head)
+        if chain is None:
+            base = self.merge_base(since, head)
+            return Walk(commits=(), is_rewritten=True, merge_base=base)
+        return Walk(commits=self.commits(chain))
+
+    def commit(self, sha: Sha) -> CommitInfo:
+        """One commit."""
+        return self.commits([sha])[0]
+
+    def commits(self, shas: Sequence[Sha]) -> tuple[CommitInfo, ...]:
+        """Many commits at the price of one, in the order asked for."""
+        if not shas:
+            return ()
+        self._require(*shas)
+        args = ("log", "-z", "--no-walk=unsorted", "--stdin", LOG_FORMAT)
+        done = self._git(*args, stdin="".join(f"{sha}\n" for sha in shas).encode())
+        by_sha = {commit.sha: commit for commit in parsed_log(done.stdout)}
+        return tuple(by_sha[sha] for sha in shas)  # git names a repeated one once
+
+    def commits_between(
+        self, base: Sha | None, head: Sha, *, paths: Sequence[str] = ()
+    ) -> tuple[CommitInfo, ...]:
+        """All commits of `head` that `base` lacks, parents before children."""
+        self._require(head, *([base] if base else []))
+        args = ["log", "-z", "--topo-order", "--reverse", "--full-history", LOG_FORMAT]
+        args += ["--end-of-options", head, *([f"^{base}"] if base else [])]
+        return parsed_log(self._git(*args, "--", *paths).stdout)
+
+    def is_ancestor(self, ancestor: Sha, descendant: Sha) -> bool:
+        """Whether `ancestor` is `descendant` or reachable from it."""
+        self._require(ancestor, descendant)
+        args = ("merge-base", "--is-ancestor", "--end-of-options", ancestor, descendant)
+        return self._git(*args, expect=(0, 1)).code == 0
+
+    def merge_base(self, one: Sha, other: Sha) -> Sha | None:
+        """A best common ancestor; None for unrelated histories."""
+        self._require(one, other)
+        args = ("merge-base", "--end-of-options", one, other)
+        done = self._git(*args, expect=(0, 1))
+        return Sha(done.stdout.decode().strip()) if done.code == 0 else None
+
+    def resolve(self, prefix: str) -> tuple[Sha, ...]:
+        """Commits here whose id starts with `prefix` (at least 4 hex digits)."""
+        if not _PREFIX.match(prefix):
+            return ()
+        done = self._git("rev-parse", f"--disambiguate={prefix}")
+        candidates = [Oid(line) for line in done.stdout.decode("ascii").split()]
+        with self._reading():
+            infos = self._objects.infos(candidates)
+        return tuple(Sha(info.oid) for info in infos if info and info.kind == "commit")
+
+    def has_commit(self, sha: Sha) -> bool:
+        """Whether the commit is here."""
+        if not _FULL_ID.match(sha):
+            return False
+        with self._reading():
+            (info,) = self._objects.infos([Oid(sha)])
+        return info is not None and info.kind == "commit"
+
+    # --- trees ---
+
+    def tree(self, sha: Sha, folder: str = "") -> Tree | None:
+        """Everything below a folder of a commit; None if that is no folder there."""
+        with self._reading():
+            found = self._trees.find(self._root(sha), folder)
+            if found is None or found[0] != TREE_MODE:
+                return None
+            return self._trees.tree(found[1])
+
+    def tree_oid(self, sha: Sha, path: str) -> Oid | None:
+        """Id of the file, link or folder at `path`; None if there is none."""
+        return self.tree_oids([(sha, path)])[0]
+
+    def tree_oids(self, wanted: Sequence[tuple[Sha, str]]) -> tuple[Oid | None, ...]:
+        """`tree_oid` of many (commit, path) pairs at the price of one."""
+        with self._reading():
+            roots = {
+                sha: self._root(sha) for sha in dict.fromkeys(s for s, _ in wanted)
+            }
+            found = (self._trees.find(roots[sha], path) for sha, path in wanted)
+            return tuple(entry and entry[1] for entry in found)
+
+    def changes(self, old: Sha | None, new: Sha) -> tuple[PathChange, ...]:
+        """Paths that differ between two commits, or all of `new`'s; renames are off."""
+        return self.changes_of([(old, new)])[0]
+
+    def changes_of(
+        self, pairs: Sequence[tuple[Sha | None, Sha]]
+    ) -> tuple[tuple[PathChange, ...], ...]:
+        """`changes` of many pairs at the price of one."""
+        if not pairs:
+            return ()
+        with self._reading():
+            empty = _EMPTY_TREES[len(pairs[0][1])]
+            trees = ((self._root(o) if o else empty, self._root(n)) for o, n in pairs)
+            lines = [f"{old} {new}\n" for old, new in trees]
+        args = (
+            "diff-tree",
+            "--stdin",
+            "-r",
+            "--raw",
+            "-z",
+            "--no-renames",
+            "--no-abbrev",
+        )
+        done = self._git(*args, stdin="".join(lines).encode())
+        return parsed_changes(done.stdout, len(pairs))
+
+    # --- blobs ---
+
+    def blob(self, oid: Oid, *, max_bytes: int) -> BlobContent:
+        """Content of one blob, unless it is larger than `max_bytes`."""
+        return self.blobs([oid], max_bytes=max_bytes)[oid]
+
+    def blobs(
+        self, oids: Iterable[Oid], *, max_bytes: int
+    ) -> Mapping[Oid, BlobContent]:
+        """Contents of many blobs in one round trip; `max_bytes` is per blob."""
+        wanted = list(dict.fromkeys(oids))
+        found: dict[Oid, BlobContent] = {}
+        with self._reading():
+            for oid, info in zip(wanted, self._objects.infos(wanted), strict=True):
+                if info is None or info.kind != "blob":
+                    raise KeyError(f"blob {oid} is not in the clone of {self._subject}")
+                if info.size > max_bytes:
+                    found[oid] = OversizedBlob(oid=oid, size=info.size)
+            small = [oid for oid in wanted if oid not in found]
+            return found | dict(zip(small, self._objects.contents(small), strict=True))
+
+    def missing(self, oids: Iterable[Oid]) -> tuple[Oid, ...]:
+        """Those of `oids` that are not here; what `ensure_blobs` would fetch."""
+        wanted = list(dict.fromkeys(oids))
+        with self._reading():
+            infos = self._objects.infos(wanted)
+        return tuple(o for o, info in zip(wanted, infos, strict=True) if info is None)
+
+    # --- refs that hold commits ---
+
+    def hold(self, refs: Mapping[str, Sha]) -> None:
+        """Protects commits from gc and force-pushes under names of the caller."""
+        if refs:
+            self._require(*refs.values())
+            self._update_refs(
+                f"update {self._ref(n)}\0{s}\0\0" for n, s in refs.items()
+            )
+
+    def release(self, names: Iterable[str]) -> None:
+        """Drops names given to `hold`; unknown ones are no error."""
+        gone = set(names) & set(self.held())
+        if gone:
+            self._update_refs(f"delete {self._ref(name)}\0\0" for name in sorted(gone))
+
+    def held(self) -> Mapping[str, Sha]:
+        """All names given to `hold` and not released."""
+        args = ("for-each-ref", "--format=%(objectname) %(refname)", HELD_REFS)
+        lines = self._git(*args).stdout.decode("utf-8").splitlines()
+        pairs = (line.split(" ", 1) for line in lines)
+        return {name.removeprefix(HELD_REFS): Sha(sha) for sha, name in pairs}
+
+    def _ref(self, name: str) -> str:
+        """The ref of a held name; a name that git would refuse is the caller's bug."""
+        ref = HELD_REFS + name
+        if "\n" in name or "\0" in name or not self._is_ref(ref):
+            raise ValueError(f"{cut(repr(name))} is no valid name for a ref")
+        return ref
+
+    def _is_ref(self, ref: str) -> bool:
+        done = self._git("check-ref-format", ref, expect=(0, 1))
+        return done.code == 0
+
+    def _update_refs(self, commands: Iterable[str]) -> None:
+        text = "".join(commands).encode()
+        with self._refs_lock:
+            self._git("update-ref", "--stdin", "-z", stdin=text)
+
+    # --- how git is asked ---
+
+    def _git(
+        self, *args: str, stdin: bytes = b"", expect: Sequence[int] = (0,)
+    ) -> Finished:
+        """One local command; any other exit than `expect` is an error of the clone."""
+        done = run(self._git_dir, args, self._environment, stdin=stdin)
+        if done.code in expect:
+            return done
+        if is_damage(done.stderr) or not (self._git_dir / "HEAD").exists():
+            self._damaged()
+        message = f"{self._subject}: git {args[0]} failed: {cut(done.stderr)}"
+        raise TransientError(message)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except DamagedCloneError:
+            self._damaged()
+
+    def _damaged(self) -> NoReturn:
+        self._is_damaged = True
+        message = "our clone is damaged; the next fetch clones it anew"
+        raise TransientError(f"{self._subject}: {message}")
+
+    def _require(self, *shas: Sha) -> None:
+        """A `KeyError` for the first of `shas` that is no commit here."""
+        if bad := [sha for sha in shas if not _FULL_ID.match(sha)]:
+            raise KeyError(f"{cut(bad[0])} is no full commit id")
+        with self._reading():
+            infos = self._objects.infos([Oid(sha) for sha in shas])
+        for sha, info in zip(shas, infos, strict=True):
+            if info is None or info.kind != "commit":
+                raise KeyError(f"commit {sha} is not in the clone of {self._subject}")
+
+    def _root(self, sha: Sha) -> Oid:
+        """The tree of a commit, from the first line of the commit object."""
+        self._require(sha)
+        (content,) = self._objects.contents([Oid(sha)])
+        return Oid(content[5 : 5 + len(sha)].decode("ascii"))
+
+    def _read_tree(self, oid: Oid) -> bytes:
+        (info,) = self._objects.infos([oid])
+        if info is None or info.kind != "tree":
+            raise DamagedCloneError
+        if info.size > TREE_LIMIT:
+            message = (
+                f"{self._subject}: a folder has more than {TREE_LIMIT} bytes of names"
+            )
+            raise TerminalError(message, reason=GitReason.TOO_LARGE)
+        return self._objects.contents([oid])[0]

@@ -1,0 +1,119 @@
+"""Commits as `git log` prints them, and the walks that are worked out from parents."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from gitops_wf.core.commit import CommitInfo, PathChange, Person
+from gitops_wf.core.identifiers import Oid, Sha
+
+# One field a line; none of them can hold a line end, save the last.
+_FIELDS = ("%H", "%P", "%T", "%an", "%ae", "%at", "%cn", "%ce", "%ct")
+_TRAILERS = "%(trailers:only=true,unfold=true,separator=%x1e,key_value_separator=%x1f)"
+LOG_FORMAT = "--format=tformat:" + "%n".join((*_FIELDS, _TRAILERS, "%s", "%b"))
+_LATEST = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+def parsed_log(output: bytes) -> tuple[CommitInfo, ...]:
+    """The commits of `git log -z` in `LOG_FORMAT`."""
+    text = output.decode("utf-8", "replace")
+    return tuple(_commit(record) for record in text.split("\0") if record.strip())
+
+
+def _commit(record: str) -> CommitInfo:
+    sha, parents, tree, an, ae, at, cn, ce, ct, trailers, subject, body = record.split(
+        "\n", 11
+    )
+    return CommitInfo(
+        sha=Sha(sha),
+        parents=tuple(Sha(parent) for parent in parents.split()),
+        tree=Oid(tree),
+        author=Person(name=an, email=ae),
+        authored_at=_date(at),
+        committer=Person(name=cn, email=ce),
+        committed_at=_date(ct),
+        subject=subject,
+        body=body.rstrip("\n"),
+        trailers=tuple(_trailers(trailers)),
+    )
+
+
+def _date(seconds: str) -> datetime:
+    """A commit's date; one that no calendar has (they are not checked) is clamped."""
+    try:
+        return datetime.fromtimestamp(int(seconds or 0), UTC)
+    except (ValueError, OverflowError, OSError):
+        return _LATEST
+
+
+def _trailers(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.split("\x1e") if text else ():
+        key, found, value = line.partition("\x1f")
+        if found:
+            yield key.strip(), value.strip()
+
+
+def parsed_parents(output: bytes) -> dict[Sha, tuple[Sha, ...]]:
+    """Parents by commit, from `git rev-list --parents`."""
+    lines = (line.split() for line in output.decode("ascii").splitlines())
+    return {Sha(first): tuple(Sha(sha) for sha in rest) for first, *rest in lines}
+
+
+def descending_chain(
+    parents: dict[Sha, tuple[Sha, ...]], since: Sha, head: Sha
+) -> tuple[Sha, ...] | None:
+    """First-parent commits from `head` that descend from `since`, oldest first.
+
+    `parents` holds every commit of `since..head`, children before parents. None when
+    `since` is no ancestor. Worked out here because `git log --first-parent
+    --ancestry-path` (2.39) loses a merge whose way to `since` leads through another
+    commit of its second parent.
+    """
+    if since == head:
+        return ()
+    descends = {since}
+    for sha in reversed(parents):
+        if not descends.isdisjoint(parents[sha]):
+            descends.add(sha)
+    if head not in descends:
+        return None
+    chain = []
+    at: Sha | None = head
+    while at is not None and at in descends and at != since:
+        chain.append(at)
+        at = next(iter(parents[at]), None)
+    return tuple(reversed(chain))
+
+
+def parsed_changes(output: bytes, count: int) -> tuple[tuple[PathChange, ...], ...]:
+    """The changes of `git diff-tree --stdin -r --raw -z`, for `count` pairs of trees.
+
+    Each pair begins with a line of its own, ended by a line end even with -z.
+    """
+    pairs: list[list[PathChange]] = []
+    at = 0
+    while at < len(output):
+        if output[at : at + 1] != b":":
+            at = output.index(b"\n", at) + 1
+            pairs.append([])
+            continue
+        end = output.index(b"\0", at)
+        path_end = output.index(b"\0", end + 1)
+        pairs[-1].append(_change(output[at + 1 : end], output[end + 1 : path_end]))
+        at = path_end + 1
+    assert len(pairs) == count
+    return tuple(tuple(pair) for pair in pairs)
+
+
+def _change(raw: bytes, path: bytes) -> PathChange:
+    old_mode, new_mode, old_oid, new_oid, _ = raw.decode("ascii").split()
+    return PathChange(
+        path=path.decode("utf-8", "surrogateescape"),
+        old_mode=int(old_mode, 8),
+        old_oid=_oid(old_oid),
+        new_mode=int(new_mode, 8),
+        new_oid=_oid(new_oid),
+    )
+
+
+def _oid(text: str) -> Oid | None:
+    return Oid(text) if text.strip("0") else None

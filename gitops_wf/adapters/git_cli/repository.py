@@ -1,0 +1,253 @@
+"""The repository of the Git port: the clone, and all that asks the remote."""
+
+import contextlib
+import re
+import shutil
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from gitops_wf.adapters.git_cli.clone import HEAD_REF, OUR_REFS, Clone
+from gitops_wf.adapters.git_cli.environment import remote_environment, secrets_of
+from gitops_wf.adapters.git_cli.failures import is_damage, remote_failure
+from gitops_wf.adapters.git_cli.process import Finished, run
+from gitops_wf.adapters.git_cli.recovery import (
+    refs_below,
+    remove_stale_locks,
+    replace,
+    serve_from,
+)
+from gitops_wf.adapters.git_cli.remote_url import (
+    check_credential,
+    parse_url,
+    redacted,
+)
+from gitops_wf.core.errors import GitOpsError, TerminalError, TransientError, cut
+from gitops_wf.core.identifiers import Oid, Sha
+from gitops_wf.ports.git import (
+    FetchResult,
+    GitReason,
+    GitRepository,
+    Remote,
+    RemoteHead,
+)
+
+ASK_TIMEOUT = timedelta(seconds=60)
+FETCH_TIMEOUT = timedelta(minutes=15)
+_OLDEST_GIT = (2, 39)
+_FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head")
+_UNFILTERED = "gitops-wf-unfiltered"
+
+
+class GitCliRepository(Clone, GitRepository):
+    """A bare clone in `directory`, made when it is not there yet; see the port."""
+
+    def __init__(
+        self,
+        directory: Path,
+        remote: Remote,
+        *,
+        ask_timeout: timedelta = ASK_TIMEOUT,
+        fetch_timeout: timedelta = FETCH_TIMEOUT,
+    ) -> None:
+        self._remote = remote
+        self._url = parse_url(remote.url, allow_http=remote.allow_http)
+        check_credential(remote, self._url)
+        self._ask_timeout = ask_timeout
+        self._fetch_timeout = fetch_timeout
+        self._network_lock = threading.RLock()
+        super().__init__(directory.absolute(), f"repository {redacted(remote.url)}")
+        self._open()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def remote(self) -> Remote:
+        """Where it fetches from."""
+        return self._remote
+
+    # --- asks the remote ---
+
+    def remote_head(self) -> RemoteHead:
+        """The branch's head by `ls-remote` of exactly that ref; fetches nothing."""
+        if sha := self._listed(self._branch_ref).get(self._branch_ref):
+            return RemoteHead(sha=sha)
+        return RemoteHead(sha=None, is_empty=not self._listed("refs/heads/*"))
+
+    def fetch(self) -> FetchResult:
+        """Brings the branch here; its blobs too if the remote cannot filter."""
+        with self._network_lock:
+            old = refs_below(self._git_dir, HEAD_REF).get(HEAD_REF)
+            if self._is_damaged:
+                self._renew()
+            done = self._fetched()
+            if _is_branch_missing(done):
+                return FetchResult(old=old, new=None)
+            if (done.code and is_damage(done.stderr)) or not self._is_readable():
+                self._renew()
+                done = self._fetched()
+            self._check(done)
+            new = self.head()
+            assert new is not None
+            forced = old not in {None, new} and not self._descends(old, new)
+            return FetchResult(old=old, new=new, is_forced=forced)
+
+    def ensure_blobs(self, oids: Iterable[Oid]) -> int:
+        """Fetches the blobs that are not here, in one request; how many those were."""
+        wanted = self.missing(oids)
+        if not wanted:
+            return 0
+        with self._network_lock:
+            done = self._fetch_objects(wanted)
+            if done.code and re.search(r"not our ref|unadvertised object", done.stderr):
+                # A server that gives no single objects: take everything, once.
+                (self._git_dir / _UNFILTERED).touch()
+                done = self._fetched("--refetch")
+            self._check(done)
+        if lost := self.missing(wanted):
+            message = f"the remote no longer has {len(lost)} files, such as {lost[0]}"
+            raise TransientError(f"{self._subject}: {message}")
+        return len(wanted)
+
+    def maintain(self) -> None:
+        """Packs the clone and drops what nothing holds; for when nobody waits."""
+        with self._network_lock:
+            self._check(self._ask(["gc", "--quiet"], self._fetch_timeout))
+
+    # --- how the remote is asked ---
+
+    @property
+    def _branch_ref(self) -> str:
+        return f"refs/heads/{self._remote.branch}"
+
+    def _listed(self, pattern: str) -> dict[str, Sha]:
+        args = ["ls-remote", "--refs", "--end-of-options", "origin", pattern]
+        done = self._ask(args, self._ask_timeout)
+        self._check(done)
+        lines = done.stdout.decode("utf-8", "replace").splitlines()
+        pairs = (line.split("\t", 1) for line in lines)
+        return {name: Sha(sha) for sha, name in pairs}
+
+    def _fetched(self, *options: str) -> Finished:
+        refspec = f"+{self._branch_ref}:{HEAD_REF}"
+        args = [*_FETCH, *options, "--end-of-options", "origin", refspec]
+        return self._ask(args, self._fetch_timeout)
+
+    def _fetch_objects(self, oids: Sequence[str]) -> Finished:
+        """Objects by id, without telling what we have: as git's own lazy fetch does."""
+        args = ["-c", "fetch.negotiationAlgorithm=noop", *_FETCH, "--stdin", "origin"]
+        stdin = "".join(f"{oid}\n" for oid in oids).encode()
+        return self._ask(args, self._fetch_timeout, stdin)
+
+    def _ask(
+        self, args: Sequence[str], timeout: timedelta, stdin: bytes = b""
+    ) -> Finished:
+        blobless = not (self._git_dir / _UNFILTERED).exists()
+        with remote_environment(
+            self._git_dir, self._remote, self._url, blobless=blobless
+        ) as env:
+            try:
+                return run(self._git_dir, args, env, stdin=stdin, timeout=timeout)
+            except TransientError as exc:
+                raise TransientError(f"{self._subject}: {exc.message}") from exc
+
+    def _check(self, done: Finished) -> None:
+        if done.code:
+            secrets = secrets_of(self._remote)
+            raise remote_failure(self._subject, done.stderr, secrets)
+
+    # --- the clone ---
+
+    def _open(self) -> None:
+        self._git_dir.parent.mkdir(parents=True, exist_ok=True)
+        if not (self._git_dir / "HEAD").exists() and not self._has_content():
+            self._initialise()
+        remove_stale_locks(self._git_dir)
+        self._check_git()
+        if self._remote.branch.startswith("-") or not self._is_ref(self._branch_ref):
+            message = f"{cut(repr(self._remote.branch))} is no valid branch name"
+            raise TerminalError(
+                f"{self._subject}: {message}", reason=GitReason.URL_REFUSED
+            )
+
+    def _has_content(self) -> bool:
+        return self._git_dir.is_dir() and any(self._git_dir.iterdir())
+
+    def _initialise(self) -> None:
+        self._git_dir.mkdir(mode=0o700, exist_ok=True)
+        self._git("init", "--quiet", "--bare", "--template=")
+
+    def _check_git(self) -> None:
+        text = self._git("version").stdout.decode("ascii", "replace")
+        found = re.search(r"(\d+)\.(\d+)", text)
+        if found is None or (int(found[1]), int(found[2])) < _OLDEST_GIT:
+            message = f"{cut(text)} is too old; install git 2.39 or later"
+            raise TerminalError(message, reason=GitReason.GIT_UNUSABLE)
+
+    def _is_readable(self) -> bool:
+        """Whether the head's commit and upper tree can be read."""
+        try:
+            head = self.head()
+            return head is None or self.tree_oid(head, "nothing") is None
+        except (KeyError, TransientError):
+            return False
+
+    def _descends(self, old: Sha | None, new: Sha) -> bool:
+        assert old is not None
+        return self.has_commit(old) and self.is_ancestor(old, new)
+
+    def _renew(self) -> None:
+        """Clones anew beside the damaged clone, which is moved aside when that is done.
+
+        Held commits come from the remote, or else from the old clone; what neither can
+        give any more is lost.
+        """
+        beside = self._git_dir.with_name(self._git_dir.name + ".new")
+        shutil.rmtree(beside, ignore_errors=True)
+        known = refs_below(self._git_dir, OUR_REFS)
+        timeouts = {
+            "ask_timeout": self._ask_timeout,
+            "fetch_timeout": self._fetch_timeout,
+        }
+        with type(self)(beside, self._remote, **timeouts) as fresh:
+            done = fresh._fetched()  # noqa: SLF001 # of our own class
+            if not _is_branch_missing(done):
+                self._check(done)
+            fresh._regain(known, self._git_dir)  # noqa: SLF001
+        self._objects.close()
+        replace(self._git_dir, beside)
+        self._is_damaged = False
+
+    def _regain(self, refs: Mapping[str, Sha], damaged: Path) -> None:
+        lost = [sha for sha in dict.fromkeys(refs.values()) if not self.has_commit(sha)]
+        if lost and self._fetch_objects(lost).code:
+            serve_from(damaged)
+            for sha in lost:
+                self._fetch_locally(damaged, sha)
+        kept = {name: sha for name, sha in refs.items() if self.has_commit(sha)}
+        if HEAD_REF in kept and self.head() is not None:
+            del kept[HEAD_REF]  # the fetch has just set it
+        self._update_refs(f"update {name}\0{sha}\0\0" for name, sha in kept.items())
+
+    def _fetch_locally(self, damaged: Path, sha: Sha) -> None:
+        args = [*_FETCH, "--filter=blob:none", "--end-of-options", str(damaged), sha]
+        env = self._environment | {"GIT_ALLOW_PROTOCOL": "file"}
+        # One that cannot be regained does not stop the others.
+        with contextlib.suppress(GitOpsError):
+            run(self._git_dir, args, env, timeout=self._fetch_timeout)
+
+
+def _is_branch_missing(done: Finished) -> bool:
+    return "couldn't find remote ref" in done.stderr
