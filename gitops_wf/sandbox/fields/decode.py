@@ -109,7 +109,7 @@ _Loader.yaml_implicit_resolvers = {
     ]
     for first, rules in _IMPLICIT.items()
 }
-_BOOLEAN = re.compile(r"y|n|yes|no|true|false|on|off", re.IGNORECASE)
+_BOOLEAN = re.compile(r"(y|n|yes|no|true|false|on|off)$", re.IGNORECASE)
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", _BOOLEAN, list("yYnNtTfFoO"))
 _Loader.bool_values = yaml.SafeLoader.bool_values | {"y": True, "n": False}
 _Loader.add_constructor("tag:yaml.org,2002:map", _Loader.construct_yaml_map)

@@ -110,6 +110,11 @@ class Schemas:
         pairs = (name.rpartition(" ") for name in self._kinds)
         return [(api_version, kind) for api_version, _, kind in pairs]
 
+    def built_in(self, api_version: str, kind: str) -> Schema | None:
+        """The type of a built-in kind; None for any other."""
+        known = f"{api_version} {kind}" in self._kinds
+        return self.for_kind(api_version, kind) if known else None
+
     def for_kind(self, api_version: str, kind: str) -> Schema:
         """The type of a kind; one that is not built in has only its metadata typed."""
         key = (api_version, kind)

@@ -7,19 +7,22 @@ well-formed object may not hold is not judged here, but for custom resources in
 
 import base64
 import binascii
+import json
 from collections.abc import Sequence
 from typing import Any, Literal
 
 from gitops_wf.sandbox.fields import quantity
-from gitops_wf.sandbox.fields.errors import FieldError, bad_request
+from gitops_wf.sandbox.fields.errors import FieldError, PatchError, bad_request
 from gitops_wf.sandbox.fields.patch import json_kind
-from gitops_wf.sandbox.fields.schema import Schema
+from gitops_wf.sandbox.fields.schema import Schema, Schemas
+from gitops_wf.sandbox.fields.typed import go_value
 
 Object = dict[str, Any]
 
 FieldValidation = Literal["", "Strict", "Warn", "Ignore"]
 """The query parameter `fieldValidation`; empty is Warn."""
 
+_SCHEME = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"
 _QUANTITY = (
     "quantities must match the regular expression "
     "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
@@ -96,8 +99,8 @@ def _scalar_problem(value: Any, schema: Schema, struct: str, path: str) -> str:
     if schema.form == "int-or-string":
         fits = isinstance(value, str) or (number and isinstance(value, int))
     elif schema.scalar == "numeric":
-        whole = schema.format not in {"int32", "int64"} or value == int(value)
-        fits = number and whole
+        whole = schema.format in {"int32", "int64"}
+        fits = number and (not whole or value == int(value))
     elif schema.scalar == "boolean":
         fits = isinstance(value, bool)
     elif schema.scalar == "string":
@@ -186,3 +189,41 @@ def _cannot_be_handled(schema: Schema, problem: str) -> FieldError:
         f'{schema.kind} in version "{version}" cannot be handled as a '
         f"{schema.kind}: {problem}"
     )
+
+
+def check_patched(
+    patched: Object,
+    schema: Schema,
+    schemas: Schemas,
+    *,
+    patch: Any = None,
+    validation: FieldValidation = "",
+) -> list[str]:
+    """Warnings of the result of a JSON, merge or strategic merge patch.
+
+    `patch` is that of a strategic merge patch, whose errors show the patch instead of
+    the result. Raises PatchError (422) where the result can't be read as what its
+    apiVersion and kind now say it is, and under Strict for unknown fields.
+    """
+    shown = _compact_json(patched) if patch is None else go_value(patch)
+    api_version, kind = patched.get("apiVersion"), patched.get("kind")
+    if (api_version, kind) != (schema.api_version, schema.kind):
+        other = schemas.built_in(str(api_version), str(kind))
+        if other is None:
+            raise PatchError(
+                shown,
+                f'no kind "{kind}" is registered for version "{api_version}" in '
+                f'scheme "{_SCHEME}"',
+            )
+        schema = other
+    problem = decoding_problem(patched, schema)
+    unknown = [] if validation == "Ignore" else unknown_fields(patched, schema)
+    if not problem and validation == "Strict":
+        problem = strict_problem((), unknown)
+    if problem:
+        raise PatchError(shown, problem)
+    return [f'unknown field "{path}"' for path in unknown]
+
+
+def _compact_json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
