@@ -24,7 +24,7 @@ def test_a_duration_is_read_as_go_reads_it(text, seconds):
     "text", ["", "10", "ten minutes", "-5m", "5 m", "5m extra", "9999999999d", "1y"]
 )
 def test_what_is_no_duration_gets_an_error_that_shows_one(text):
-    with pytest.raises(ValueError, match="such as 90s|longer than"):
+    with pytest.raises(ValueError, match=r"such as 90s|longer than"):
         parse_duration(text)
 
 

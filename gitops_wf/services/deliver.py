@@ -1,0 +1,247 @@
+"""Sends one outbox row's message, once, and says how it went."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from email.utils import formataddr
+from hashlib import sha256
+from typing import Any
+
+from gitops_wf.core.backoff import backoff
+from gitops_wf.core.durations import format_duration
+from gitops_wf.core.errors import TerminalError, TransientError, cut
+from gitops_wf.core.message import Delivery, Message
+from gitops_wf.core.notifications import dingtalk, slack
+from gitops_wf.core.notifications.verdict import (
+    Answer,
+    Refused,
+    RetryIn,
+    Sent,
+    Verdict,
+    judge_http,
+)
+from gitops_wf.core.redaction import redact
+from gitops_wf.core.secret import Secret
+from gitops_wf.delivery.granted import Destination, GrantedSecrets
+from gitops_wf.ports.outbound import HttpRequest, Mail, Mailer, MailServer, Outbound
+from gitops_wf.ports.secrets import Secrets
+
+MAX_TRIES = 8
+MAX_AGE = timedelta(hours=1)
+FIRST_WAIT = timedelta(seconds=5)
+LONGEST_WAIT = timedelta(minutes=10)
+
+
+class ChannelSender:
+    """Sends messages to Slack, DingTalk, mail servers and webhooks.
+
+    ``channels`` are those of the daemon config, by name; their secrets are the
+    daemon's own, while a channel that stands in a workflow uses its environment's.
+    """
+
+    def __init__(
+        self,
+        *,
+        outbound: Outbound,
+        mailer: Mailer,
+        secrets: Secrets,
+        channels: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        self._outbound = outbound
+        self._mailer = mailer
+        self._secrets = secrets
+        self._channels = channels
+
+    def send(self, delivery: Delivery, now: datetime) -> Verdict:
+        """Send it and judge the answer; nothing is raised for what may happen.
+
+        ``delivery.tries`` counts this try. After ``MAX_TRIES``, or where the next try
+        would come later than ``MAX_AGE`` after its creation, RetryIn turns Refused.
+        RetryIn always carries the wait.
+        """
+        try:
+            verdict = self._sent(delivery, now)
+        except TransientError as exc:
+            verdict = RetryIn(after=exc.retry_after, detail=exc.message)
+        except TerminalError as exc:
+            verdict = Refused(detail=exc.message)
+        if isinstance(verdict, RetryIn):
+            return _within_limits(verdict, delivery, now)
+        return verdict
+
+    def _sent(self, delivery: Delivery, now: datetime) -> Verdict:
+        message = delivery.message
+        name = message.channel.get("name")
+        granted = GrantedSecrets(
+            secrets=self._secrets,
+            environment=None if name else delivery.environment,
+        )
+        channel = self._configured(message, str(name)) if name else message.channel
+        match message.kind:
+            case "slack":
+                return self._slack(channel, message.payload, granted, now)
+            case "dingding":
+                return self._dingtalk(channel, message.payload, granted, now)
+            case "webhook":
+                return self._webhook(channel, delivery, granted, now)
+            case "email":
+                return self._email(channel, delivery, granted)
+            case kind:
+                raise TerminalError(
+                    f"no channel is of type {cut(kind, 32)!r}; there are dingding, "
+                    "email, slack, webhook",
+                    reason="ChannelNotConfigured",
+                )
+
+    def _configured(self, message: Message, name: str) -> Mapping[str, Any]:
+        channel = self._channels.get(name)
+        if channel is None or channel.get("type") != message.kind:
+            raise TerminalError(
+                f"channel {cut(name, 64)} of type {message.kind} is no longer in the "
+                "daemon config",
+                reason="ChannelNotConfigured",
+            )
+        return channel
+
+    def _slack(
+        self,
+        channel: Mapping[str, Any],
+        payload: Mapping[str, Any],
+        granted: GrantedSecrets,
+        now: datetime,
+    ) -> Verdict:
+        where = granted.destination(_part(channel, "url"))
+        answer = self._posted(where, where.url, slack.body(payload))
+        return slack.judge(answer, now)
+
+    def _dingtalk(
+        self,
+        channel: Mapping[str, Any],
+        payload: Mapping[str, Any],
+        granted: GrantedSecrets,
+        now: datetime,
+    ) -> Verdict:
+        where = granted.destination(_part(channel, "url"))
+        url = where.url
+        if channel.get("sign"):
+            secret = granted.value(_part(channel, "sign"), host=where.host)
+            plain = url.reveal() if isinstance(url, Secret) else url
+            joint = "&" if "?" in plain else "?"
+            url = Secret(f"{plain}{joint}{dingtalk.signature(secret, now)}")
+            where = Destination(
+                url=url, host=where.host, secrets=(*where.secrets, secret, url)
+            )
+        answer = self._posted(where, url, dingtalk.body(payload))
+        return dingtalk.judge(answer, now)
+
+    def _webhook(
+        self,
+        channel: Mapping[str, Any],
+        delivery: Delivery,
+        granted: GrantedSecrets,
+        now: datetime,
+    ) -> Verdict:
+        where = granted.destination(_part(channel, "url"))
+        headers: dict[str, str | Secret] = {"Idempotency-Key": delivery.key}
+        for name, value in dict(channel.get("headers") or {}).items():
+            headers[name] = (
+                granted.value(value, host=where.host)
+                if isinstance(value, Mapping)
+                else str(value)
+            )
+        answer = self._posted(
+            where,
+            where.url,
+            json.dumps(delivery.message.payload, ensure_ascii=False).encode(),
+            headers,
+        )
+        return judge_http(answer, now)
+
+    def _posted(
+        self,
+        where: Destination,
+        url: str | Secret,
+        body: bytes,
+        headers: Mapping[str, str | Secret] | None = None,
+    ) -> Answer:
+        """Post JSON; the answer comes back with every secret taken out."""
+        all_headers: dict[str, str | Secret] = {"Content-Type": "application/json"}
+        all_headers |= headers or {}
+        response = self._outbound.send(
+            HttpRequest(method="POST", url=url, headers=all_headers, body=body)
+        )
+        secrets = [v for v in all_headers.values() if isinstance(v, Secret)]
+        return Answer(
+            status=response.status,
+            headers=response.headers,
+            text=redact(
+                response.body.decode("utf-8", "replace"), (*where.secrets, *secrets)
+            ),
+        )
+
+    def _email(
+        self,
+        channel: Mapping[str, Any],
+        delivery: Delivery,
+        granted: GrantedSecrets,
+    ) -> Verdict:
+        sender = _part(channel, "from")
+        address, host = str(sender.get("address", "")), str(sender.get("host", ""))
+        password = None
+        if sender.get("password"):
+            password = granted.value(_part(sender, "password"), host=host)
+        payload = delivery.message.payload
+        mail = Mail(
+            sender=formataddr((str(sender.get("alias") or ""), address)),
+            to=[str(entry) for entry in channel.get("to") or ()],
+            subject=str(payload.get("subject", "")),
+            text=str(payload.get("body", "")),
+            html=str(payload.get("html") or ""),
+            message_id=_message_id(delivery.key, address),
+        )
+        server = MailServer(
+            host=host,
+            port=int(sender.get("port") or 587),
+            tls=str(sender.get("tls") or "starttls"),
+            username=str(sender.get("username") or address),
+            password=password,
+        )
+        try:
+            answer = self._mailer.send(mail, server)
+        except (TransientError, TerminalError) as exc:
+            if password is not None:
+                exc.message = redact(exc.message, (password,))
+            raise
+        return Sent(detail=cut(answer))
+
+
+def _part(channel: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return a mapping within a channel; a URL may stand there as plain text."""
+    value = channel.get(key)
+    if isinstance(value, str) and value:
+        return {"value": value}
+    if not isinstance(value, Mapping):
+        raise TerminalError(f"the channel lacks {key}", reason="ChannelNotConfigured")
+    return value
+
+
+def _message_id(key: str, address: str) -> str:
+    """Return the same id for each try, so that mail programs see one mail."""
+    domain = address.rpartition("@")[2] or "gitops-wf.invalid"
+    return f"<{sha256(key.encode()).hexdigest()[:32]}@{domain}>"
+
+
+def _within_limits(verdict: RetryIn, delivery: Delivery, now: datetime) -> Verdict:
+    wait = backoff(
+        max(delivery.tries, 1), first=FIRST_WAIT, longest=LONGEST_WAIT, factor=3
+    )
+    if verdict.after is not None:
+        wait = max(wait, verdict.after)
+    if delivery.tries >= MAX_TRIES:
+        return Refused(detail=f"{verdict.detail}; gave up after {MAX_TRIES} tries")
+    if now + wait - delivery.created > MAX_AGE:
+        return Refused(
+            detail=f"{verdict.detail}; gave up, {format_duration(MAX_AGE)} after it "
+            "was to be sent"
+        )
+    return RetryIn(after=wait, detail=verdict.detail)
