@@ -219,7 +219,8 @@ def _url(text: str) -> httpx.URL:
             "a URL with a user or password is not sent to; use a header",
             reason="InvalidUrl",
         )
-    if url.scheme not in {"http", "https"} or not url.host:
+    port = url.port or 80
+    if url.scheme not in {"http", "https"} or not url.host or port > 65535:
         raise TerminalError(
             "only http and https URLs with a host are sent to", reason="InvalidUrl"
         )

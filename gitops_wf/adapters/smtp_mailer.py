@@ -57,6 +57,8 @@ class SmtpMailer:
         except smtplib.SMTPNotSupportedError as exc:
             raise TerminalError(f"{where}: {exc}", reason="MailRefused") from exc
         except smtplib.SMTPServerDisconnected as exc:
+            if isinstance(exc.__context__, TimeoutError):  # smtplib wraps it so
+                raise _timed_out(where, server) from exc
             raise TransientError(f"{where}: hung up") from exc
         except smtplib.SMTPResponseException as exc:
             raise _answered(where, exc.smtp_code, exc.smtp_error, "refused") from exc
@@ -66,8 +68,7 @@ class SmtpMailer:
                 reason="MailRefused",
             ) from exc
         except TimeoutError as exc:
-            seconds = server.timeout.total_seconds()
-            raise TransientError(f"{where}: no answer within {seconds:g}s") from exc
+            raise _timed_out(where, server) from exc
         except (smtplib.SMTPException, OSError) as exc:
             raise TransientError(f"{where}: {cut(str(exc))}") from exc
 
@@ -211,6 +212,11 @@ def _transferred(
             reason="RecipientsRefused",
         )
     return f"{code} {_text(answer)}"
+
+
+def _timed_out(where: str, server: MailServer) -> TransientError:
+    seconds = server.timeout.total_seconds()
+    return TransientError(f"{where}: no answer within {seconds:g}s")
 
 
 def _answered(
