@@ -111,7 +111,7 @@ class Reader(Protocol):
         """Return runs, newest first."""
 
     def due(self, now: datetime) -> Sequence[EnvironmentId]:
-        """Return the environments that have something due by now."""
+        """Return the environments that have something due by now, first due first."""
 
     def next_due(self) -> datetime | None:
         """Return when the next thing is due, if anything is."""
@@ -151,7 +151,8 @@ class Transaction(Reader, Protocol):
         """Hold the environment's row until the end; False where it is not there.
 
         The first statement of whatever changes its revisions, runs or decisions:
-        the same on SQLite and PostgreSQL (an UPDATE takes the row's lock).
+        the same on SQLite (whose transactions begin with the write lock) and
+        PostgreSQL (where the row's lock is taken here).
         """
 
     def save_repository(self, record: RepositoryRecord) -> None:
@@ -184,7 +185,11 @@ class Transaction(Reader, Protocol):
         """Append an event."""
 
     def save_delivery(self, delivery: Delivery) -> Delivery:
-        """Insert (id 0) or update; the id comes back. The same key is one row."""
+        """Insert (id 0) or update; the id comes back.
+
+        The same key is one row: an insert of it again returns the stored one
+        unchanged.
+        """
 
     def save_inventory(
         self, environment: EnvironmentId, target: str, inventory: Inventory
