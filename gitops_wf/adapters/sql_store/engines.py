@@ -1,0 +1,112 @@
+"""SQLAlchemy engines for both databases, set up for one writer and many readers."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from gitops_wf.core.errors import TerminalError, cut
+
+BUSY_SECONDS = 30
+POOL_SIZE = 16
+POOL_OVERFLOW = 64
+
+
+def store_url(location: str | Path) -> URL:
+    """The URL of a store that is named by a path or by a URL.
+
+    Errors: TerminalError where it is neither SQLite nor PostgreSQL.
+    """
+    text = str(location)
+    if "://" not in text:
+        return URL.create("sqlite", database=str(Path(text).expanduser().absolute()))
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError) as exc:
+        # The text may hold a password, so it is not repeated.
+        raise TerminalError(
+            "store: its URL cannot be read; write postgresql://user@host/database",
+            reason="InvalidStore",
+        ) from exc
+    if url.get_backend_name() in {"postgresql", "postgres"}:
+        return url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() == "sqlite" and url.database not in {
+        None,
+        "",
+        ":memory:",
+    }:
+        return url.set(drivername="sqlite")
+    raise TerminalError(
+        f"store: {cut(url.drivername)} is neither a SQLite file nor a PostgreSQL URL",
+        reason="InvalidStore",
+    )
+
+
+def is_sqlite(url: URL) -> bool:
+    """Whether the store is a file."""
+    return url.get_backend_name() == "sqlite"
+
+
+def open_engine(url: URL, *, read_only: bool = False) -> Engine:
+    """An engine; nothing is connected yet."""
+    if is_sqlite(url):
+        return _sqlite(url, read_only=read_only)
+    return create_engine(
+        url,
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_OVERFLOW,
+        # A restarted server costs its users a reconnection, not an error.
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 10, "application_name": "gitops-wf"},
+    )
+
+
+def _sqlite(url: URL, *, read_only: bool) -> Engine:
+    connect_args: dict[str, Any] = {
+        "timeout": BUSY_SECONDS,
+        # DBOS shares the engine and expects its writes to begin like this.
+        "isolation_level": "IMMEDIATE",
+        "check_same_thread": False,
+    }
+    if read_only:
+        file = Path(str(url.database)).absolute().as_uri()
+        url = URL.create("sqlite", database=file, query={"mode": "ro", "uri": "true"})
+    engine = create_engine(
+        url, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW, connect_args=connect_args
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        for pragma in (
+            f"busy_timeout = {BUSY_SECONDS * 1000}",
+            "foreign_keys = ON",
+            *(("query_only = ON",) if read_only else ("journal_mode = WAL",)),
+            # WAL and NORMAL: a power cut may lose the last commits, never the
+            # file; a killed process loses nothing (sqlite.org/pragma.html).
+            "synchronous = NORMAL",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+def begin_write(connection: Connection) -> None:
+    """Begin a transaction that holds SQLite's write lock from its first statement.
+
+    sqlite3 itself would begin only before the first INSERT or UPDATE: what was
+    read before that could be stale. PostgreSQL locks rows where they are read.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def begin_read(connection: Connection) -> None:
+    """Begin a transaction that sees one state of the database to its end."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN")
+    else:
+        connection.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )

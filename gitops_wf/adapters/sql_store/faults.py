@@ -1,0 +1,77 @@
+"""What a database's errors mean for whoever asked: again later, or never."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import URL
+from sqlalchemy.exc import (
+    DatabaseError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    StatementError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from gitops_wf.core.errors import TerminalError, TransientError, cut
+
+# By primary result code, https://www.sqlite.org/rescode.html
+_SQLITE = {
+    8: ("StoreReadOnly", "make the file and its folder writable"),
+    11: ("StoreCorrupt", "move the file away: Git and the clusters hold the truth"),
+    13: ("StoreFull", "make room on its disk"),
+    14: ("StoreUnreadable", "let this user read and write the file and its folder"),
+    26: ("StoreCorrupt", "it is no SQLite database: name another file"),
+}
+
+# By SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html
+_POSTGRESQL = {
+    "25006": ("StoreReadOnly", "connect to the primary server"),
+    "28000": ("StoreUnreadable", "let this user connect"),
+    "28P01": ("StoreUnreadable", "mend the password"),
+    "3D000": ("StoreUnreadable", "create the database"),
+    "42501": ("StoreUnreadable", "grant this user its tables"),
+    "53100": ("StoreFull", "make room on the server's disk"),
+    "XX001": ("StoreCorrupt", "restore the database, or name an empty one"),
+    "XX002": ("StoreCorrupt", "restore the database, or name an empty one"),
+}
+
+
+def describe(url: URL) -> str:
+    """The store's name for messages: a path, or a URL without its password."""
+    if url.get_backend_name() == "sqlite":
+        return f"store {url.database}"
+    return f"store {url.render_as_string(hide_password=True)}"
+
+
+@contextmanager
+def translated(name: str) -> Iterator[None]:
+    """Turn SQLAlchemy's errors into the families; others pass."""
+    try:
+        yield
+    except PoolTimeoutError as exc:
+        raise TransientError(f"{name}: no free connection: {cut(str(exc))}") from exc
+    except DatabaseError as exc:
+        raise _family(name, exc) from exc
+    except InterfaceError as exc:
+        raise TransientError(f"{name}: {_cause(exc)}") from exc
+
+
+def _family(name: str, exc: DatabaseError) -> Exception:
+    code = getattr(exc.orig, "sqlite_errorcode", None)
+    state = getattr(exc.orig, "sqlstate", None)
+    known = None
+    if code is not None:
+        known = _SQLITE.get(code & 0xFF)
+    elif state is not None:
+        known = _POSTGRESQL.get(state)
+    if known is not None:
+        reason, mend = known
+        return TerminalError(f"{name}: {_cause(exc)}; {mend}", reason=reason)
+    if isinstance(exc, OperationalError | InternalError):
+        return TransientError(f"{name}: {_cause(exc)}")
+    return exc
+
+
+def _cause(exc: StatementError) -> str:
+    return cut(str(exc.orig))

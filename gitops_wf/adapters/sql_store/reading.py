@@ -1,0 +1,253 @@
+"""Questions to the store, on one connection."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, literal_column, select
+
+from gitops_wf.adapters.sql_store import schema
+from gitops_wf.adapters.sql_store.payload import Payload, merge
+from gitops_wf.core.decision import Decision
+from gitops_wf.core.event import Event
+from gitops_wf.core.identifiers import EnvironmentId, RepositoryName, RunId, StepName
+from gitops_wf.core.inventory import Inventory
+from gitops_wf.core.message import Delivery
+from gitops_wf.core.revision import Revision
+from gitops_wf.core.run import Run, StepRun
+from gitops_wf.ports.store import EnvironmentRecord, RepositoryRecord
+
+REPOSITORY = Payload(RepositoryRecord)
+ENVIRONMENT = Payload(EnvironmentRecord)
+REVISION = Payload(Revision)
+RUN = Payload(Run)
+STEP_RUN = Payload(StepRun)
+DECISION = Payload(Decision)
+DELIVERY = Payload(Delivery)
+EVENT = Payload(Event)
+INVENTORY = Payload(Inventory)
+
+# Written out, not bound: SQLite uses a partial index only where it sees the value.
+ACTIVE: ColumnElement[int] = literal_column("1")
+
+
+class SqlReader:
+    """The Reader role."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def repository(self, name: RepositoryName) -> RepositoryRecord | None:
+        """Return a repository's record."""
+        table = schema.repository
+        text = self._text(select(table.c.payload).where(table.c.name == name))
+        return None if text is None else REPOSITORY.load(text)
+
+    def repositories(self) -> Sequence[RepositoryRecord]:
+        """Return all repositories, by name."""
+        query = select(schema.repository.c.payload)
+        records = [REPOSITORY.load(text) for text in self._texts(query)]
+        return sorted(records, key=lambda record: record.name)
+
+    def environment(self, environment: EnvironmentId) -> EnvironmentRecord | None:
+        """Return an environment's record."""
+        table = schema.environment
+        text = self._text(select(table.c.payload).where(table.c.id == environment))
+        return None if text is None else ENVIRONMENT.load(text)
+
+    def environments(
+        self, repository: RepositoryName | None = None
+    ) -> Sequence[EnvironmentRecord]:
+        """Return all environments (of a repository), by id."""
+        table = schema.environment
+        query = select(table.c.payload)
+        if repository is not None:
+            query = query.where(table.c.repository == repository)
+        records = [ENVIRONMENT.load(text) for text in self._texts(query)]
+        # Here, not in the query: PostgreSQL's order depends on its collation.
+        return sorted(records, key=lambda record: record.id)
+
+    def revision(self, environment: EnvironmentId, number: int) -> Revision | None:
+        """Return a revision."""
+        table = schema.revision
+        text = self._text(
+            select(table.c.payload).where(
+                table.c.environment == environment, table.c.number == number
+            )
+        )
+        return None if text is None else REVISION.load(text)
+
+    def revisions(
+        self,
+        environment: EnvironmentId | None = None,
+        *,
+        limit: int | None = None,
+    ) -> Sequence[Revision]:
+        """Return revisions, newest first."""
+        table = schema.revision
+        query = select(table.c.payload).limit(limit)
+        if environment is None:
+            query = query.order_by(table.c.created.desc(), table.c.number.desc())
+        else:
+            query = query.where(table.c.environment == environment)
+            query = query.order_by(table.c.number.desc())
+        return [REVISION.load(text) for text in self._texts(query)]
+
+    def unfinished_revisions(self, environment: EnvironmentId) -> Sequence[Revision]:
+        """Return the revisions that have not ended, oldest first."""
+        table = schema.revision
+        query = (
+            select(table.c.payload)
+            .where(table.c.environment == environment, table.c.active == ACTIVE)
+            .order_by(table.c.number)
+        )
+        return [REVISION.load(text) for text in self._texts(query)]
+
+    def run(self, run: RunId) -> Run | None:
+        """Return a run."""
+        return self._one_run(_runs().where(schema.run.c.id == run))
+
+    def active_run(self, environment: EnvironmentId) -> Run | None:
+        """Return the environment's one run that has not ended."""
+        table = schema.run
+        return self._one_run(
+            _runs().where(table.c.environment == environment, table.c.active == ACTIVE)
+        )
+
+    def runs(
+        self,
+        environment: EnvironmentId | None = None,
+        *,
+        number: int | None = None,
+        limit: int | None = None,
+    ) -> Sequence[Run]:
+        """Return runs, newest first."""
+        table = schema.run
+        query = _runs().limit(limit)
+        if number is not None:
+            query = query.where(table.c.number == number)
+        if environment is None:
+            query = query.order_by(
+                table.c.created.desc(), table.c.number.desc(), table.c.ordinal.desc()
+            )
+        else:
+            query = query.where(table.c.environment == environment)
+            query = query.order_by(table.c.number.desc(), table.c.ordinal.desc())
+        rows = self.connection.execute(query).all()
+        steps = self._steps([row.id for row in rows])
+        return [_run(row, steps[row.id].values()) for row in rows]
+
+    def due(self, now: datetime) -> Sequence[EnvironmentId]:
+        """Return the environments that have something due by now, first due first."""
+        table = schema.environment
+        query = select(table.c.id).where(table.c.due <= now).order_by(table.c.due)
+        return [EnvironmentId(name) for name in self._texts(query)]
+
+    def next_due(self) -> datetime | None:
+        """Return when the next thing is due, if anything is."""
+        due = schema.environment.c.due
+        query = select(due).where(due.is_not(None)).order_by(due).limit(1)
+        return self.connection.execute(query).scalar_one_or_none()
+
+    def decisions(
+        self,
+        environment: EnvironmentId | None = None,
+        *,
+        number: int | None = None,
+        limit: int | None = None,
+    ) -> Sequence[Decision]:
+        """Return decisions, newest first."""
+        table = schema.decision
+        query = select(table.c.id, table.c.payload).order_by(table.c.id.desc())
+        if environment is not None:
+            query = query.where(table.c.environment == environment)
+        if number is not None:
+            query = query.where(table.c.number == number)
+        rows = self.connection.execute(query.limit(limit))
+        return [replace(DECISION.load(row.payload), id=row.id) for row in rows]
+
+    def deliveries(self, run: RunId, step: StepName) -> Sequence[Delivery]:
+        """Return the messages of a step run, oldest first."""
+        table = schema.outbox
+        query = (
+            select(table.c.id, table.c.payload)
+            .where(table.c.run == run, table.c.step == step)
+            .order_by(table.c.id)
+        )
+        rows = self.connection.execute(query)
+        return [replace(DELIVERY.load(row.payload), id=row.id) for row in rows]
+
+    def delivery(self, delivery: int) -> Delivery | None:
+        """Return one outbox row."""
+        table = schema.outbox
+        text = self._text(select(table.c.payload).where(table.c.id == delivery))
+        return None if text is None else replace(DELIVERY.load(text), id=delivery)
+
+    def events(
+        self,
+        environment: EnvironmentId | None = None,
+        *,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> Sequence[Event]:
+        """Return events, oldest first, from past an id on; the last ``limit``."""
+        table = schema.event
+        query = select(table.c.id, table.c.payload).where(table.c.id > after)
+        if environment is not None:
+            query = query.where(table.c.environment == environment)
+        query = query.order_by(table.c.id.desc()).limit(limit)
+        rows = reversed(self.connection.execute(query).all())
+        return [replace(EVENT.load(row.payload), id=row.id) for row in rows]
+
+    def inventory(self, environment: EnvironmentId, target: str) -> Inventory | None:
+        """Return the store's copy of an inventory: for display, not the truth."""
+        table = schema.inventory
+        text = self._text(
+            select(table.c.payload).where(
+                table.c.environment == environment, table.c.target == target
+            )
+        )
+        return None if text is None else INVENTORY.load(text)
+
+    def _text(self, query: Select[Any]) -> str | None:
+        text: str | None = self.connection.execute(query).scalar_one_or_none()
+        return text
+
+    def _texts(self, query: Select[Any]) -> Sequence[str]:
+        texts: Sequence[str] = self.connection.execute(query).scalars().all()
+        return texts
+
+    def _one_run(self, query: Select[Any]) -> Run | None:
+        row = self.connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        return _run(row, self._steps([row.id])[row.id].values())
+
+    def _steps(self, runs: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Payloads of step runs by run and name, in declared order."""
+        found: dict[str, dict[str, str]] = {name: {} for name in runs}
+        table = schema.step_run
+        for start in range(0, len(runs), _MOST_PARAMETERS):
+            part = runs[start : start + _MOST_PARAMETERS]
+            query = (
+                select(table.c.run, table.c.name, table.c.payload)
+                .where(table.c.run.in_(part))
+                .order_by(table.c.run, table.c.place)
+            )
+            for row in self.connection.execute(query):
+                found[row.run][row.name] = row.payload
+        return found
+
+
+_MOST_PARAMETERS = 500
+"""Databases limit the parameters of one query; SQLite's old limit is 999."""
+
+
+def _runs() -> Select[Any]:
+    return select(schema.run.c.id, schema.run.c.definition, schema.run.c.payload)
+
+
+def _run(row: Row[Any], steps: Iterable[str]) -> Run:
+    joined = '{"steps":[' + ",".join(steps) + "]}"
+    return RUN.load(merge(row.definition, row.payload, joined))

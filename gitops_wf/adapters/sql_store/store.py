@@ -1,0 +1,135 @@
+"""The store on a SQLite file or a PostgreSQL database."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from sqlalchemy import URL, Engine
+
+from gitops_wf.adapters.sql_store.engines import (
+    begin_read,
+    begin_write,
+    is_sqlite,
+    open_engine,
+    store_url,
+)
+from gitops_wf.adapters.sql_store.faults import describe, translated
+from gitops_wf.adapters.sql_store.migrate import migrate, refuse_newer, schema_of
+from gitops_wf.adapters.sql_store.process_lock import ProcessLock
+from gitops_wf.adapters.sql_store.reading import SqlReader
+from gitops_wf.adapters.sql_store.schema import SCHEMA
+from gitops_wf.adapters.sql_store.writing import SqlTransaction
+from gitops_wf.core.errors import TerminalError
+
+
+class ReadingStore:
+    """A store that is only looked at, beside the daemon that writes it."""
+
+    def __init__(self, url: URL, engine: Engine) -> None:
+        self.name = describe(url)
+        self.engine = engine
+
+    @contextmanager
+    def read(self) -> Iterator[SqlReader]:
+        """One consistent look; it neither waits for writers nor holds them up.
+
+        Errors: TransientError, TerminalError (disk, file, rights).
+        """
+        with translated(self.name), self.engine.connect() as connection:
+            begin_read(connection)
+            yield SqlReader(connection)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+class SqlStore(ReadingStore):
+    """The Store role; `open_store` makes one."""
+
+    def __init__(self, url: URL, engine: Engine, lock: ProcessLock | None) -> None:
+        super().__init__(url, engine)
+        self._lock = lock
+
+    @contextmanager
+    def transaction(self) -> Iterator[SqlTransaction]:
+        """A unit of work; retried by the caller on TransientError.
+
+        Errors: TransientError (busy, connection lost), TerminalError (disk full
+        or read-only, corrupt file).
+        """
+        with translated(self.name), self.engine.connect() as connection:
+            begin_write(connection)
+            transaction = SqlTransaction(connection)
+            yield transaction
+            connection.commit()
+        for callback in transaction.after:
+            callback()
+
+    def close(self) -> None:
+        """Close every connection and let another process have the file."""
+        super().close()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+
+def open_store(location: str | Path) -> SqlStore:
+    """Open the store that the daemon writes, and bring it to this schema.
+
+    ``location`` is a path (SQLite) or a URL. Errors: TerminalError where another
+    process has the file, where it is unusable, or written by a newer version;
+    TransientError where the server cannot be reached.
+    """
+    url = store_url(location)
+    with ExitStack() as undo:
+        lock = None
+        if is_sqlite(url):
+            lock = _claim(Path(str(url.database)))
+            undo.callback(lock.release)
+        engine = open_engine(url)
+        undo.callback(engine.dispose)
+        with translated(describe(url)), engine.connect() as connection:
+            begin_write(connection)
+            migrate(connection, describe(url))
+            connection.commit()
+        undo.pop_all()
+    return SqlStore(url, engine, lock)
+
+
+def open_for_reading(location: str | Path) -> ReadingStore:
+    """Open a store to look at it, while the daemon runs or not.
+
+    Errors: TerminalError where there is none, or with another schema.
+    """
+    url = store_url(location)
+    name = describe(url)
+    if is_sqlite(url) and not Path(str(url.database)).exists():
+        raise TerminalError(
+            f"{name} is not there; the daemon makes it: gitops-wf run",
+            reason="StoreMissing",
+        )
+    engine = open_engine(url, read_only=True)
+    with ExitStack() as undo:
+        undo.callback(engine.dispose)
+        with translated(name), engine.connect() as connection:
+            current = schema_of(connection)
+            refuse_newer(connection, current, name)
+        if current != SCHEMA:
+            raise TerminalError(
+                f"{name} has schema {current or 'none'}, this version reads {SCHEMA};"
+                " start the daemon of this version once",
+                reason="StoreTooOld",
+            )
+        undo.pop_all()
+    return ReadingStore(url, engine)
+
+
+def _claim(file: Path) -> ProcessLock:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise TerminalError(
+            f"store {file}: its folder cannot be made: {exc}", reason="StoreUnreadable"
+        ) from exc
+    return ProcessLock(file)

@@ -1,0 +1,248 @@
+"""Changes to the store, in one transaction."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import astuple, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from gitops_wf.adapters.sql_store import schema
+from gitops_wf.adapters.sql_store.reading import (
+    DECISION,
+    DELIVERY,
+    ENVIRONMENT,
+    EVENT,
+    INVENTORY,
+    REPOSITORY,
+    REVISION,
+    RUN,
+    STEP_RUN,
+    SqlReader,
+)
+from gitops_wf.core.decision import Decision
+from gitops_wf.core.errors import InvalidTransitionError
+from gitops_wf.core.event import Event
+from gitops_wf.core.identifiers import EnvironmentId
+from gitops_wf.core.inventory import Inventory
+from gitops_wf.core.message import Delivery
+from gitops_wf.core.revision import Revision
+from gitops_wf.core.run import Run
+from gitops_wf.ports.store import EnvironmentRecord, RepositoryRecord
+
+_DEFINITION = {"id", "ordinal", "subject", "workflow", "created"}
+"""What never changes of a run: written once, for it is most of it."""
+
+
+class SqlTransaction(SqlReader):
+    """The Transaction role; the store commits it, or nothing of it."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self.after: list[Callable[[], None]] = []
+        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+        self._insert = dialect.insert
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call it once everything is stored; not at all on a roll-back.
+
+        For what makes things faster, not for what must happen: a process may die
+        between the commit and the call.
+        """
+        self.after.append(callback)
+
+    def lock_environment(self, environment: EnvironmentId) -> bool:
+        """Hold the environment's row until the end; False where it is not there."""
+        table = schema.environment
+        query = select(table.c.id).where(table.c.id == environment)
+        # SQLite has no such clause: there, the transaction began with the lock.
+        query = query.with_for_update(key_share=True)
+        return self.connection.execute(query).one_or_none() is not None
+
+    def save_repository(self, record: RepositoryRecord) -> None:
+        """Insert or update."""
+        self._upsert(
+            schema.repository,
+            {"name": record.name},
+            {"payload": REPOSITORY.dump(record)},
+        )
+
+    def save_environment(self, record: EnvironmentRecord) -> None:
+        """Insert or update; when it is due stays as it was."""
+        self._upsert(
+            schema.environment,
+            {"id": record.id},
+            {"repository": record.repository, "payload": ENVIRONMENT.dump(record)},
+        )
+
+    def set_due(self, environment: EnvironmentId, due: datetime | None) -> None:
+        """Say when the environment must be looked at again, whatever happens."""
+        table = schema.environment
+        self.connection.execute(
+            update(table).where(table.c.id == environment).values(due=due)
+        )
+
+    def save_revision(self, revision: Revision) -> None:
+        """Insert or update, by environment and number."""
+        self._upsert(
+            schema.revision,
+            {"environment": revision.environment, "number": revision.number},
+            {
+                "active": int(not revision.phase.is_final),
+                "created": revision.created,
+                "payload": REVISION.dump(revision),
+            },
+        )
+
+    def save_run(self, run: Run) -> None:
+        """Insert, or update where the stored seq is one less than the run's.
+
+        Errors: InvalidTransitionError where it is not, or where the environment
+        already has another run that has not ended (a unique index says so).
+        """
+        values = {
+            "active": int(not run.phase.is_final),
+            "seq": run.seq,
+            "payload": RUN.dump(run, exclude={*_DEFINITION, "steps"}),
+        }
+        table = schema.run
+        fenced = update(table).where(table.c.id == run.id, table.c.seq == run.seq - 1)
+        try:
+            if self.connection.execute(fenced.values(values)).rowcount == 0:
+                self._insert_run(run, values)
+        except IntegrityError as exc:
+            raise InvalidTransitionError(
+                f"run {run.id} cannot be stored: {run.subject.environment} has another"
+                " run that has not ended"
+            ) from exc
+        self._save_steps(run)
+
+    def save_decision(self, decision: Decision) -> Decision:
+        """Insert (id 0) or update; the id comes back.
+
+        The same environment, key and person is one row: an insert of it again
+        returns the stored one unchanged.
+        """
+        table = schema.decision
+        values = {"number": decision.revision, "payload": DECISION.dump(decision)}
+        if decision.id:
+            self._update(table, decision.id, values)
+            return decision
+        key = {
+            "environment": decision.environment,
+            "identity": _digest(
+                *astuple(decision.entry.key), decision.person.casefold()
+            ),
+        }
+        number, payload = self._insert_once(table, key, values)
+        return replace(DECISION.load(payload), id=number)
+
+    def add_event(self, event: Event) -> None:
+        """Append an event."""
+        self.connection.execute(
+            self._insert(schema.event).values(
+                environment=event.environment, payload=EVENT.dump(event)
+            )
+        )
+
+    def save_delivery(self, delivery: Delivery) -> Delivery:
+        """Insert (id 0) or update; the id comes back. The same key is one row.
+
+        An insert of a stored key again returns the stored row unchanged.
+        """
+        table = schema.outbox
+        values = {
+            "run": delivery.run,
+            "step": delivery.step,
+            "payload": DELIVERY.dump(delivery),
+        }
+        if delivery.id:
+            self._update(table, delivery.id, values)
+            return delivery
+        key = {"identity": _digest(delivery.key)}
+        number, payload = self._insert_once(table, key, values)
+        return replace(DELIVERY.load(payload), id=number)
+
+    def save_inventory(
+        self, environment: EnvironmentId, target: str, inventory: Inventory
+    ) -> None:
+        """Replace the store's copy."""
+        self._upsert(
+            schema.inventory,
+            {"environment": environment, "target": target},
+            {"payload": INVENTORY.dump(inventory)},
+        )
+
+    def _upsert(
+        self, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]
+    ) -> None:
+        insert = self._insert(table).values(**key, **values)
+        self.connection.execute(
+            insert.on_conflict_do_update(index_elements=list(key), set_=dict(values))
+        )
+
+    def _insert_once(
+        self, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]
+    ) -> tuple[int, str]:
+        insert = self._insert(table).values(**key, **values)
+        self.connection.execute(insert.on_conflict_do_nothing(index_elements=list(key)))
+        stored = select(table.c.id, table.c.payload).filter_by(**key)
+        row = self.connection.execute(stored).one()
+        return row.id, row.payload
+
+    def _update(self, table: Table, number: int, values: Mapping[str, Any]) -> None:
+        changed = update(table).where(table.c.id == number).values(**values)
+        if self.connection.execute(changed).rowcount == 0:
+            raise InvalidTransitionError(f"{table.name} {number} is not in the store")
+
+    def _insert_run(self, run: Run, values: Mapping[str, Any]) -> None:
+        table = schema.run
+        query = select(table.c.seq).where(table.c.id == run.id)
+        seq = self.connection.execute(query).scalar_one_or_none()
+        if seq is not None:
+            raise InvalidTransitionError(
+                f"run {run.id} cannot be stored with seq {run.seq}: it has {seq};"
+                " another change came first"
+            )
+        fields = set(Run.__dataclass_fields__)
+        self.connection.execute(
+            self._insert(table).values(
+                id=run.id,
+                environment=run.subject.environment,
+                number=run.subject.number,
+                ordinal=run.ordinal,
+                created=run.created,
+                definition=RUN.dump(run, exclude=fields - _DEFINITION),
+                **values,
+            )
+        )
+
+    def _save_steps(self, run: Run) -> None:
+        """Write the steps that changed: a run of fifty changes one at a time."""
+        stored = self._steps([run.id])[run.id]
+        table = schema.step_run
+        rows = [
+            {"run": run.id, "name": step.name, "place": place, "payload": payload}
+            for place, step in enumerate(run.steps)
+            if (payload := STEP_RUN.dump(step)) != stored.get(step.name)
+        ]
+        if rows:
+            insert = self._insert(table)
+            self.connection.execute(
+                insert.on_conflict_do_update(
+                    index_elements=["run", "name"],
+                    set_={
+                        "place": insert.excluded.place,
+                        "payload": insert.excluded.payload,
+                    },
+                ),
+                rows,
+            )
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

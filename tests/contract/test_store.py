@@ -1,0 +1,700 @@
+"""What the store promises, on SQLite and on PostgreSQL."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gitops_wf.adapters.sql_store import SqlStore, open_for_reading, open_store, schema
+from gitops_wf.adapters.sql_store.migrate import MIGRATIONS, schema_of
+from gitops_wf.adapters.sql_store.writing import SqlTransaction
+from gitops_wf.core.decision import Decision, Effect, Entry, Verb
+from gitops_wf.core.errors import InvalidTransitionError, TerminalError
+from gitops_wf.core.event import Event
+from gitops_wf.core.identifiers import EnvironmentId, RunId
+from gitops_wf.core.inventory import Inventory
+from gitops_wf.core.message import Delivery, DeliveryPhase, Message
+from gitops_wf.core.phases import Phase
+from gitops_wf.core.policy import Identity
+from gitops_wf.core.revision import Revision
+from gitops_wf.core.run import Run, StepRun, Subject
+from gitops_wf.core.workflow import Step, Workflow
+from gitops_wf.ports.store import (
+    EnvironmentRecord,
+    RepositoryRecord,
+    Store,
+    Transaction,
+)
+from tests.values import TEXT, TIMES, values
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+PROD = EnvironmentId("shop/prod")
+TEST = EnvironmentId("shop/test")
+
+
+@pytest.fixture
+def store(store_location: str) -> Iterator[SqlStore]:
+    store = open_store(store_location)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def an_environment(environment: EnvironmentId = PROD) -> EnvironmentRecord:
+    repository, _, name = environment.partition("/")
+    return EnvironmentRecord(
+        id=environment, repository=repository, name=name, folder=f"envs/{name}"
+    )
+
+
+def a_revision(
+    environment: EnvironmentId = PROD, number: int = 1, **fields
+) -> Revision:
+    return Revision(
+        environment=environment,
+        number=number,
+        commit="c" * 40,
+        branch="main",
+        position=number,
+        inputs="digest",
+        **{"created": NOW + timedelta(minutes=number), **fields},
+    )
+
+
+def a_run(
+    environment: EnvironmentId = PROD, number: int = 1, ordinal: int = 1, **fields
+) -> Run:
+    steps = (Step(name="deploy", type="deploy2env"), Step(name="tell", type="x"))
+    return Run(
+        id=RunId(f"{environment}#{number}.{ordinal}"),
+        ordinal=ordinal,
+        subject=Subject(
+            environment=environment, number=number, commit="c" * 40, inputs="digest"
+        ),
+        workflow=Workflow(steps=steps, timeout=timedelta(hours=1)),
+        steps=tuple(StepRun(name=step.name, type=step.type) for step in steps),
+        **{"created": NOW + timedelta(minutes=number), **fields},
+    )
+
+
+def a_decision(person: str = "ann@example.com", **fields) -> Decision:
+    entry = Entry(revision="4f1c2d9e", decision=Verb.APPROVE, step="go-live", line=3)
+    return Decision(
+        **{
+            "environment": PROD,
+            "entry": entry,
+            "commit": "a" * 40,
+            "brought_by": "b" * 40,
+            "position": 4,
+            "person": person,
+            "evidence": Identity.AUTHOR,
+            "at": NOW,
+            "revision": 1,
+            **fields,
+        }
+    )
+
+
+def a_delivery(key: str = "run/step/item", **fields) -> Delivery:
+    message = Message(item="item", kind="slack", channel={"c": 1}, payload={"t": "x"})
+    return Delivery(
+        **{
+            "key": key,
+            "environment": PROD,
+            "run": RunId("shop/prod#1.1"),
+            "step": "tell",
+            "message": message,
+            "created": NOW,
+            **fields,
+        }
+    )
+
+
+def an_event(message: str, environment: EnvironmentId | None = PROD) -> Event:
+    return Event(
+        at=NOW, kind="created", reason="New", message=message, environment=environment
+    )
+
+
+@contextmanager
+def rolled_back(store: SqlStore) -> Iterator[SqlTransaction]:
+    with suppress(ZeroDivisionError), store.transaction() as transaction:
+        yield transaction
+        raise ZeroDivisionError
+
+
+def save(store: Store, *what) -> None:
+    with store.transaction() as transaction:
+        for value in what:
+            match value:
+                case Run():
+                    transaction.save_run(value)
+                case Revision():
+                    transaction.save_revision(value)
+                case EnvironmentRecord():
+                    transaction.save_environment(value)
+                case RepositoryRecord():
+                    transaction.save_repository(value)
+                case Event():
+                    transaction.add_event(value)
+
+
+class TestTransactions:
+    def test_all_of_a_transaction_is_stored(self, store: Store):
+        save(store, an_environment(), a_revision())
+
+        with store.read() as reader:
+            assert reader.environment(PROD) == an_environment()
+            assert reader.revision(PROD, 1) == a_revision()
+
+    def test_nothing_of_a_failed_transaction_is_stored(self, store: Store):
+        with rolled_back(store) as transaction:
+            transaction.save_environment(an_environment())
+            transaction.save_run(a_run())
+
+        with store.read() as reader:
+            assert reader.environments() == []
+            assert reader.runs() == []
+
+    def test_a_transaction_sees_its_own_changes(self, store: Store):
+        with store.transaction() as transaction:
+            transaction.save_run(a_run())
+
+            assert transaction.active_run(PROD) == a_run()
+
+    def test_a_reader_sees_one_state_while_a_writer_commits(self, store: Store):
+        save(store, a_revision(number=1))
+
+        with store.read() as reader:
+            before = reader.revisions(PROD)
+            save(store, a_revision(number=2))
+            after = reader.revisions(PROD)
+
+        assert after == before == [a_revision(number=1)]
+
+    def test_a_reader_does_not_wait_for_a_writer(self, store: Store):
+        with store.transaction() as transaction:
+            transaction.save_environment(an_environment())
+
+            with store.read() as reader:
+                assert reader.environments() == []
+
+    def test_a_callback_runs_after_the_commit(self, store: SqlStore):
+        seen = []
+
+        def look() -> None:
+            with store.read() as reader:
+                seen.append(reader.environment(PROD))
+
+        with store.transaction() as transaction:
+            transaction.save_environment(an_environment())
+            transaction.after_commit(look)
+            assert seen == []
+
+        assert seen == [an_environment()]
+
+    def test_a_callback_does_not_run_after_a_roll_back(self, store: SqlStore):
+        seen = []
+
+        with rolled_back(store) as transaction:
+            transaction.after_commit(lambda: seen.append(1))
+
+        assert seen == []
+
+    def test_a_locked_environment_makes_the_next_writer_wait(self, store: Store):
+        save(store, an_environment())
+        began, waited = threading.Event(), []
+
+        def second() -> None:
+            began.set()
+            with store.transaction() as transaction:
+                transaction.lock_environment(PROD)
+                waited.append(transaction.revisions(PROD))
+
+        with store.transaction() as transaction:
+            assert transaction.lock_environment(PROD)
+            thread = threading.Thread(target=second)
+            thread.start()
+            assert began.wait(10)
+            transaction.save_revision(a_revision())
+        thread.join(30)
+
+        assert waited == [[a_revision()]]
+
+    def test_an_environment_that_is_not_there_cannot_be_locked(self, store: Store):
+        with store.transaction() as transaction:
+            assert not transaction.lock_environment(PROD)
+
+    def test_many_writers_at_once_all_get_their_turn(self, store: Store):
+        save(store, an_environment())
+        failures = []
+
+        def add(number: int) -> None:
+            try:
+                with store.transaction() as transaction:
+                    transaction.lock_environment(PROD)
+                    count = len(transaction.revisions(PROD))
+                    transaction.save_revision(a_revision(number=count + 1))
+            except Exception as exc:
+                failures.append((number, exc))
+
+        threads = [threading.Thread(target=add, args=(n,)) for n in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+
+        assert failures == []
+        with store.read() as reader:
+            numbers = [revision.number for revision in reader.revisions(PROD)]
+        assert numbers == list(range(16, 0, -1))
+
+
+class TestRepositoriesAndEnvironments:
+    def test_a_repository_is_replaced(self, store: Store):
+        first = RepositoryRecord(name="shop", url="https://x", branch="main")
+        second = replace(first, cursor="d" * 40, position=7, polled=NOW, failures=2)
+
+        save(store, first)
+        save(store, second)
+
+        with store.read() as reader:
+            assert reader.repository("shop") == second
+            assert reader.repositories() == [second]
+            assert reader.repository("other") is None
+
+    def test_repositories_and_environments_come_in_order_of_their_names(
+        self, store: Store
+    ):
+        names = ["b", "a-b", "ab", "B", "a/b"]
+        save(store, *(RepositoryRecord(name=n, url="", branch="") for n in names))
+        save(store, *(an_environment(EnvironmentId(f"shop/{n}")) for n in names))
+
+        with store.read() as reader:
+            repositories = [record.name for record in reader.repositories()]
+            environments = [record.id for record in reader.environments()]
+
+        assert repositories == sorted(names)
+        assert environments == sorted(f"shop/{name}" for name in names)
+
+    def test_environments_of_one_repository(self, store: Store):
+        other = an_environment(EnvironmentId("other/prod"))
+        save(store, an_environment(), other)
+
+        with store.read() as reader:
+            assert reader.environments("other") == [other]
+
+    def test_what_is_due_comes_first_due_first(self, store: Store):
+        save(store, an_environment(PROD), an_environment(TEST))
+
+        with store.transaction() as transaction:
+            transaction.set_due(PROD, NOW)
+            transaction.set_due(TEST, NOW - timedelta(microseconds=1))
+
+        with store.read() as reader:
+            assert reader.due(NOW) == [TEST, PROD]
+            assert reader.due(NOW - timedelta(microseconds=1)) == [TEST]
+            assert reader.due(NOW - timedelta(microseconds=2)) == []
+            assert reader.next_due() == NOW - timedelta(microseconds=1)
+
+    def test_a_time_in_another_zone_is_the_same_time(self, store: Store):
+        save(store, an_environment())
+        there = datetime.fromisoformat("2026-01-01T23:00:00-05:00")
+
+        with store.transaction() as transaction:
+            transaction.set_due(PROD, there)
+
+        with store.read() as reader:
+            assert reader.next_due() == there
+            assert reader.due(there.astimezone(UTC)) == [PROD]
+            assert reader.due(there - timedelta(seconds=1)) == []
+
+    def test_nothing_is_due_once_that_is_taken_back(self, store: Store):
+        save(store, an_environment())
+
+        with store.transaction() as transaction:
+            transaction.set_due(PROD, NOW)
+        with store.transaction() as transaction:
+            transaction.set_due(PROD, None)
+
+        with store.read() as reader:
+            assert reader.due(NOW) == []
+            assert reader.next_due() is None
+
+    def test_saving_an_environment_leaves_its_due_time(self, store: Store):
+        save(store, an_environment())
+        with store.transaction() as transaction:
+            transaction.set_due(PROD, NOW)
+
+        save(store, replace(an_environment(), last_number=3))
+
+        with store.read() as reader:
+            assert reader.next_due() == NOW
+
+
+class TestRevisions:
+    def test_they_come_newest_first_and_no_more_than_asked_for(self, store: Store):
+        save(store, *(a_revision(number=n) for n in (2, 1, 3)), a_revision(TEST, 1))
+
+        with store.read() as reader:
+            numbers = [r.number for r in reader.revisions(PROD)]
+            newest = [r.number for r in reader.revisions(PROD, limit=1)]
+            everywhere = [(r.environment, r.number) for r in reader.revisions(limit=2)]
+
+        assert numbers == [3, 2, 1]
+        assert newest == [3]
+        assert everywhere == [(PROD, 3), (PROD, 2)]
+
+    def test_unfinished_ones_come_oldest_first(self, store: Store):
+        save(
+            store,
+            a_revision(number=3),
+            a_revision(number=1, phase=Phase.SUCCEEDED),
+            a_revision(number=2, phase=Phase.SUSPENDED),
+        )
+
+        with store.read() as reader:
+            numbers = [r.number for r in reader.unfinished_revisions(PROD)]
+
+        assert numbers == [2, 3]
+
+    def test_a_revision_that_ended_is_no_longer_unfinished(self, store: Store):
+        save(store, a_revision())
+        save(store, a_revision(phase=Phase.ABORTED, ended=NOW))
+
+        with store.read() as reader:
+            assert reader.unfinished_revisions(PROD) == []
+            assert reader.revision(PROD, 1) == a_revision(
+                phase=Phase.ABORTED, ended=NOW
+            )
+
+
+class TestRuns:
+    def test_a_run_is_stored_with_its_steps_in_order(self, store: Store):
+        save(store, a_run())
+
+        with store.read() as reader:
+            assert reader.run(a_run().id) == a_run()
+            assert reader.run(RunId("none")) is None
+
+    def test_a_later_state_replaces_the_earlier(self, store: Store):
+        first = a_run()
+        running = replace(first.steps[0], phase=Phase.RUNNING, outputs={"v": [1, None]})
+        second = replace(
+            first, seq=1, phase=Phase.RUNNING, steps=(running, first.steps[1])
+        )
+
+        save(store, first)
+        save(store, second)
+
+        with store.read() as reader:
+            assert reader.run(first.id) == second
+
+    @pytest.mark.parametrize("seq", [0, 1, 3])
+    def test_a_state_that_does_not_follow_the_stored_one_is_refused(
+        self, store: Store, seq: int
+    ):
+        run = a_run()
+        save(store, run)
+        save(store, replace(run, seq=1))
+
+        with pytest.raises(InvalidTransitionError, match="another change came first"):
+            save(store, replace(run, seq=seq, phase=Phase.RUNNING))
+
+        with store.read() as reader:
+            assert reader.run(run.id) == replace(run, seq=1)
+
+    def test_an_environment_has_one_active_run(self, store: Store):
+        save(store, a_run(number=1))
+
+        with pytest.raises(InvalidTransitionError, match="another run"):
+            save(store, a_run(number=2))
+
+        with store.read() as reader:
+            assert reader.active_run(PROD) == a_run(number=1)
+            assert reader.runs(PROD) == [a_run(number=1)]
+
+    def test_a_run_that_ended_makes_room_for_the_next(self, store: Store):
+        ended = replace(a_run(number=1), phase=Phase.FAILED, seq=1)
+        save(store, a_run(number=1))
+
+        save(store, ended, a_run(number=2))
+
+        with store.read() as reader:
+            assert reader.active_run(PROD) == a_run(number=2)
+
+    def test_other_environments_have_their_own_active_run(self, store: Store):
+        save(store, a_run(PROD), a_run(TEST))
+
+        with store.read() as reader:
+            assert reader.active_run(TEST) == a_run(TEST)
+
+    def test_they_come_newest_first(self, store: Store):
+        ended = {"phase": Phase.SUCCEEDED}
+        first, again = a_run(number=1, **ended), a_run(number=1, ordinal=2, **ended)
+        second, other = a_run(number=2, **ended), a_run(TEST, 3, **ended)
+        save(store, again, second, first, other)
+
+        with store.read() as reader:
+            assert reader.runs(PROD) == [second, again, first]
+            assert reader.runs(PROD, number=1) == [again, first]
+            assert reader.runs(PROD, limit=1) == [second]
+            assert reader.runs(limit=2) == [other, second]
+
+    def test_only_the_steps_that_changed_are_written(self, store: SqlStore):
+        run = a_run()
+        save(store, run)
+        changed = replace(run.steps[1], phase=Phase.RUNNING)
+        written = []
+
+        with store.transaction() as transaction:
+
+            @sqlalchemy.event.listens_for(
+                transaction.connection, "before_cursor_execute"
+            )
+            def note(connection, cursor, statement, parameters, context, many):
+                if statement.startswith("INSERT INTO step_run"):
+                    written.extend(parameters if many else [parameters])
+
+            transaction.save_run(replace(run, seq=1, steps=(run.steps[0], changed)))
+
+        assert len(written) == 1
+        assert "tell" in str(written[0])
+
+
+class TestDecisions:
+    def test_a_decision_gets_an_id_and_is_updated_by_it(self, store: Store):
+        with store.transaction() as transaction:
+            stored = transaction.save_decision(a_decision())
+        judged = replace(stored, effect=Effect.REFUSED, counts_for={"step": "no"})
+        with store.transaction() as transaction:
+            assert transaction.save_decision(judged) == judged
+
+        assert stored == replace(a_decision(), id=stored.id)
+        assert stored.id > 0
+        with store.read() as reader:
+            assert reader.decisions(PROD) == [judged]
+
+    def test_the_same_entry_by_the_same_person_is_one_row(self, store: Store):
+        with store.transaction() as transaction:
+            first = transaction.save_decision(a_decision())
+        with store.transaction() as transaction:
+            moved = a_decision("Ann@Example.com", position=9, reason="again")
+            again = transaction.save_decision(moved)
+
+        assert again == first
+        with store.read() as reader:
+            assert reader.decisions() == [first]
+
+    def test_two_people_and_two_environments_are_rows_of_their_own(self, store: Store):
+        with store.transaction() as transaction:
+            transaction.save_decision(a_decision("ann@example.com"))
+            transaction.save_decision(a_decision("bob@example.com", revision=2))
+            transaction.save_decision(a_decision(environment=TEST))
+
+        with store.read() as reader:
+            people = [decision.person for decision in reader.decisions(PROD)]
+            assert people == ["bob@example.com", "ann@example.com"]
+            assert [d.revision for d in reader.decisions(PROD, number=2)] == [2]
+            assert len(reader.decisions(limit=2)) == 2
+            assert len(reader.decisions()) == 3
+
+    def test_a_decision_that_is_not_there_cannot_be_updated(self, store: Store):
+        with pytest.raises(InvalidTransitionError), store.transaction() as transaction:
+            transaction.save_decision(a_decision(id=12345))
+
+
+class TestDeliveries:
+    def test_a_message_gets_an_id_and_is_updated_by_it(self, store: Store):
+        with store.transaction() as transaction:
+            stored = transaction.save_delivery(a_delivery())
+            sent = replace(stored, phase=DeliveryPhase.SENT, tries=1, ended=NOW)
+            transaction.save_delivery(sent)
+
+        with store.read() as reader:
+            assert reader.delivery(stored.id) == sent
+            assert reader.delivery(stored.id + 1) is None
+
+    def test_the_same_key_is_one_message(self, store: Store):
+        with store.transaction() as transaction:
+            first = transaction.save_delivery(a_delivery())
+            again = transaction.save_delivery(a_delivery(tries=5))
+
+        assert again == first
+
+    def test_a_steps_messages_come_oldest_first(self, store: Store):
+        with store.transaction() as transaction:
+            for key in ("b", "a"):
+                transaction.save_delivery(a_delivery(key))
+            transaction.save_delivery(a_delivery("other", step="go"))
+            transaction.save_delivery(a_delivery("event", run=None, step=None))
+
+        with store.read() as reader:
+            found = reader.deliveries(RunId("shop/prod#1.1"), "tell")
+
+        assert [delivery.key for delivery in found] == ["b", "a"]
+
+
+class TestEvents:
+    def test_they_come_oldest_first_from_past_an_id_on(self, store: Store):
+        save(store, *(an_event(str(n)) for n in range(4)), an_event("none", None))
+
+        with store.read() as reader:
+            events = reader.events(PROD)
+            later = reader.events(PROD, after=events[1].id)
+            last = reader.events(PROD, limit=1)
+            everything = reader.events()
+
+        assert [event.message for event in events] == ["0", "1", "2", "3"]
+        assert [event.message for event in later] == ["2", "3"]
+        assert [event.message for event in last] == ["3"]
+        assert [event.message for event in everything][-1] == "none"
+
+
+class TestInventories:
+    def test_an_inventory_is_replaced(self, store: Store):
+        with store.transaction() as transaction:
+            transaction.save_inventory(PROD, "eu", Inventory(number=1))
+            transaction.save_inventory(PROD, "us", Inventory(number=2))
+            transaction.save_inventory(PROD, "eu", Inventory(number=3))
+
+        with store.read() as reader:
+            assert reader.inventory(PROD, "eu") == Inventory(number=3)
+            assert reader.inventory(PROD, "us") == Inventory(number=2)
+            assert reader.inventory(TEST, "eu") is None
+
+
+_SOME = settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+    ],
+)
+
+
+class TestAnyValue:
+    """What was stored is what is loaded, whatever it is."""
+
+    @_SOME
+    @given(run=values(Run))
+    def test_runs(self, store: Store, run: Run):
+        names = {step.name: step for step in run.steps}
+        run = replace(run, phase=Phase.FAILED, steps=tuple(names.values()))
+        with rolled_back(store) as transaction:
+            transaction.save_run(run)
+            assert transaction.run(run.id) == run
+
+    @_SOME
+    @given(data=st.data())
+    def test_the_rest(self, store: Store, data: st.DataObject):
+        repository = data.draw(values(RepositoryRecord))
+        environment = data.draw(values(EnvironmentRecord))
+        revision = data.draw(values(Revision))
+        decision = replace(data.draw(values(Decision)), id=0)
+        delivery = replace(data.draw(values(Delivery)), id=0)
+        event = data.draw(values(Event))
+        inventory, target = data.draw(values(Inventory)), data.draw(TEXT)
+        due = data.draw(TIMES)
+        with rolled_back(store) as transaction:
+            transaction.save_repository(repository)
+            transaction.save_environment(environment)
+            transaction.set_due(environment.id, due)
+            transaction.save_revision(revision)
+            kept = transaction.save_decision(decision)
+            sent = transaction.save_delivery(delivery)
+            transaction.add_event(event)
+            transaction.save_inventory(environment.id, target, inventory)
+            self.check(transaction, repository, environment, revision, event)
+            assert kept == replace(decision, id=kept.id)
+            assert transaction.decisions(decision.environment) == [kept]
+            assert sent == replace(delivery, id=sent.id)
+            assert transaction.delivery(sent.id) == sent
+            assert transaction.inventory(environment.id, target) == inventory
+            assert transaction.due(due) == [environment.id]
+
+    def check(
+        self,
+        reader: Transaction,
+        repository: RepositoryRecord,
+        environment: EnvironmentRecord,
+        revision: Revision,
+        event: Event,
+    ) -> None:
+        assert reader.repository(repository.name) == repository
+        assert reader.environment(environment.id) == environment
+        assert reader.revision(revision.environment, revision.number) == revision
+        found = reader.events(event.environment)[-1]
+        assert replace(found, id=event.id) == event
+
+
+class TestOpening:
+    def test_a_store_keeps_what_it_had(self, store: SqlStore, store_location: str):
+        save(store, an_environment(), a_run())
+        store.close()
+
+        again = open_store(store_location)
+
+        with again.read() as reader:
+            assert reader.active_run(PROD) == a_run()
+        again.close()
+
+    def test_it_can_be_read_beside_the_daemon(
+        self, store: SqlStore, store_location: str
+    ):
+        beside = open_for_reading(store_location)
+        save(store, an_environment())
+
+        with beside.read() as reader:
+            assert reader.environment(PROD) == an_environment()
+        beside.close()
+
+    def test_who_only_reads_cannot_write(self, store: SqlStore, store_location: str):
+        beside = open_for_reading(store_location)
+        delete = sqlalchemy.delete(schema.environment)
+        with pytest.raises(TerminalError, match="read"), beside.read() as reader:
+            reader.connection.execute(delete)
+        beside.close()
+
+    def test_the_migrations_make_exactly_the_tables(self, store: SqlStore):
+        with store.engine.connect() as connection:
+            context = MigrationContext.configure(
+                connection, opts={"compare_type": True, "compare_server_default": True}
+            )
+
+            assert compare_metadata(context, schema.metadata) == []
+
+    def test_a_store_from_a_newer_version_is_refused(
+        self, store: SqlStore, store_location: str
+    ):
+        with store.engine.begin() as connection:
+            connection.execute(
+                sqlalchemy.text("UPDATE alembic_version SET version_num = '9999'")
+            )
+            connection.execute(schema.meta.update().values(value="9.9.9"))
+        store.close()
+
+        for open_it in (open_store, open_for_reading):
+            with pytest.raises(TerminalError, match=r"gitops-wf 9\.9\.9 .*9999"):
+                open_it(store_location)
+        with store.engine.connect() as connection:
+            assert schema_of(connection) == "9999"
+
+    def test_the_newest_migration_is_the_one_that_the_code_names(self):
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+
+        assert ScriptDirectory.from_config(config).get_current_head() == schema.SCHEMA
