@@ -233,7 +233,7 @@ class GitSshServer:
             "PermitRootLogin prohibit-password\nPasswordAuthentication no\n"
             "KbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\n"
             "AcceptEnv GIT_PROTOCOL\nPidFile none\nLogLevel VERBOSE\n"
-            "PrintMotd no\nPermitUserEnvironment no\nUseDNS no\n"
+            "KexAlgorithms curve25519-sha256\nPrintMotd no\nPermitUserEnvironment no\nUseDNS no\n"
         )
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]

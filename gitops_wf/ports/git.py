@@ -214,7 +214,7 @@ class GitRepository(AbstractContextManager["GitRepository"], Protocol):
         """All commits of `head` that `base` lacks, merged side commits included.
 
         Parents come before children. With `paths` (literal files or folders): those
-        that differ there from every parent, so each that could introduce something.
+        that differ there from a parent: every one that could introduce something.
         """
 
     def is_ancestor(self, ancestor: Sha, descendant: Sha) -> bool:

@@ -136,7 +136,7 @@ class Clone:
     def tree(self, sha: Sha, folder: str = "") -> Tree | None:
         """Everything below a folder of a commit; None if that is no folder there."""
         with self._reading():
-            found = self._trees.find(self._root(sha), folder)
+            found = self._trees.find(self._roots([sha])[sha], folder)
             if found is None or found[0] != TREE_MODE:
                 return None
             return self._trees.tree(found[1])
@@ -148,9 +148,7 @@ class Clone:
     def tree_oids(self, wanted: Sequence[tuple[Sha, str]]) -> tuple[Oid | None, ...]:
         """`tree_oid` of many (commit, path) pairs at the price of one."""
         with self._reading():
-            roots = {
-                sha: self._root(sha) for sha in dict.fromkeys(s for s, _ in wanted)
-            }
+            roots = self._roots(sha for sha, _ in wanted)
             found = (self._trees.find(roots[sha], path) for sha, path in wanted)
             return tuple(entry and entry[1] for entry in found)
 
@@ -165,9 +163,9 @@ class Clone:
         if not pairs:
             return ()
         with self._reading():
-            empty = _EMPTY_TREES[len(pairs[0][1])]
-            trees = ((self._root(o) if o else empty, self._root(n)) for o, n in pairs)
-            lines = [f"{old} {new}\n" for old, new in trees]
+            roots = self._roots(sha for pair in pairs for sha in pair if sha)
+        empty = _EMPTY_TREES[len(pairs[0][1])]
+        lines = [f"{roots[old] if old else empty} {roots[new]}\n" for old, new in pairs]
         args = (
             "diff-tree",
             "--stdin",
@@ -283,11 +281,15 @@ class Clone:
             if info is None or info.kind != "commit":
                 raise KeyError(f"commit {sha} is not in the clone of {self._subject}")
 
-    def _root(self, sha: Sha) -> Oid:
-        """The tree of a commit, from the first line of the commit object."""
-        self._require(sha)
-        (content,) = self._objects.contents([Oid(sha)])
-        return Oid(content[5 : 5 + len(sha)].decode("ascii"))
+    def _roots(self, shas: Iterable[Sha]) -> Mapping[Sha, Oid]:
+        """The trees of commits, from the first line of each commit object."""
+        wanted = list(dict.fromkeys(shas))
+        self._require(*wanted)
+        contents = self._objects.contents([Oid(sha) for sha in wanted])
+        return {
+            sha: Oid(content[5 : 5 + len(sha)].decode("ascii"))
+            for sha, content in zip(wanted, contents, strict=True)
+        }
 
     def _read_tree(self, oid: Oid) -> bytes:
         (info,) = self._objects.infos([oid])
