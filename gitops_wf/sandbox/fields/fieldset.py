@@ -133,8 +133,7 @@ def value_element(value: Any) -> str:
     return "v:" + _json(value)
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def _order(element: str) -> tuple[int, Any]:

@@ -78,6 +78,9 @@ class Schema:
     """Both only of the root type of a kind."""
     custom: bool = False
     """A custom resource: kept as sent, not passed through a Go struct."""
+    nullable: bool = False
+    openapi: Mapping[str, Any] = field(default_factory=dict)
+    """The `openAPIV3Schema` of a custom resource, at its root."""
     status_subresource: bool = True
     """The main resource ignores `status`, and the status subresource `spec`."""
 
@@ -148,7 +151,7 @@ class Schemas:
             "kind": Field(schema=string),
             "metadata": metadata,
         }
-        root.custom = True
+        root.custom, root.openapi = True, openapi
         root.status_subresource = status_subresource
         root.api_version, root.kind = api_version, kind
         return root
@@ -176,6 +179,7 @@ class Schemas:
 
     def _fill(self, schema: Schema, spec: Mapping[str, Any], *, custom: bool) -> None:
         schema.custom = custom
+        schema.nullable = spec.get("nullable", False)
         schema.enum = tuple(spec.get("enum", ()))
         schema.required = tuple(spec.get("required", ()))
         schema.atomic = spec.get("mapType") == "atomic"

@@ -17,7 +17,8 @@ _ZERO = {"string": "", "numeric": 0, "boolean": False}
 def stored_form(obj: Object, schema: Schema) -> Object:
     """A copy of the object as it is stored, before defaults.
 
-    A custom resource keeps what its schema knows (pruning); its nulls stay.
+    A custom resource keeps what its schema knows (pruning), and nulls where the schema
+    says nullable.
     """
     out: Object = _pruned(obj, schema) if schema.custom else _map(obj, schema)
     out["apiVersion"], out["kind"] = schema.api_version, schema.kind
@@ -41,7 +42,7 @@ def _pruned(value: Any, schema: Schema) -> Any:
         out = {}
         for name, child in value.items():
             child_type = schema.field_type(name)
-            if child_type is None:
+            if child_type is None or _dropped_null(child, child_type):
                 continue
             if metadata is not None and child_type is metadata.schema:
                 out[name] = _map(child if isinstance(child, dict) else {}, child_type)
@@ -53,7 +54,13 @@ def _pruned(value: Any, schema: Schema) -> Any:
     return _copied(value)
 
 
+def _dropped_null(value: Any, schema: Schema) -> bool:
+    return value is None and schema.type != "any" and not schema.nullable
+
+
 def _copied(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # as Go writes it
     if isinstance(value, dict):
         return {name: _copied(child) for name, child in value.items()}
     return [_copied(item) for item in value] if isinstance(value, list) else value

@@ -1,8 +1,7 @@
 """Whether an object can be read as its kind: wrong types and unknown fields.
 
 The texts are those of Go's JSON decoder, which the API server answers with. What a
-well-formed object may not hold is not judged here, but for custom resources in
-`structural`.
+well-formed built-in object may not hold is not judged here.
 """
 
 import base64
@@ -12,9 +11,10 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from gitops_wf.sandbox.fields import quantity
-from gitops_wf.sandbox.fields.errors import FieldError, PatchError, bad_request
+from gitops_wf.sandbox.fields.errors import Cause, FieldError, PatchError, bad_request
 from gitops_wf.sandbox.fields.patch import json_kind
 from gitops_wf.sandbox.fields.schema import Schema, Schemas
+from gitops_wf.sandbox.fields.structural import structural_causes
 from gitops_wf.sandbox.fields.typed import go_value
 
 Object = dict[str, Any]
@@ -32,11 +32,12 @@ _QUANTITY = (
 def unknown_fields(obj: Any, schema: Schema) -> list[str]:
     """Paths of fields that the type does not have, in the order of the object.
 
-    As in `spec.template.spec.containers[0].imagePullPolicyy`.
+    Those of a custom resource are sorted. An item is named by its place, as in
+    `spec.template.spec.containers[0].imagePullPolicyy`.
     """
     found: list[str] = []
     _unknown(obj, schema, "", found)
-    return found
+    return sorted(found) if schema.custom else found
 
 
 def _unknown(value: Any, schema: Schema, path: str, found: list[str]) -> None:
@@ -155,6 +156,16 @@ def strict_problem(duplicates: Sequence[str], unknown: Sequence[str]) -> str:
     """`strict decoding error: unknown field "x"`; empty if there is nothing."""
     parts = [*duplicates, *(f'unknown field "{path}"' for path in unknown)]
     return f"strict decoding error: {', '.join(parts)}" if parts else ""
+
+
+def validate(obj: Object, schema: Schema, old: Object | None = None) -> list[Cause]:
+    """What is wrong with a custom resource by its schema, for a 422 Status.
+
+    Built-in kinds have rules of their own beside their types; none of them are here.
+    """
+    if not schema.custom:
+        return []
+    return structural_causes(obj, schema.openapi, old)
 
 
 def check_decoding(
