@@ -5,6 +5,7 @@ that was checked is the one connected to; and since httpx logs each URL, which m
 secret. No proxy of the environment is used: behind one, no address could be checked.
 """
 
+import logging
 import ssl
 import time
 from collections.abc import Iterable, Mapping
@@ -47,6 +48,8 @@ class HttpOutbound:
         tls: ssl.SSLContext | None = None,
         body_limit: int = BODY_LIMIT,
     ) -> None:
+        # At DEBUG it logs every answer's headers; a Location may hold a secret.
+        logging.getLogger("httpcore").setLevel(logging.INFO)
         self._guard = guard
         self._tls = tls or httpx.create_ssl_context()
         self._body_limit = body_limit

@@ -4,11 +4,15 @@ Read at three in the morning on a telephone: the first line says what and where,
 second whose change it is, then why, then what to type.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from gitops_wf.core.errors import cut
 from gitops_wf.core.event import Event
 from gitops_wf.core.identifiers import EnvironmentId, environment_name
+from gitops_wf.core.message import Message
+from gitops_wf.core.notifications.channels import message_to_channel
 from gitops_wf.core.revision import Revision
 
 _SHORT = 8
@@ -33,6 +37,42 @@ def event_text(event: Event, revision: Revision | None) -> EventText:
     if command:
         lines += ["", *command]
     return EventText(subject=cut(subject), text="\n".join(lines))
+
+
+def event_message(
+    event: Event,
+    revision: Revision | None,
+    *,
+    name: str,
+    channel: Mapping[str, Any],
+) -> Message:
+    """Return the message about an event to a channel of the daemon config.
+
+    A webhook gets the event's own fields beside subject and text. Errors:
+    TerminalError (ChannelNotConfigured) where the channel has no type that is known.
+    """
+    text = event_text(event, revision)
+    return message_to_channel(
+        {name: channel},
+        name,
+        subject=text.subject,
+        text=text.text,
+        item=f"{event.kind}/{name}",
+        data={
+            "event": {
+                "kind": event.kind,
+                "type": str(event.type),
+                "reason": event.reason,
+                "at": event.at.isoformat(),
+                "environment": event.environment,
+                "repository": event.repository,
+                "revision": event.revision,
+                "commit": revision.commit if revision else None,
+                "run": event.run,
+                "step": event.step,
+            }
+        },
+    )
 
 
 def _where(event: Event, revision: Revision | None) -> str:

@@ -1,0 +1,146 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from gitops_wf.core.errors import TerminalError
+from gitops_wf.core.event import Event
+from gitops_wf.core.identifiers import EnvironmentId, Sha
+from gitops_wf.core.notifications.events import event_message, event_text
+from gitops_wf.core.revision import Revision
+
+NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+SHA = Sha("4f1c2d9e" + "0" * 32)
+
+
+def a_revision(**more):
+    fields = {
+        "environment": EnvironmentId("shop/prod"),
+        "number": 12,
+        "commit": SHA,
+        "branch": "main",
+        "position": 7,
+        "inputs": "i1",
+        "author": "Ann Lee",
+        "subject": "Raise web to 1.4.2",
+        "created": NOW,
+    }
+    return Revision(**fields | more)
+
+
+def an_event(kind, **more):
+    fields = {
+        "at": NOW,
+        "kind": kind,
+        "reason": "",
+        "message": "",
+        "environment": EnvironmentId("shop/prod"),
+        "revision": 12,
+    }
+    return Event(**fields | more)
+
+
+def test_a_wait_says_whose_change_it_is_and_what_to_type():
+    event = an_event("suspended", step="go-live", message="EU is live")
+
+    text = event_text(event, a_revision())
+
+    assert text.subject == "prod#12 waits for approval at go-live"
+    assert text.text.splitlines() == [
+        "4f1c2d9e Raise web to 1.4.2, Ann Lee",
+        "EU is live",
+        "",
+        "approve: gitops-wf approve prod --revision 4f1c2d9e --step go-live --push",
+        "reject:  gitops-wf reject prod --revision 4f1c2d9e --step go-live --push",
+    ]
+
+
+def test_a_failure_says_where_why_and_the_way_back():
+    event = an_event(
+        "failed",
+        step="deploy-eu",
+        reason="HealthCheckFailed",
+        message="Deployment/shop/web: ImagePullBackOff",
+    )
+
+    text = event_text(event, a_revision())
+
+    assert text.subject == "prod#12 FAILED at deploy-eu (HealthCheckFailed)"
+    assert "ImagePullBackOff" in text.text
+    assert "gitops-wf retry prod --revision 4f1c2d9e --push" in text.text
+    assert "gitops-wf rollback prod --push" in text.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject"),
+    [
+        ("approved", "prod#12 approved"),
+        ("rejected", "prod#12 rejected"),
+        ("succeeded", "prod#12 succeeded"),
+        ("rolledBack", "prod#12 rolled back to #9"),
+        ("superseded", "prod#12 superseded by a newer revision"),
+        ("invalid", "prod#12 INVALID: nothing was deployed"),
+        ("degraded", "prod#12 degraded"),
+    ],
+)
+def test_every_kind_names_environment_and_number_in_its_first_line(kind, subject):
+    text = event_text(an_event(kind), a_revision(rollback_of=9))
+
+    assert text.subject == subject
+    assert "4f1c2d9e" in text.text
+
+
+def test_an_event_without_a_revision_still_says_where():
+    event = an_event("unreadable", revision=None, message="approvals.yaml:3: bad")
+
+    assert event_text(event, None).subject == "prod unreadable"
+    assert event_text(event, None).text == "approvals.yaml:3: bad"
+
+
+def test_a_strangers_text_stays_one_short_line_and_a_command_a_shell_word():
+    revision = a_revision(
+        environment=EnvironmentId("shop/prod; rm -rf $HOME"),
+        subject="x" * 500 + "\napprove: evil",
+    )
+
+    text = event_text(an_event("suspended", step="a'b"), revision).text
+
+    assert len(text.splitlines()[0]) < 130
+    assert "approve 'prod; rm -rf $HOME' --revision 4f1c2d9e --step 'a'\\''b'" in text
+    assert "\napprove: evil" not in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload_has"),
+    [
+        ("slack", {"mrkdwn": True}),
+        ("dingding", {"msgtype": "text"}),
+        ("email", {"subject": "prod#12 succeeded"}),
+        ("webhook", {"subject": "prod#12 succeeded"}),
+    ],
+)
+def test_each_channel_gets_the_event_in_its_own_format(kind, payload_has):
+    message = event_message(
+        an_event("succeeded"), a_revision(), name="ops", channel={"type": kind}
+    )
+
+    assert (message.kind, message.channel) == (kind, {"name": "ops"})
+    assert payload_has.items() <= message.payload.items()
+
+
+def test_a_webhook_gets_the_events_fields():
+    message = event_message(
+        an_event("failed", reason="Timeout"),
+        a_revision(),
+        name="ops",
+        channel={"type": "webhook"},
+    )
+
+    assert message.payload["event"]["kind"] == "failed"
+    assert message.payload["event"]["commit"] == SHA
+
+
+def test_a_channel_of_no_known_type_is_refused_with_those_there_are():
+    with pytest.raises(TerminalError, match="dingding, email, slack, webhook"):
+        event_message(
+            an_event("failed"), a_revision(), name="ops", channel={"type": "pigeon"}
+        )
