@@ -1,0 +1,69 @@
+"""How an API server is reached and as whom: kubeconfig files and in-cluster."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kubernetes import client
+from kubernetes import config as untyped_config
+
+from gitops_wf.core.errors import TerminalError, cut
+
+USER_AGENT = "gitops-wf/1"
+"""The part before the slash is the default field manager of a write."""
+
+config: Any = untyped_config
+"""The library is untyped in part, so its calls are not checked."""
+
+POOL_SIZE = 32
+"""Connections kept open to one server; more than one apply uses at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiAccess:
+    """A configured client of the official library, and the server's address."""
+
+    client: Any
+    server: str
+
+
+def kubeconfig_access(path: Path, context: str | None = None) -> ApiAccess:
+    """Read a kubeconfig file; an empty context is its current one.
+
+    Exec plugins and refreshed tokens work as in kubectl. Errors: TerminalError
+    (TargetNotConfigured) naming the file.
+    """
+    configuration = client.Configuration()
+    try:
+        config.load_kube_config(
+            config_file=str(path),
+            context=context or None,
+            client_configuration=configuration,
+        )
+    except (config.ConfigException, OSError, ValueError, KeyError) as exc:
+        raise _not_configured(f"kubeconfig {path}", exc) from exc
+    except yaml.YAMLError as exc:
+        raise _not_configured(f"kubeconfig {path}", "it is not YAML") from exc
+    return _access(configuration)
+
+
+def in_cluster_access() -> ApiAccess:
+    """Use the service account of the pod that the daemon runs in."""
+    configuration = client.Configuration()
+    try:
+        config.load_incluster_config(client_configuration=configuration)
+    except config.ConfigException as exc:
+        raise _not_configured("in-cluster configuration", exc) from exc
+    return _access(configuration)
+
+
+def _access(configuration: Any) -> ApiAccess:
+    configuration.connection_pool_maxsize = POOL_SIZE
+    api_client = client.ApiClient(configuration)
+    api_client.user_agent = USER_AGENT
+    return ApiAccess(client=api_client, server=str(configuration.host).rstrip("/"))
+
+
+def _not_configured(what: str, why: object) -> TerminalError:
+    return TerminalError(f"{what}: {cut(str(why))}", reason="TargetNotConfigured")

@@ -1,0 +1,212 @@
+"""One API server as the Cluster port."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+from gitops_wf.adapters.kube_api.access import ApiAccess
+from gitops_wf.adapters.kube_api.discovery import Discovery
+from gitops_wf.adapters.kube_api.refusals import error_of
+from gitops_wf.adapters.kube_api.transport import (
+    CONNECT_TIMEOUT,
+    READ_TIMEOUT,
+    Answer,
+    Transport,
+)
+from gitops_wf.core.inventory import Manifest, ObjectRef
+from gitops_wf.ports.cluster import ApiResource, Applied, UnknownKindError
+
+FIELD_MANAGER = "gitops-wf"
+PAGE = 500
+"""Objects a LIST page holds, as kubectl asks for."""
+
+LOG_BYTES = 64 * 1024
+
+
+class KubeCluster:
+    """A Kubernetes API server, seen with one identity."""
+
+    def __init__(
+        self,
+        access: ApiAccess,
+        *,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        read_timeout: float = READ_TIMEOUT,
+    ) -> None:
+        self._transport = Transport(
+            access, connect_timeout=connect_timeout, read_timeout=read_timeout
+        )
+        self._discovery = Discovery(self._transport)
+
+    def resource(self, api_version: str, kind: str) -> ApiResource:
+        """Return how a kind is addressed; UnknownKindError after a fresh discovery."""
+        return self._discovery.resource(api_version, kind)
+
+    def get(self, resource: ApiResource, namespace: str, name: str) -> Manifest | None:
+        """Return an object, or None."""
+        answer = self._transport.request("GET", _path(resource, namespace, name))
+        if answer.status == 404:
+            return None
+        return self._object(answer, _subject(resource.kind, namespace, name), "get")
+
+    def list(
+        self, resource: ApiResource, namespace: str = "", label_selector: str = ""
+    ) -> Sequence[Manifest]:
+        """Return all objects of a kind; each is given its apiVersion and kind back."""
+        subject = _subject(resource.kind, namespace, "*")
+        query = {"limit": str(PAGE)}
+        if label_selector:
+            query["labelSelector"] = label_selector
+        items: list[Manifest] = []
+        while True:
+            answer = self._transport.request(
+                "GET", _path(resource, namespace), query=query
+            )
+            if answer.status == 410 and "continue" in query:
+                # The pages took longer than the server keeps history: in one go.
+                items = []
+                query.pop("continue")
+                query.pop("limit")
+                continue
+            if answer.status == 404:
+                self._discovery.forget(resource.api_version)
+            page = self._object(answer, subject, "list")
+            head = {"apiVersion": resource.api_version, "kind": resource.kind}
+            items += ({**head, **item} for item in page.get("items") or ())
+            token = (page.get("metadata") or {}).get("continue")
+            if not token:
+                return items
+            query["continue"] = token
+
+    def apply(
+        self, manifest: Manifest, *, force: bool = False, dry_run: bool = False
+    ) -> Applied:
+        """Server-side apply with field manager ``gitops-wf``; ApplyConflictError."""
+        resource, namespace, name = self._addressed(manifest)
+        query = {"fieldManager": FIELD_MANAGER, "force": str(force).lower()}
+        if dry_run:
+            query["dryRun"] = "All"
+        answer = self._transport.request(
+            "PATCH",
+            _path(resource, namespace, name),
+            query=query,
+            body=manifest,
+            content_type="application/apply-patch+yaml",
+        )
+        if answer.status == 404:
+            self._discovery.forget(resource.api_version)
+        body = self._object(answer, _subject(resource.kind, namespace, name), "apply")
+        return Applied(manifest=body, is_created=answer.status == 201)
+
+    def create(self, manifest: Manifest) -> Manifest:
+        """Create an object; ResourceConflictError where one is there."""
+        resource, namespace, name = self._addressed(manifest)
+        answer = self._transport.request(
+            "POST",
+            _path(resource, namespace),
+            query={"fieldManager": FIELD_MANAGER},
+            body=manifest,
+        )
+        return self._object(answer, _subject(resource.kind, namespace, name), "create")
+
+    def replace(self, manifest: Manifest) -> Manifest:
+        """Replace an object; ResourceConflictError by its resourceVersion."""
+        resource, namespace, name = self._addressed(manifest)
+        answer = self._transport.request(
+            "PUT",
+            _path(resource, namespace, name),
+            query={"fieldManager": FIELD_MANAGER},
+            body=manifest,
+        )
+        return self._object(answer, _subject(resource.kind, namespace, name), "replace")
+
+    def delete(
+        self,
+        ref: ObjectRef,
+        version: str,
+        *,
+        uid: str = "",
+        propagation: str = "Background",
+    ) -> bool:
+        """Ask for an object's deletion; False where it was not there.
+
+        A version that is no longer served is replaced by one that is.
+        """
+        resource = self._served(ref, version)
+        if resource is None:
+            return False
+        options: dict[str, Any] = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": propagation,
+        }
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        answer = self._transport.request(
+            "DELETE", _path(resource, ref.namespace, ref.name), body=options
+        )
+        if answer.status == 404:
+            return False
+        self._object(answer, str(ref), "delete")
+        return True
+
+    def logs(
+        self, namespace: str, pod: str, *, container: str = "", tail: int = 50
+    ) -> str:
+        """Return the last lines of a pod's log; empty where there is none (yet)."""
+        query = {"tailLines": str(tail), "limitBytes": str(LOG_BYTES)}
+        if container:
+            query["container"] = container
+        resource = self.resource("v1", "Pod")
+        answer = self._transport.request(
+            "GET",
+            _path(resource, namespace, pod) + "/log",
+            query=query,
+            accept="text/plain, application/json",
+        )
+        # 204: not scheduled, 400: the container waits, 404: the pod is gone.
+        if answer.status in {204, 400, 404}:
+            return ""
+        if answer.status != 200:
+            raise error_of(
+                answer,
+                self._transport.server,
+                _subject("Pod", namespace, pod),
+                "read the log",
+            )
+        return answer.body.decode("utf-8", "replace")
+
+    def _addressed(self, manifest: Manifest) -> tuple[ApiResource, str, str]:
+        ref = ObjectRef.of(manifest)
+        resource = self.resource(str(manifest.get("apiVersion", "")), ref.kind)
+        return resource, ref.namespace, ref.name
+
+    def _served(self, ref: ObjectRef, version: str) -> ApiResource | None:
+        wanted = f"{ref.group}/{version}" if ref.group else version
+        try:
+            return self.resource(wanted, ref.kind)
+        except UnknownKindError:
+            for other in self._discovery.versions(ref.group):
+                try:
+                    return self.resource(other, ref.kind)
+                except UnknownKindError:
+                    continue
+        return None
+
+    def _object(self, answer: Answer, subject: str, verb: str) -> dict[str, Any]:
+        if not 200 <= answer.status < 300:
+            raise error_of(answer, self._transport.server, subject, verb)
+        return answer.json()
+
+
+def _path(resource: ApiResource, namespace: str, name: str = "") -> str:
+    group_version = quote(resource.api_version)
+    prefix = f"/apis/{group_version}" if resource.group else f"/api/{group_version}"
+    if resource.is_namespaced and namespace:
+        prefix += f"/namespaces/{quote(namespace, safe='')}"
+    prefix += f"/{resource.plural}"
+    return f"{prefix}/{quote(name, safe='')}" if name else prefix
+
+
+def _subject(kind: str, namespace: str, name: str) -> str:
+    return "/".join(part for part in (kind, namespace, name) if part)

@@ -1,0 +1,72 @@
+"""Which kinds an API server serves, asked for a group version at a time."""
+
+import threading
+from collections.abc import Mapping
+
+from gitops_wf.adapters.kube_api.refusals import error_of
+from gitops_wf.adapters.kube_api.transport import Transport
+from gitops_wf.core.errors import cut
+from gitops_wf.ports.cluster import ApiResource, UnknownKindError
+
+
+class Discovery:
+    """Kinds by group version, kept until one is not found."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._lock = threading.Lock()
+        self._known: dict[str, Mapping[str, ApiResource]] = {}
+
+    def resource(self, api_version: str, kind: str) -> ApiResource:
+        """Return a kind; UnknownKindError only after the server was asked anew."""
+        with self._lock:
+            known = self._known.get(api_version, {}).get(kind)
+            if known is not None:
+                return known
+            fresh = self._ask(api_version)
+            if fresh:
+                self._known[api_version] = fresh
+        if kind in fresh:
+            return fresh[kind]
+        raise UnknownKindError(
+            f"{cut(api_version)} {cut(kind)}: {self._transport.server} serves no such "
+            "kind; is its CustomResourceDefinition installed?",
+            reason="UnknownKind",
+        )
+
+    def forget(self, api_version: str) -> None:
+        """Ask again for this group version when it is next needed."""
+        with self._lock:
+            self._known.pop(api_version, None)
+
+    def versions(self, group: str) -> tuple[str, ...]:
+        """Return the api versions of a group that are served now."""
+        if not group:
+            return ("v1",)
+        answer = self._transport.request("GET", f"/apis/{group}")
+        if answer.status == 404:
+            return ()
+        if answer.status != 200:
+            raise error_of(answer, self._transport.server, group, "discovery")
+        versions = answer.json().get("versions") or ()
+        return tuple(str(entry["groupVersion"]) for entry in versions)
+
+    def _ask(self, api_version: str) -> Mapping[str, ApiResource]:
+        path = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+        answer = self._transport.request("GET", path)
+        if answer.status == 404:
+            return {}
+        if answer.status != 200:
+            raise error_of(answer, self._transport.server, api_version, "discovery")
+        group, _, version = api_version.rpartition("/")
+        return {
+            str(entry["kind"]): ApiResource(
+                group=group,
+                version=version,
+                kind=str(entry["kind"]),
+                plural=str(entry["name"]),
+                is_namespaced=bool(entry.get("namespaced")),
+            )
+            for entry in answer.json().get("resources") or ()
+            if "/" not in str(entry.get("name", "/"))
+        }

@@ -1,0 +1,146 @@
+"""What an API server's error answers mean, as the errors of the Cluster port."""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from gitops_wf.adapters.kube_api.transport import Answer
+from gitops_wf.core.errors import GitOpsError, cut
+from gitops_wf.ports.cluster import (
+    ApplyConflictError,
+    ClusterRefusalError,
+    ClusterUnavailableError,
+    ResourceConflictError,
+    UnknownKindError,
+)
+
+_MANAGER = re.compile(r'conflict with "((?:[^"\\]|\\.)*)"')
+_NOT_CURED = (
+    "field not declared in schema",
+    "failed to create typed patch object",
+    "failed to create typed live object",
+    "duplicate entries for key",
+)
+"""An apply with an unknown or twice given field is answered 500, not 4xx."""
+
+_WHAT = {
+    400: "rejected as malformed",
+    403: "forbidden",
+    405: "not supported",
+    406: "not supported",
+    413: "too large for the API server",
+    415: "not supported",
+    422: "invalid",
+}
+
+
+def error_of(answer: Answer, server: str, subject: str, verb: str) -> GitOpsError:
+    """Return the error of an answer that is no success.
+
+    ``subject`` is what the request was about (``Deployment/shop/web``), ``verb``
+    what was asked (``apply``).
+    """
+    status = answer.json()
+    text = str(status.get("message") or answer.body[:512].decode("utf-8", "replace"))
+    reason = str(status.get("reason") or "")
+    causes = _causes(status)
+    is_secret = subject.startswith("Secret/")
+    match answer.status:
+        case 401:
+            return ClusterRefusalError(
+                f"API server {server}: credentials not accepted (401 Unauthorized) "
+                f"at {verb} of {subject}; the token may have expired",
+                reason="Unauthorized",
+                status=401,
+            )
+        case 403 if any(cause[0] == "NamespaceTerminating" for cause in causes):
+            return ResourceConflictError(
+                f"{subject}: {verb} not possible: its namespace is being deleted"
+            )
+        case 404 if (status.get("details") or {}).get("kind") == "namespaces":
+            name = (status.get("details") or {}).get("name", "")
+            return ClusterRefusalError(
+                f'{subject}: namespace "{cut(str(name))}" not found on {server}; '
+                "create it, or add a Namespace manifest",
+                reason="NamespaceNotFound",
+                status=404,
+            )
+        case 404:
+            return UnknownKindError(
+                f"{subject}: not found on {server} at {verb}: {cut(text)}",
+                reason="NotFound",
+            )
+        case 409 if any(cause[0] == "FieldManagerConflict" for cause in causes):
+            return _conflict(subject, status)
+        case 409:
+            return ResourceConflictError(
+                f"{subject}: {verb} met another writer: {cut(text)}"
+            )
+        case 429 | 500 | 502 | 503 | 504 if not _is_final(answer.status, text):
+            return ClusterUnavailableError(
+                f"API server {server} cannot {verb} {subject} now "
+                f"({answer.status}): {cut(text) or 'no text'}",
+                retry_after=_retry_after(answer, status),
+            )
+    what = _WHAT.get(answer.status, "refused")
+    shown = _withheld(status) if is_secret and answer.status != 403 else cut(text)
+    return ClusterRefusalError(
+        f"{subject}: {verb}: {what} ({answer.status}): {shown}",
+        reason=reason or "Refused",
+        status=answer.status,
+        causes=tuple(
+            (field, "" if is_secret else cut(message)) for _, field, message in causes
+        ),
+    )
+
+
+def _is_final(status: int, text: str) -> bool:
+    return status == 500 and any(sign in text for sign in _NOT_CURED)
+
+
+def _causes(status: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    causes = (status.get("details") or {}).get("causes") or ()
+    return [
+        (
+            str(cause.get("reason", "")),
+            str(cause.get("field", "")),
+            str(cause.get("message", "")),
+        )
+        for cause in causes
+    ]
+
+
+def _conflict(subject: str, status: Mapping[str, Any]) -> ApplyConflictError:
+    """Return the error of an apply, each other manager with its fields."""
+    fields: dict[str, list[str]] = defaultdict(list)
+    for _, field, message in _causes(status):
+        match = _MANAGER.search(message)
+        fields[match.group(1) if match else message].append(field)
+    owned = "; ".join(
+        f'"{cut(manager, 64)}" owns {cut(", ".join(paths))}'
+        for manager, paths in fields.items()
+    )
+    return ApplyConflictError(
+        f"{subject}: conflict with another field manager: {owned}",
+        reason="Conflict",
+        status=409,
+        causes=tuple(
+            (path, manager) for manager, paths in fields.items() for path in paths
+        ),
+    )
+
+
+def _withheld(status: Mapping[str, Any]) -> str:
+    """Return the fields at fault only: the text of a Secret's error may hold values."""
+    fields = ", ".join(field for _, field, _ in _causes(status) if field)
+    return cut(fields) or "the server's text is withheld, for it may hold its values"
+
+
+def _retry_after(answer: Answer, status: Mapping[str, Any]) -> timedelta | None:
+    """Return what the server asked for (RFC 9110 section 10.2.3, in seconds)."""
+    asked = answer.headers.get("Retry-After", "") or str(
+        (status.get("details") or {}).get("retryAfterSeconds", "")
+    )
+    return timedelta(seconds=int(asked)) if asked.isdigit() else None

@@ -1,0 +1,154 @@
+"""One HTTP exchange with an API server: raw bytes in and out, errors translated."""
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from gitops_wf.adapters.kube_api.access import USER_AGENT, ApiAccess
+from gitops_wf.core.errors import cut
+from gitops_wf.ports.cluster import ClusterRefusalError, ClusterUnavailableError
+
+CONNECT_TIMEOUT = 10.0
+READ_TIMEOUT = 60.0
+"""Seconds; the API server gives up after 60 itself (its --request-timeout)."""
+
+_REPEATABLE = frozenset({"GET", "PATCH"})
+"""An apply may be sent again: the second one changes nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A response: its status, headers and raw body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        """Return the body as a JSON object; empty where it is none."""
+        try:
+            value = json.loads(self.body)
+        except ValueError:
+            return {}
+        return value if isinstance(value, dict) else {}
+
+
+class Transport:
+    """Sends requests with the credentials and connections of one ApiAccess."""
+
+    def __init__(
+        self,
+        access: ApiAccess,
+        *,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        read_timeout: float = READ_TIMEOUT,
+    ) -> None:
+        self.server = access.server
+        self._client = access.client
+        self._timeout = urllib3.Timeout(connect=connect_timeout, read=read_timeout)
+        # Refreshing a token may run an exec plugin: once, not once a thread.
+        self._auth = threading.Lock()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+    ) -> Answer:
+        """Send and return what came back, whatever its status.
+
+        Errors: ClusterUnavailableError where no answer came, ClusterRefusalError
+        where the certificate is not trusted.
+        """
+        url = self.server + path + (f"?{urlencode(query)}" if query else "")
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Accept": accept, "User-Agent": USER_AGENT}
+        if data is not None:
+            headers["Content-Type"] = content_type
+        with self._auth:
+            self._client.update_params_for_auth(
+                headers, [], ["BearerToken"], path, method, None
+            )
+        try:
+            return self._send(method, url, data, headers)
+        except ProtocolError as exc:
+            # The server closed an idle connection just as it was taken up again.
+            if method not in _REPEATABLE:
+                raise self._translated(exc) from exc
+        except HTTPError as exc:
+            raise self._translated(exc) from exc
+        try:
+            return self._send(method, url, data, headers)
+        except HTTPError as exc:
+            raise self._translated(exc) from exc
+
+    def _send(
+        self, method: str, url: str, data: bytes | None, headers: dict[str, str]
+    ) -> Answer:
+        response = self._client.rest_client.pool_manager.request(
+            method,
+            url,
+            body=data,
+            headers=headers,
+            timeout=self._timeout,
+            retries=False,
+            redirect=False,
+        )
+        return Answer(
+            status=response.status, headers=response.headers, body=response.data
+        )
+
+    def _translated(
+        self, exc: HTTPError
+    ) -> ClusterUnavailableError | ClusterRefusalError:
+        cause = cut(_last_cause(exc))
+        match exc:
+            case SSLError():
+                return ClusterRefusalError(
+                    f"{self.server}: TLS: {cause}; is the right certificate "
+                    "authority in the kubeconfig?",
+                    reason="TlsFailed",
+                    status=0,
+                )
+            case NameResolutionError():
+                what = "host name not found"
+            case ConnectTimeoutError():
+                what = "no connection in time"
+            case NewConnectionError():
+                what = "connection failed"
+            case ReadTimeoutError():
+                what = "no answer in time"
+            case _:
+                what = "connection broke"
+        return ClusterUnavailableError(
+            f"API server {self.server} unreachable: {what}: {cause}"
+        )
+
+
+def _last_cause(exc: BaseException) -> str:
+    """Return the text of the innermost cause, where the library wraps it."""
+    while True:
+        inner = exc.__cause__ or next(
+            (arg for arg in exc.args if isinstance(arg, BaseException)), None
+        )
+        if inner is None:
+            return str(exc) or type(exc).__name__
+        exc = inner

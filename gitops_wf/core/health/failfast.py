@@ -1,0 +1,252 @@
+"""Whether a workload will not come up, in its pods' own words.
+
+A Deployment waits ten minutes (progressDeadlineSeconds) before it says that an
+image does not exist. Its pods know at once. Only pods of the current template
+count: an old pod that crashes is no reason to call the new revision failed.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gitops_wf.core.health.compute import health_of
+from gitops_wf.core.health.status import (
+    Health,
+    HealthStatus,
+    condition,
+    failed,
+    in_progress,
+    is_true,
+    maps,
+    number,
+    part,
+    said,
+)
+from gitops_wf.core.inventory import Manifest, ObjectRef
+
+CRASHES = 2
+"""Restarts after which CrashLoopBackOff is an answer: one may be bad luck, such
+as a database that was not up yet."""
+
+_FATAL_WAITING = frozenset(
+    {
+        "ImagePullBackOff",
+        "ErrImageNeverPull",
+        "InvalidImageName",
+        "ImageInspectError",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+    }
+)
+"""Waiting reasons of the kubelet that a person has to mend. ErrImagePull is not
+among them: it is the first try, which may be a registry's hiccup."""
+
+WORKLOADS = frozenset({"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Objects of a workload's namespace: those of others among them are ignored."""
+
+    replica_sets: Sequence[Manifest] = ()
+    pods: Sequence[Manifest] = ()
+    events: Sequence[Manifest] = ()
+
+
+def is_workload(manifest: Manifest) -> bool:
+    """Whether the object makes pods, so that they can tell more than it does."""
+    ref = ObjectRef.of(manifest)
+    return ref.kind in WORKLOADS and ref.group in {"apps", "batch"}
+
+
+def workload_health(workload: Manifest, around: Surroundings) -> HealthStatus:
+    """Return the health of a workload, with its pods' reason where one has failed."""
+    status = health_of(workload)
+    if status.health is Health.FAILED:
+        ended = _first_fault(current_pods(workload, around), around.events, ended=True)
+        return failed(f"{status.message}: {ended}") if ended else status
+    if status.health is not Health.IN_PROGRESS:
+        return status
+    kind = ObjectRef.of(workload).kind
+    # A Job retries its pods itself: only what never starts fails it before its time.
+    fault = _first_fault(
+        current_pods(workload, around), around.events, ended=kind != "Job"
+    )
+    if fault:
+        return failed(fault)
+    return _explained(workload, status, around)
+
+
+def current_pods(workload: Manifest, around: Surroundings) -> list[Manifest]:
+    """Return the pods of the workload's newest template that are not going away."""
+    match ObjectRef.of(workload).kind:
+        case "Deployment":
+            newest = newest_replica_set(workload, around.replica_sets)
+            pods = _owned_by(newest, around.pods) if newest else []
+        case "StatefulSet":
+            pods = _of_hash(
+                _owned_by(workload, around.pods),
+                "controller-revision-hash",
+                str(part(workload, "status").get("updateRevision") or ""),
+            )
+        case "DaemonSet":
+            pods = _of_hash(
+                _owned_by(workload, around.pods),
+                "pod-template-generation",
+                str(part(workload, "metadata").get("generation") or ""),
+            )
+        case _:
+            pods = _owned_by(workload, around.pods)
+    return [pod for pod in pods if not part(pod, "metadata").get("deletionTimestamp")]
+
+
+def newest_replica_set(
+    deployment: Manifest, replica_sets: Iterable[Manifest]
+) -> Manifest | None:
+    """Return the ReplicaSet of the Deployment's present template.
+
+    It is the one whose revision annotation the Deployment carries; a Deployment
+    whose controller has not caught up has none yet.
+    """
+    revision = _revision(deployment)
+    for replica_set in _owned_by(deployment, replica_sets):
+        if revision and _revision(replica_set) == revision:
+            return replica_set
+    return None
+
+
+def _revision(manifest: Manifest) -> str:
+    annotations = part(manifest, "metadata", "annotations")
+    return str(annotations.get("deployment.kubernetes.io/revision") or "")
+
+
+def _owned_by(owner: Manifest, objects: Iterable[Manifest]) -> list[Manifest]:
+    uid = part(owner, "metadata").get("uid")
+    return [
+        entry
+        for entry in objects
+        if uid
+        and any(
+            ref.get("uid") == uid and ref.get("controller")
+            for ref in maps(part(entry, "metadata").get("ownerReferences"))
+        )
+    ]
+
+
+def _of_hash(pods: list[Manifest], label: str, value: str) -> list[Manifest]:
+    return [
+        pod
+        for pod in pods
+        if not value or part(pod, "metadata", "labels").get(label) in {None, value}
+    ]
+
+
+def _first_fault(
+    pods: Iterable[Manifest], events: Sequence[Manifest], *, ended: bool
+) -> str:
+    """Return ``Pod name: reason: message`` of the first pod that has failed."""
+    for pod in sorted(pods, key=lambda pod: str(part(pod, "metadata").get("name"))):
+        fault = pod_fault(pod, events, ended=ended)
+        if fault:
+            return f"Pod {part(pod, 'metadata').get('name')}: {fault}"
+    return ""
+
+
+def pod_fault(pod: Manifest, events: Sequence[Manifest], *, ended: bool = True) -> str:
+    """Return why a pod will not run, or nothing.
+
+    ``ended`` says whether containers that ran and ended with an error count.
+    """
+    status = part(pod, "status")
+    containers = maps(status.get("initContainerStatuses")) + maps(
+        status.get("containerStatuses")
+    )
+    for container in containers:
+        waiting = part(container, "state", "waiting")
+        reason = str(waiting.get("reason") or "")
+        if reason in _FATAL_WAITING:
+            message = str(waiting.get("message") or "")
+            more = _pull_error(pod, container, events, message)
+            return ": ".join(text for text in (reason, message, more) if text)
+        if (
+            ended
+            and reason == "CrashLoopBackOff"
+            and number(container, "restartCount") >= CRASHES
+        ):
+            return _crash(container)
+    if ended and status.get("phase") == "Failed":
+        exits = [
+            exit_text(container)
+            for container in containers
+            if number(part(container, "state", "terminated"), "exitCode")
+        ]
+        said_so = str(status.get("message") or status.get("reason") or "")
+        return "; ".join(exits) or said_so or "failed"
+    return ""
+
+
+def exit_text(container: Mapping[str, Any]) -> str:
+    """Return ``container main exited with 1 (Error): message``."""
+    terminated = part(container, "state", "terminated") or part(
+        container, "lastState", "terminated"
+    )
+    reason = terminated.get("reason")
+    message = str(terminated.get("message") or "")
+    text = f"container {container.get('name')} exited with {terminated.get('exitCode')}"
+    text += f" ({reason})" if reason else ""
+    return f"{text}: {message}" if message else text
+
+
+def _crash(container: Mapping[str, Any]) -> str:
+    restarts = number(container, "restartCount")
+    text = f"CrashLoopBackOff: container {container.get('name')}"
+    if part(container, "lastState", "terminated"):
+        text = f"CrashLoopBackOff: {exit_text(container)}"
+    return f"{text}, {restarts} restarts"
+
+
+def _pull_error(
+    pod: Manifest,
+    container: Mapping[str, Any],
+    events: Sequence[Manifest],
+    message: str,
+) -> str:
+    """Return what the registry answered: only the kubelet's event tells it.
+
+    Newer kubelets put it into the waiting message themselves.
+    """
+    image, uid = str(container.get("image") or ""), part(pod, "metadata").get("uid")
+    for event in reversed(events):
+        text = str(event.get("message") or "")
+        if (
+            part(event, "involvedObject").get("uid") == uid
+            and event.get("reason") == "Failed"
+            and text.startswith("Failed to pull image")
+            and image in text
+        ):
+            cause = text.partition('": ')[2] or text
+            return "" if cause in message else cause
+    return ""
+
+
+def _explained(
+    workload: Manifest, status: HealthStatus, around: Surroundings
+) -> HealthStatus:
+    """Return InProgress with what holds the workload up, where that can be told."""
+    failure = condition(workload, "ReplicaFailure")
+    if failure is not None and is_true(workload, "ReplicaFailure"):
+        return in_progress(f"{status.message}: {said(failure)}")
+    for pod in current_pods(workload, around):
+        scheduled = condition(pod, "PodScheduled") or {}
+        if scheduled.get("status") == "False":
+            name = part(pod, "metadata").get("name")
+            return in_progress(f"{status.message}: Pod {name}: {said(scheduled)}")
+    uid = part(workload, "metadata").get("uid")
+    for event in reversed(around.events):
+        if (
+            part(event, "involvedObject").get("uid") == uid
+            and event.get("type") == "Warning"
+        ):
+            return in_progress(f"{status.message}: {said(event)}")
+    return status

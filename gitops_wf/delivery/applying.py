@@ -1,0 +1,215 @@
+"""Applying one object: take-over, conflicts, immutable fields, and no write at all."""
+
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gitops_wf.core.changeset import Change, ChangeEntry
+from gitops_wf.core.errors import TransientError
+from gitops_wf.core.inventory import Manifest
+from gitops_wf.delivery.names import FORCE_ANNOTATIONS
+from gitops_wf.delivery.rendering import Desired
+from gitops_wf.delivery.settled import FIELD_MANAGER, is_settled
+from gitops_wf.ports.cluster import (
+    Applied,
+    ApplyConflictError,
+    Cluster,
+    ClusterRefusalError,
+)
+
+CLIENT_SIDE_MANAGERS = frozenset({"kubectl-client-side-apply", "kubectl-last-applied"})
+"""Managers whose fields are taken over: `kubectl apply` was how the object came to
+be, and Git is now. kubectl migrates the same two (csaupgrade)."""
+
+_IMMUTABLE = re.compile(
+    r"is\s+immutable|immutable\s+field|may not change once set|"
+    r"for fields other than .* are forbidden|may not change fields other than"
+)
+"""What API servers say of fields that cannot change (Flux's test, and what
+StatefulSets, Pods, Services and PVCs say instead)."""
+
+_ENABLED = frozenset({"enabled", "true"})
+GONE_WITHIN = 20.0
+"""Seconds to wait for a deleted object to go before it is created anew."""
+
+_PAUSE = 0.2
+
+
+def wait(seconds: float) -> None:
+    """Wait within an attempt, for what takes the API server a moment."""
+    threading.Event().wait(seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applier:
+    """Applies objects to one cluster; safe to use from many threads.
+
+    ``force`` recreates what cannot be changed; ``force_conflicts`` takes fields
+    from any other manager.
+    """
+
+    cluster: Cluster
+    force: bool = False
+    force_conflicts: bool = False
+    pause: Callable[[float], None] = wait
+
+    def apply(self, item: Desired, live: Manifest | None) -> ChangeEntry:
+        """Bring one object to what Git says.
+
+        Errors: ApplyConflictError and ClusterRefusalError with what would mend it,
+        TransientError where the object is being deleted.
+        """
+        if live is not None:
+            if (live.get("metadata") or {}).get("deletionTimestamp"):
+                raise TransientError(
+                    f"{item.ref} is being deleted: it is applied when it is gone"
+                )
+            if is_settled(item.manifest, live):
+                return ChangeEntry(ref=item.ref, change=Change.UNCHANGED)
+        try:
+            applied = self._taken_over(item, self._apply(item))
+        except ClusterRefusalError as exc:
+            if isinstance(exc, ApplyConflictError) or not _is_immutable(exc):
+                raise
+            return self._recreated(item, exc)
+        return ChangeEntry(ref=item.ref, change=_change(applied, live))
+
+    def _apply(self, item: Desired) -> Applied:
+        try:
+            return self.cluster.apply(item.manifest, force=self.force_conflicts)
+        except ApplyConflictError as exc:
+            managers = {manager for _, manager in exc.causes}
+            if managers - CLIENT_SIDE_MANAGERS:
+                raise ApplyConflictError(
+                    f"{exc.message}; remove the field from Git, or take it over with "
+                    "`forceConflicts: true`",
+                    reason=exc.reason,
+                    status=exc.status,
+                    causes=exc.causes,
+                ) from exc
+            self._migrate(item, self._live(item))
+            return self.cluster.apply(item.manifest, force=self.force_conflicts)
+
+    def _taken_over(self, item: Desired, applied: Applied) -> Applied:
+        """Take over what client-side apply still owns, once.
+
+        Else a field that has left Git would stay, as its other owner keeps it.
+        """
+        if not self._migrate(item, applied.manifest):
+            return applied
+        return self.cluster.apply(item.manifest, force=self.force_conflicts)
+
+    def _migrate(self, item: Desired, live: Manifest | None) -> bool:
+        entries = (live or {}).get("metadata", {}).get("managedFields") or ()
+        mine = adopted_fields(entries, item.api_version)
+        if live is None or mine is None:
+            return False
+        metadata = {**live["metadata"], "managedFields": mine}
+        self.cluster.replace({**live, "metadata": metadata})
+        return True
+
+    def _live(self, item: Desired) -> Manifest | None:
+        resource = self.cluster.resource(item.api_version, item.ref.kind)
+        return self.cluster.get(resource, item.ref.namespace, item.ref.name)
+
+    def _recreated(self, item: Desired, exc: ClusterRefusalError) -> ChangeEntry:
+        if not (self.force or _is_forced(item.manifest)):
+            raise ClusterRefusalError(
+                f"{exc.message}; such a field cannot be changed: give the object "
+                f"another name, or annotate it with {FORCE_ANNOTATIONS[0]}: enabled "
+                "to delete and recreate it",
+                reason="Immutable",
+                status=exc.status,
+                causes=exc.causes,
+            ) from exc
+        live = self._live(item)
+        if live is not None:
+            uid = str(live["metadata"].get("uid") or "")
+            version = item.api_version.rpartition("/")[2]
+            self.cluster.delete(item.ref, version, uid=uid)
+            self._await_gone(item)
+        self.cluster.apply(item.manifest)
+        return ChangeEntry(ref=item.ref, change=Change.CREATED, message="recreated")
+
+    def _await_gone(self, item: Desired) -> None:
+        for _ in range(int(GONE_WITHIN / _PAUSE)):
+            if self._live(item) is None:
+                return
+            self.pause(_PAUSE)
+        raise TransientError(f"{item.ref}: deleted to be recreated, but not gone yet")
+
+
+def adopted_fields(entries: Any, api_version: str) -> list[Mapping[str, Any]] | None:
+    """Return managedFields with client-side apply's share given to us, or None.
+
+    As kubectl's csaupgrade does it: what `kubectl apply` set becomes ours, so that
+    the next apply removes from it what is not in Git.
+    """
+    theirs = [entry for entry in entries if _is_client_side(entry)]
+    if not theirs:
+        return None
+    kept = [
+        entry for entry in entries if not _is_client_side(entry) and not _is_ours(entry)
+    ]
+    fields: Mapping[str, Any] = {}
+    for entry in entries:
+        if _is_client_side(entry) or _is_ours(entry):
+            fields = _union(fields, entry.get("fieldsV1") or {})
+    return [
+        {
+            "manager": FIELD_MANAGER,
+            "operation": "Apply",
+            "apiVersion": api_version,
+            "time": theirs[0].get("time"),
+            "fieldsType": "FieldsV1",
+            "fieldsV1": fields,
+        },
+        *kept,
+    ]
+
+
+def _is_client_side(entry: Mapping[str, Any]) -> bool:
+    return (
+        entry.get("manager") in CLIENT_SIDE_MANAGERS
+        and entry.get("operation") == "Update"
+        and not entry.get("subresource")
+    )
+
+
+def _is_ours(entry: Mapping[str, Any]) -> bool:
+    return (
+        entry.get("manager") == FIELD_MANAGER
+        and entry.get("operation") == "Apply"
+        and not entry.get("subresource")
+    )
+
+
+def _union(left: Mapping[str, Any], right: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {
+        **left,
+        **{key: _union(left.get(key) or {}, value) for key, value in right.items()},
+    }
+
+
+def _change(applied: Applied, live: Manifest | None) -> Change:
+    if applied.is_created:
+        return Change.CREATED
+    if live is None:
+        return Change.CONFIGURED
+    before = (live.get("metadata") or {}).get("resourceVersion")
+    after = (applied.manifest.get("metadata") or {}).get("resourceVersion")
+    return Change.UNCHANGED if before == after else Change.CONFIGURED
+
+
+def _is_immutable(exc: ClusterRefusalError) -> bool:
+    texts = [exc.message, *(message for _, message in exc.causes)]
+    return exc.status in {409, 422} and any(_IMMUTABLE.search(text) for text in texts)
+
+
+def _is_forced(manifest: Manifest) -> bool:
+    annotations = (manifest.get("metadata") or {}).get("annotations") or {}
+    return any(
+        str(annotations.get(name, "")).lower() in _ENABLED for name in FORCE_ANNOTATIONS
+    )

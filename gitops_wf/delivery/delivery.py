@@ -1,0 +1,328 @@
+"""Render, apply, prune and look: what the deploy steps ask for."""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from gitops_wf.core.changeset import ChangeEntry, ChangeSet
+from gitops_wf.core.environment import Environment
+from gitops_wf.core.identifiers import EnvironmentId, Sha, TargetName
+from gitops_wf.core.inventory import Inventory, InventoryEntry
+from gitops_wf.core.secret import Secret
+from gitops_wf.delivery.applying import Applier, wait
+from gitops_wf.delivery.digest import digest_of
+from gitops_wf.delivery.inventories import InventoryStore, Writer, merged
+from gitops_wf.delivery.names import ENVIRONMENT_LABEL, label_value
+from gitops_wf.delivery.observing import ObjectHealth, Observer
+from gitops_wf.delivery.ordering import stages
+from gitops_wf.delivery.pruning import left_behind, prune
+from gitops_wf.delivery.rendering import (
+    Desired,
+    Part,
+    Source,
+    desired_objects,
+    manifest_files,
+    read_sources,
+)
+from gitops_wf.delivery.rollout import Rollout
+from gitops_wf.delivery.snapshot import Snapshots
+from gitops_wf.ports.cluster import Cluster, ClusterRefusalError, Clusters
+from gitops_wf.ports.content import Content
+from gitops_wf.ports.manifests import ManifestReader
+
+THREADS = 16
+"""Requests in flight for all applies of the process together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """What an environment wants on a target at a commit."""
+
+    objects: tuple[Desired, ...]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What to deliver, for whom, and how.
+
+    ``step`` owns the objects; ``step_files`` are paths that steps use themselves.
+    """
+
+    id: EnvironmentId
+    environment: Environment
+    commit: Sha
+    number: int
+    target: TargetName
+    step: str
+    now: datetime
+    part: Part = field(default_factory=Part)
+    step_files: tuple[str, ...] = ()
+    prune: bool = True
+    force: bool = False
+    force_conflicts: bool = False
+
+
+class Delivery:
+    """Delivers environments to targets; one for the process, used by all threads."""
+
+    def __init__(
+        self,
+        *,
+        clusters: Clusters,
+        content: Content,
+        read: ManifestReader,
+        instance: str,
+        adopt: bool = False,
+        digest_key: Secret,
+        pause: Callable[[float], None] = wait,
+    ) -> None:
+        self._clusters = clusters
+        self._content = content
+        self._read = read
+        self._instance = instance
+        self._adopt = adopt
+        self._digest_key = digest_key
+        self._pause = pause
+        self._snapshots = Snapshots()
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="apply")
+
+    def render(self, order: Order) -> Rendered:
+        """Return what the environment wants; nothing is written.
+
+        Errors: DefinitionError (`path:line: …`), TerminalError.
+        """
+        cluster = self._clusters.cluster(order.target)
+        files = self._content.folder(order.id, order.commit, order.environment.folder)
+        chosen = manifest_files(files, order.environment, order.part, order.step_files)
+        sources = read_sources(chosen, self._read)
+        objects = desired_objects(
+            sources,
+            namespace=self._clusters.namespace(order.target),
+            allowed=self._clusters.allowed(order.target),
+            is_namespaced=_scopes(cluster, sources),
+            part=order.part,
+            labels={ENVIRONMENT_LABEL: label_value(order.id)},
+        )
+        manifests = [item.manifest for item in objects]
+        return Rendered(objects=objects, digest=digest_of(manifests, self._digest_key))
+
+    def deliver(self, order: Order, rendered: Rendered) -> ChangeSet:
+        """Apply what was rendered, and prune what left.
+
+        The inventory holds old and new objects before the first write, and only
+        the new ones after the last delete. Where an object fails, the others of
+        its stage are still applied, nothing is pruned, and the inventory keeps all.
+        """
+        store = self.inventory_store(order.id, order.target)
+        ordered = stages(rendered.objects)
+        new = [_entry(item, order.step) for item in rendered.objects]
+        wanted = [item.ref for item in rendered.objects]
+
+        def claimed(old: Inventory) -> Inventory:
+            left_behind(
+                old,
+                wanted,
+                steps=[order.step],
+                allow_empty=order.environment.allow_empty or not order.prune,
+            )
+            return replace(
+                old,
+                entries=merged(old.entries, new),
+                number=max(order.number, old.number),
+                commit=order.commit,
+                completed={
+                    step: digest
+                    for step, digest in old.completed.items()
+                    if step != order.step
+                },
+            )
+
+        before = self._claim(store, order, rendered, claimed)
+        rollout = Rollout(
+            cluster=store.cluster,
+            target=order.target,
+            environment=order.id,
+            applier=Applier(
+                cluster=store.cluster,
+                force=order.force,
+                force_conflicts=order.force_conflicts,
+                pause=self._pause,
+            ),
+            snapshots=self._snapshots,
+            threads=self._threads,
+        )
+        changes = rollout.apply(ordered)
+        if not order.prune:
+            return ChangeSet(entries=tuple(changes))
+        gone = left_behind(
+            before,
+            wanted,
+            steps=[order.step],
+            allow_empty=order.environment.allow_empty,
+        )
+        changes += self._prune(store, order, gone)
+        return ChangeSet(entries=tuple(changes))
+
+    def observe(
+        self,
+        environment: EnvironmentId,
+        target: TargetName,
+        *,
+        steps: Iterable[str] | None = None,
+        max_age: timedelta,
+    ) -> list[ObjectHealth]:
+        """Return the health of what these steps own there; None is all steps."""
+        entries = self.inventory(environment, target).entries
+        owners = None if steps is None else set(steps)
+        observer = Observer(
+            target=target,
+            cluster=self._clusters.cluster(target),
+            snapshots=self._snapshots,
+            max_age=max_age,
+        )
+        return observer.observe(
+            entry for entry in entries if owners is None or entry.step in owners
+        )
+
+    def complete(self, order: Order, inputs: str) -> None:
+        """Record that a step has brought its objects to these inputs, healthy."""
+        self.inventory_store(order.id, order.target).update(
+            self._writer(order.now),
+            lambda old: replace(old, completed={**old.completed, order.step: inputs}),
+        )
+
+    def prune_departed(
+        self,
+        environment: EnvironmentId,
+        target: TargetName,
+        *,
+        steps: Iterable[str],
+        now: datetime,
+    ) -> ChangeSet:
+        """Delete what steps own that have left the workflow; `steps` are those in it.
+
+        To be called at the end of a Succeeded run, for each of its targets.
+        """
+        store = self.inventory_store(environment, target)
+        present = set(steps)
+        departed = {entry.step for entry in store.read().entries} - present
+        if not departed:
+            return ChangeSet()
+        gone = [entry for entry in store.read().entries if entry.step in departed]
+        pruned = prune(self._clusters.cluster(target), environment, gone)
+        kept = set(pruned.kept)
+        store.update(
+            self._writer(now),
+            lambda old: replace(
+                old,
+                entries=tuple(
+                    entry
+                    for entry in old.entries
+                    if entry.step not in departed or entry in kept
+                ),
+                completed={
+                    step: digest
+                    for step, digest in old.completed.items()
+                    if step in present
+                },
+            ),
+        )
+        return ChangeSet(entries=pruned.changes)
+
+    def inventory(self, environment: EnvironmentId, target: TargetName) -> Inventory:
+        """Return what an environment owns on a target."""
+        return self.inventory_store(environment, target).read()
+
+    def inventory_store(
+        self, environment: EnvironmentId, target: TargetName
+    ) -> InventoryStore:
+        """Return where the inventory of an environment on a target is kept."""
+        return InventoryStore(
+            cluster=self._clusters.cluster(target),
+            namespace=self._clusters.namespace(target),
+            environment=environment,
+        )
+
+    def _writer(self, now: datetime) -> Writer:
+        return Writer(instance=self._instance, now=now, adopt=self._adopt)
+
+    def _claim(
+        self,
+        store: InventoryStore,
+        order: Order,
+        rendered: Rendered,
+        claimed: Callable[[Inventory], Inventory],
+    ) -> Inventory:
+        """Write old and new into the inventory; return it.
+
+        The one write that may come before it is the inventory's own namespace.
+        """
+        try:
+            return store.update(self._writer(order.now), claimed)
+        except ClusterRefusalError as exc:
+            own = [
+                item
+                for item in rendered.objects
+                if (item.ref.group, item.ref.kind) == ("", "Namespace")
+                and item.ref.name == store.namespace
+            ]
+            if exc.reason != "NamespaceNotFound" or not own:
+                raise
+            store.cluster.apply(own[0].manifest)
+        return store.update(self._writer(order.now), claimed)
+
+    def _prune(
+        self, store: InventoryStore, order: Order, gone: Sequence[InventoryEntry]
+    ) -> list[ChangeEntry]:
+        if not gone:
+            return []
+        pruned = prune(store.cluster, order.id, gone)
+        for entry in gone:
+            ref = entry.ref
+            self._snapshots.written(order.target, ref.group, ref.kind, ref.namespace)
+        dropped = set(gone) - set(pruned.kept)
+        store.update(
+            self._writer(order.now),
+            lambda old: replace(
+                old,
+                entries=tuple(entry for entry in old.entries if entry not in dropped),
+            ),
+        )
+        return list(pruned.changes)
+
+
+def _entry(item: Desired, step: str) -> InventoryEntry:
+    return InventoryEntry(
+        ref=item.ref, version=item.api_version.rpartition("/")[2], step=step
+    )
+
+
+def _scopes(cluster: Cluster, sources: Iterable[Source]) -> Callable[[str, str], bool]:
+    """Return whether kinds are namespaced: by the CRDs beside them, else the server."""
+    scopes: dict[tuple[str, str], bool] = {}
+    for source in sources:
+        spec: Any = source.manifest.get("spec")
+        if source.manifest["kind"] != "CustomResourceDefinition" or not spec:
+            continue
+        try:
+            for version in spec["versions"]:
+                name = f"{spec['group']}/{version['name']}"
+                scopes[name, spec["names"]["kind"]] = spec["scope"] == "Namespaced"
+        except (KeyError, TypeError) as exc:
+            raise source.error(
+                f"CustomResourceDefinition/{source.manifest['metadata']['name']}: "
+                "spec needs group, scope, names.kind and versions[].name"
+            ) from exc
+
+    def is_namespaced(api_version: str, kind: str) -> bool:
+        known = scopes.get((api_version, kind))
+        return (
+            cluster.resource(api_version, kind).is_namespaced
+            if known is None
+            else known
+        )
+
+    return is_namespaced

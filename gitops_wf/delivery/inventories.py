@@ -1,0 +1,212 @@
+"""The inventory as a ConfigMap on the target: the truth about what is ours there."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from gitops_wf.core.errors import TerminalError, cut
+from gitops_wf.core.identifiers import EnvironmentId
+from gitops_wf.core.inventory import Inventory, InventoryEntry, Manifest, ObjectRef
+from gitops_wf.core.phases import Reason
+from gitops_wf.delivery.names import ENVIRONMENT_LABEL, inventory_name, label_value
+from gitops_wf.ports.cluster import ApiResource, Cluster, ResourceConflictError
+
+CLAIM_LIFETIME = timedelta(days=1)
+"""How long the instance that wrote last is taken for alive. A daemon that was
+silent for longer is taken over; should it come back, it is the one that stops."""
+
+_TRIES = 5
+"""Writers of one inventory are steps of one run: few, and done in milliseconds."""
+
+CONFIG_MAP = ApiResource(
+    group="", version="v1", kind="ConfigMap", plural="configmaps", is_namespaced=True
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writer:
+    """Who writes inventories: an instance of the daemon, and when."""
+
+    instance: str
+    now: datetime
+    adopt: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InventoryStore:
+    """Reads and writes one environment's inventory on one target."""
+
+    cluster: Cluster
+    namespace: str
+    environment: EnvironmentId
+
+    @property
+    def place(self) -> str:
+        """Return where the inventory stands, as messages name it."""
+        name = inventory_name(self.environment)
+        return f"ConfigMap/{self.namespace}/{name}"
+
+    def read(self) -> Inventory:
+        """Return the inventory; an empty one where there is none yet."""
+        return self._load()[0]
+
+    def update(
+        self, writer: Writer, change: Callable[[Inventory], Inventory]
+    ) -> Inventory:
+        """Write what `change` makes of the newest inventory; it may be called again.
+
+        Nothing is written where nothing changed. Errors: TerminalError
+        (OwnedByAnother) where another live instance owns it.
+        """
+        conflict: ResourceConflictError | None = None
+        for _ in range(_TRIES):
+            old, manifest = self._load()
+            check_owner(old, writer, self.environment, self.place)
+            new = change(old)
+            if manifest is not None and _same(new, old, writer):
+                return old
+            body = encode(new, self.environment, writer)
+            try:
+                if manifest is None:
+                    self.cluster.create(self._manifest(body, None))
+                else:
+                    self.cluster.replace(self._manifest(body, manifest))
+            except ResourceConflictError as exc:
+                conflict = exc
+                continue
+            return decode(body, self.environment, self.place)
+        raise conflict or ResourceConflictError(f"{self.place}: not written")
+
+    def _load(self) -> tuple[Inventory, Manifest | None]:
+        manifest = self.cluster.get(
+            CONFIG_MAP, self.namespace, inventory_name(self.environment)
+        )
+        if manifest is None:
+            return Inventory(), None
+        return decode(
+            manifest.get("data") or {}, self.environment, self.place
+        ), manifest
+
+    def _manifest(self, data: dict[str, str], old: Manifest | None) -> Manifest:
+        metadata: dict[str, Any] = {
+            "name": inventory_name(self.environment),
+            "namespace": self.namespace,
+            "labels": {
+                ENVIRONMENT_LABEL: label_value(self.environment),
+                "app.kubernetes.io/managed-by": "gitops-wf",
+            },
+        }
+        if old is not None:
+            metadata["resourceVersion"] = old["metadata"]["resourceVersion"]
+        return {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": metadata,
+            "data": data,
+        }
+
+
+def check_owner(
+    inventory: Inventory, writer: Writer, environment: EnvironmentId, place: str
+) -> None:
+    """Refuse to write over another instance that is alive."""
+    owner = inventory.instance
+    if not owner or owner == writer.instance or writer.adopt:
+        return
+    written = inventory.written
+    if written is not None and writer.now - written > CLAIM_LIFETIME:
+        return
+    raise TerminalError(
+        f"environment {environment} is delivered by another daemon: instance "
+        f"{cut(owner)} wrote {place} at {written:%Y-%m-%d %H:%M:%S %Z}; stop one of "
+        "them, or let this one take over with `adopt: true`"
+        if written
+        else f"environment {environment} is delivered by instance {cut(owner)}",
+        reason=Reason.OWNED_BY_ANOTHER,
+    )
+
+
+def encode(
+    inventory: Inventory, environment: EnvironmentId, writer: Writer
+) -> dict[str, str]:
+    """Return the data of the ConfigMap; objects stand one to a line, by step."""
+    by_step: dict[str, list[str]] = defaultdict(list)
+    for entry in sorted(inventory.entries, key=lambda entry: entry.ref):
+        by_step[entry.step].append(_line(entry))
+    return {
+        "environment": str(environment),
+        "instance": writer.instance,
+        "written": writer.now.isoformat(),
+        "number": str(inventory.number),
+        "commit": inventory.commit,
+        "completed": json.dumps(dict(inventory.completed), sort_keys=True),
+        "objects": json.dumps(by_step, indent=1, sort_keys=True),
+    }
+
+
+def decode(data: Any, environment: EnvironmentId, place: str) -> Inventory:
+    """Return the inventory that the data of a ConfigMap holds.
+
+    Errors: TerminalError, since to guess would orphan or delete objects.
+    """
+    owner = data.get("environment")
+    if owner != environment:
+        raise TerminalError(
+            f"{place} is of environment {cut(str(owner))}, not {environment}: rename "
+            "one of them",
+            reason=Reason.OWNED_BY_ANOTHER,
+        )
+    try:
+        return Inventory(
+            entries=tuple(
+                _entry(line, step)
+                for step, lines in json.loads(data["objects"]).items()
+                for line in lines
+            ),
+            instance=data["instance"],
+            written=datetime.fromisoformat(data["written"]),
+            number=int(data["number"]),
+            commit=data["commit"],
+            completed=json.loads(data["completed"]),
+        )
+    except (KeyError, ValueError, TypeError, AttributeError) as exc:
+        raise TerminalError(
+            f"{place} cannot be read as an inventory: {cut(repr(exc), 80)}; restore "
+            "it, or delete it to start anew (objects that left Git then stay)",
+            reason="InventoryUnreadable",
+        ) from exc
+
+
+def merged(
+    old: Iterable[InventoryEntry], new: Iterable[InventoryEntry]
+) -> tuple[InventoryEntry, ...]:
+    """Return the union of both; where both have an object, as new has it."""
+    entries = {entry.ref: entry for entry in old}
+    entries.update((entry.ref, entry) for entry in new)
+    return tuple(sorted(entries.values(), key=lambda entry: entry.ref))
+
+
+def _same(new: Inventory, old: Inventory, writer: Writer) -> bool:
+    """Whether a write would say nothing new; a stale claim is renewed."""
+    if old.written is None or writer.now - old.written > CLAIM_LIFETIME / 4:
+        return False
+    return new == old and old.instance == writer.instance
+
+
+def _line(entry: InventoryEntry) -> str:
+    ref = entry.ref
+    api_version = f"{ref.group}/{entry.version}" if ref.group else entry.version
+    return f"{api_version} {ref.kind} {ref.namespace}/{ref.name}"
+
+
+def _entry(line: str, step: str) -> InventoryEntry:
+    api_version, kind, place = line.split(" ")
+    group, _, version = api_version.rpartition("/")
+    namespace, slash, name = place.partition("/")
+    if not (slash and name):
+        raise ValueError(line)
+    ref = ObjectRef(group=group, kind=kind, namespace=namespace, name=name)
+    return InventoryEntry(ref=ref, version=version, step=step)

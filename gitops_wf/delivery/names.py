@@ -1,0 +1,41 @@
+"""Names that objects on a cluster carry: labels, annotations, the inventory's own."""
+
+import hashlib
+import re
+
+from gitops_wf.core.identifiers import EnvironmentId
+
+ENVIRONMENT_LABEL = "gitops-wf.io/environment"
+FORCE_ANNOTATIONS = (
+    "gitops-wf.io/force",
+    "kustomize.toolkit.fluxcd.io/force",
+)
+PRUNE_ANNOTATIONS = (
+    "gitops-wf.io/prune",
+    "kustomize.toolkit.fluxcd.io/prune",
+)
+SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
+SYNC_WAVE = "argocd.argoproj.io/sync-wave"
+
+_LABEL_LIMIT = 63
+_SAFE = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+
+
+def label_value(environment: EnvironmentId) -> str:
+    """Return an environment's id as a label value: ``shop/prod`` is ``shop.prod``.
+
+    An id that this could confuse with another (a dot, an upper case letter, too
+    long) gets a hash of itself at its end.
+    """
+    value = str(environment).replace("/", ".")
+    if "." not in environment and len(value) <= _LABEL_LIMIT and _SAFE.fullmatch(value):
+        return value
+    mark = hashlib.sha256(str(environment).encode()).hexdigest()[:8]
+    stem = re.sub(r"[^a-z0-9.-]+", "-", value.lower())[: _LABEL_LIMIT - 9]
+    stem = re.sub(r"[.-]*\.[.-]*", ".", stem).strip(".-")
+    return f"{stem}-{mark}".lstrip("-")
+
+
+def inventory_name(environment: EnvironmentId) -> str:
+    """Return the name of the ConfigMap that holds an environment's inventory."""
+    return f"gitops-wf.{label_value(environment)}"

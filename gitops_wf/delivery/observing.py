@@ -1,0 +1,119 @@
+"""How the objects of an inventory are: read from shared LISTs."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from gitops_wf.core.health import (
+    Health,
+    HealthStatus,
+    Surroundings,
+    health_of,
+    workload_health,
+)
+from gitops_wf.core.health.failfast import current_pods, is_workload
+from gitops_wf.core.identifiers import TargetName
+from gitops_wf.core.inventory import InventoryEntry, Manifest, ObjectRef
+from gitops_wf.delivery.names import ENVIRONMENT_LABEL
+from gitops_wf.delivery.snapshot import Snapshots
+from gitops_wf.ports.cluster import ApiResource, Cluster, UnknownKindError
+
+DONE = frozenset({Health.CURRENT, Health.SUSPENDED})
+"""A paused Deployment or suspended CronJob is as Git wants it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectHealth:
+    """One object of an environment and how it is."""
+
+    ref: ObjectRef
+    status: HealthStatus
+
+    def __str__(self) -> str:
+        """Return ``Deployment/shop/web: 1 of 3 replicas ready``."""
+        return f"{self.ref}: {self.status.message or self.status.health}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observer:
+    """Looks at one cluster; `max_age` is how old a shared LIST may be."""
+
+    target: TargetName
+    cluster: Cluster
+    snapshots: Snapshots
+    max_age: timedelta
+
+    def observe(self, entries: Iterable[InventoryEntry]) -> list[ObjectHealth]:
+        """Return the health of objects, in the order of their names."""
+        found = self.live(entries)
+        return [
+            ObjectHealth(ref=ref, status=self._health(live))
+            for ref, live in sorted(found.items())
+        ]
+
+    def live(
+        self, entries: Iterable[InventoryEntry]
+    ) -> dict[ObjectRef, Manifest | None]:
+        """Return each object as it is now, None where it is not there."""
+        groups: dict[tuple[str, str, str], list[InventoryEntry]] = defaultdict(list)
+        for entry in entries:
+            ref = entry.ref
+            version = f"{ref.group}/{entry.version}" if ref.group else entry.version
+            groups[version, ref.kind, ref.namespace].append(entry)
+        found: dict[ObjectRef, Manifest | None] = {}
+        for (version, kind, namespace), members in groups.items():
+            try:
+                resource = self.cluster.resource(version, kind)
+            except UnknownKindError:
+                found.update((entry.ref, None) for entry in members)
+                continue
+            listed = {
+                ObjectRef.of(live): live
+                for live in self._list(resource, namespace, ENVIRONMENT_LABEL)
+            }
+            for entry in members:
+                # A label that somebody removed hides an object from the LIST.
+                found[entry.ref] = listed.get(entry.ref) or self.cluster.get(
+                    resource, namespace, entry.ref.name
+                )
+        return found
+
+    def _health(self, live: Manifest | None) -> HealthStatus:
+        if live is None:
+            return health_of(None)
+        if not is_workload(live):
+            return health_of(live)
+        status = health_of(live)
+        if status.health not in {Health.IN_PROGRESS, Health.FAILED}:
+            return status
+        namespace = ObjectRef.of(live).namespace
+        around = Surroundings(
+            replica_sets=self._kind("apps/v1", "ReplicaSet", namespace),
+            pods=self._kind("v1", "Pod", namespace),
+        )
+        status = workload_health(live, around)
+        if status.health is Health.FAILED or not current_pods(live, around):
+            # Only now are the events worth their LIST: they may be many.
+            around = Surroundings(
+                replica_sets=around.replica_sets,
+                pods=around.pods,
+                events=self._kind("v1", "Event", namespace),
+            )
+            status = workload_health(live, around)
+        return status
+
+    def _kind(self, version: str, kind: str, namespace: str) -> Sequence[Manifest]:
+        return self._list(self.cluster.resource(version, kind), namespace, "")
+
+    def _list(
+        self, resource: ApiResource, namespace: str, selector: str
+    ) -> Sequence[Manifest]:
+        return self.snapshots.list(
+            self.target,
+            self.cluster,
+            resource,
+            namespace,
+            selector=selector,
+            max_age=self.max_age,
+        )

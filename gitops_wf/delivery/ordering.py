@@ -1,0 +1,100 @@
+"""In which order objects are applied: waves, and within one by kind.
+
+Flux's kind order (fluxcd/pkg/ssa), and Argo CD's sync waves before it.
+"""
+
+from collections.abc import Iterable
+from itertools import groupby
+
+from gitops_wf.core.errors import DefinitionError, cut
+from gitops_wf.core.inventory import Manifest, ObjectRef
+from gitops_wf.delivery.names import SYNC_WAVE
+from gitops_wf.delivery.rendering import Desired
+
+_KINDS = (
+    "CustomResourceDefinition",
+    "Namespace",
+    "ClusterRole",
+    "ClusterClass",
+    "RuntimeClass",
+    "PriorityClass",
+    "StorageClass",
+    "VolumeSnapshotClass",
+    "IngressClass",
+    "GatewayClass",
+    "ClusterRoleBinding",
+    "ResourceQuota",
+    "ServiceAccount",
+    "Role",
+    "RoleBinding",
+    "ConfigMap",
+    "Secret",
+    "Service",
+    "LimitRange",
+    "Deployment",
+    "StatefulSet",
+    "CronJob",
+    "PodDisruptionBudget",
+)
+_LAST = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+_RANK = {kind: rank for rank, kind in enumerate(_KINDS)}
+
+DEFINITIONS, CLASSES, CONFIGURATION, REST, WEBHOOKS = range(5)
+"""The stages: what others need to exist, then what they need to be set, the rest."""
+
+
+def kind_rank(kind: str) -> int:
+    """Return where a kind stands in the order."""
+    if kind in _LAST:
+        return len(_KINDS) + 1 + _LAST.index(kind)
+    return _RANK.get(kind, len(_KINDS))
+
+
+def stage(kind: str) -> int:
+    """Return the stage of a kind: all of one stage are applied at once."""
+    if kind in {"CustomResourceDefinition", "Namespace", "ClusterRole"}:
+        return DEFINITIONS
+    if kind in _LAST:
+        return WEBHOOKS
+    if kind.endswith("Class") and kind in _RANK:
+        return CLASSES
+    if kind in _RANK and _RANK[kind] <= _RANK["LimitRange"]:
+        return CONFIGURATION
+    return REST
+
+
+def wave(manifest: Manifest) -> int:
+    """Return the sync wave of an object; 0 where it names none."""
+    annotations = (manifest.get("metadata") or {}).get("annotations") or {}
+    text = str(annotations.get(SYNC_WAVE) or "0")
+    return int(text)
+
+
+def stages(objects: Iterable[Desired]) -> list[list[Desired]]:
+    """Return the objects in groups: one after the other, each at once."""
+    ordered = sorted(
+        objects,
+        key=lambda item: (*_place(item), kind_rank(item.ref.kind), item.ref),
+    )
+    return [list(group) for _, group in groupby(ordered, key=_place)]
+
+
+def prune_order(refs: Iterable[ObjectRef]) -> list[ObjectRef]:
+    """Return objects in the order of their deletion: the reverse of an apply."""
+    return sorted(refs, key=lambda ref: (kind_rank(ref.kind), ref), reverse=True)
+
+
+def _place(item: Desired) -> tuple[int, int]:
+    """Return wave and stage; what all others need comes before every wave."""
+    rank = stage(item.ref.kind)
+    if rank == DEFINITIONS:
+        return (-(1 << 31), rank)
+    try:
+        return (wave(item.manifest), rank)
+    except ValueError as exc:
+        raise DefinitionError(
+            item.path,
+            item.line,
+            f"{item.ref}: annotation {SYNC_WAVE} must be a whole number: "
+            f"{cut(str(exc), 80)}",
+        ) from exc

@@ -1,0 +1,141 @@
+"""Deleting what left Git: only what the inventory names, and never by accident.
+
+The rules, in order: only after a complete and valid render was applied; only
+objects that this step owns; never all of them, unless `allowEmpty`; Namespaces,
+CustomResourceDefinitions and PersistentVolumeClaims only with the annotation
+`gitops-wf.io/prune: allowed`; nothing that says it is to be kept; nothing that
+another environment has taken over; and the very object that was looked at (its
+uid), not one of the same name.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gitops_wf.core.changeset import Change, ChangeEntry
+from gitops_wf.core.errors import TerminalError
+from gitops_wf.core.identifiers import EnvironmentId
+from gitops_wf.core.inventory import Inventory, InventoryEntry, Manifest, ObjectRef
+from gitops_wf.delivery.names import (
+    ENVIRONMENT_LABEL,
+    PRUNE_ANNOTATIONS,
+    SYNC_OPTIONS,
+    label_value,
+)
+from gitops_wf.delivery.ordering import prune_order
+from gitops_wf.ports.cluster import Cluster, ResourceConflictError, UnknownKindError
+
+OPT_IN_KINDS = frozenset(
+    {
+        ("", "Namespace"),
+        ("", "PersistentVolumeClaim"),
+        ("apiextensions.k8s.io", "CustomResourceDefinition"),
+    }
+)
+"""Kinds whose deletion takes data or other people's objects along."""
+
+
+def left_behind(
+    old: Inventory,
+    wanted: Iterable[ObjectRef],
+    *,
+    steps: Iterable[str],
+    allow_empty: bool,
+) -> tuple[InventoryEntry, ...]:
+    """Return the entries of these steps that are no longer wanted.
+
+    Errors: TerminalError (PruneToEmpty) where that would be all of them.
+    """
+    kept, owners = set(wanted), set(steps)
+    mine = [entry for entry in old.entries if entry.step in owners]
+    gone = tuple(entry for entry in mine if entry.ref not in kept)
+    if gone and not kept and not allow_empty:
+        raise TerminalError(
+            f"nothing is rendered, so all {len(gone)} objects would be deleted: "
+            "they stay; set `allowEmpty: true` in environment.yaml if that is meant",
+            reason="PruneToEmpty",
+        )
+    return gone
+
+
+def kept_because(ref: ObjectRef, live: Manifest, environment: EnvironmentId) -> str:
+    """Return why an object may not be pruned, or nothing."""
+    metadata: Mapping[str, Any] = live.get("metadata") or {}
+    marks = {**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})}
+    for name in PRUNE_ANNOTATIONS:
+        if str(marks.get(name, "")).lower() in {"disabled", "false"}:
+            return f"kept: {name}: {marks[name]}"
+    options = [option.strip() for option in str(marks.get(SYNC_OPTIONS, "")).split(",")]
+    if "Prune=false" in options:
+        return f"kept: {SYNC_OPTIONS}: Prune=false"
+    if (ref.group, ref.kind) in OPT_IN_KINDS and marks.get(PRUNE_ANNOTATIONS[0]) != (
+        "allowed"
+    ):
+        return (
+            f"kept: a {ref.kind} is deleted only with the annotation "
+            f"{PRUNE_ANNOTATIONS[0]}: allowed"
+        )
+    owner = (metadata.get("labels") or {}).get(ENVIRONMENT_LABEL)
+    if owner != label_value(environment):
+        return (
+            f"kept: now of environment {owner}"
+            if owner
+            else f"kept: its label {ENVIRONMENT_LABEL} was removed"
+        )
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """What a prune did, and the entries that stay in the inventory."""
+
+    changes: tuple[ChangeEntry, ...]
+    kept: tuple[InventoryEntry, ...]
+
+
+def prune(
+    cluster: Cluster, environment: EnvironmentId, entries: Iterable[InventoryEntry]
+) -> Pruned:
+    """Delete what may be deleted, in the reverse order of an apply.
+
+    An object that is still there afterwards (finalizers) stays in the inventory,
+    and so does one that is kept; one that another environment took does not.
+    """
+    by_ref = {entry.ref: entry for entry in entries}
+    changes: list[ChangeEntry] = []
+    kept: list[InventoryEntry] = []
+    for ref in prune_order(by_ref):
+        entry = by_ref[ref]
+        live = _live(cluster, entry)
+        if live is None:
+            continue
+        why = kept_because(ref, live, environment)
+        if why:
+            changes.append(ChangeEntry(ref=ref, change=Change.SKIPPED, message=why))
+            if not why.startswith("kept: now of"):
+                kept.append(entry)
+            continue
+        try:
+            cluster.delete(
+                ref, entry.version, uid=str((live.get("metadata") or {}).get("uid", ""))
+            )
+        except ResourceConflictError:
+            # Another object has its name by now: that one is not ours.
+            why = "kept: replaced by another object meanwhile"
+            changes.append(ChangeEntry(ref=ref, change=Change.SKIPPED, message=why))
+            continue
+        changes.append(ChangeEntry(ref=ref, change=Change.DELETED))
+        if _live(cluster, entry) is not None:
+            kept.append(entry)
+    return Pruned(changes=tuple(changes), kept=tuple(kept))
+
+
+def _live(cluster: Cluster, entry: InventoryEntry) -> Manifest | None:
+    ref = entry.ref
+    version = f"{ref.group}/{entry.version}" if ref.group else entry.version
+    try:
+        resource = cluster.resource(version, ref.kind)
+    except UnknownKindError:
+        # The CRD is gone, and its objects with it.
+        return None
+    return cluster.get(resource, ref.namespace, ref.name)

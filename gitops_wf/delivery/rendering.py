@@ -1,0 +1,321 @@
+"""Files of an environment's folder become the objects that it wants on a target.
+
+Plain YAML and JSON only: every manifest file of the folder and its subfolders,
+less control files and what steps use themselves.
+"""
+
+import base64
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+from typing import Any
+
+from gitops_wf.core.environment import Environment
+from gitops_wf.core.errors import DefinitionError, TerminalError, cut
+from gitops_wf.core.inventory import Manifest, ObjectRef
+from gitops_wf.core.phases import Reason
+from gitops_wf.delivery.selector import Selector
+from gitops_wf.ports.cluster import AllowList
+from gitops_wf.ports.content import File
+from gitops_wf.ports.manifests import ManifestReader
+
+MANIFEST_SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+CONTROL_STEMS = frozenset({"environment", "workflow", "approvals"})
+RESERVED_FOLDERS = frozenset({"approvals", "jobs"})
+OTHER_RENDERERS = {
+    "kustomization.yaml": "kustomize",
+    "kustomization.yml": "kustomize",
+    "Kustomization": "kustomize",
+    "Chart.yaml": "Helm",
+}
+
+IsNamespaced = Callable[[str, str], bool]
+"""(api version, kind) -> whether its objects live in namespaces."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """An object as a file has it, and where."""
+
+    manifest: Manifest
+    path: str
+    line: int
+
+    def error(self, message: str) -> DefinitionError:
+        """Return an error that names the file and line."""
+        return DefinitionError(self.path, self.line, message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desired:
+    """An object to apply: complete, with its namespace."""
+
+    ref: ObjectRef
+    manifest: Manifest
+    path: str
+    line: int
+
+    @property
+    def api_version(self) -> str:
+        """Return the version that it is written in."""
+        return str(self.manifest["apiVersion"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Which part of an environment's content a step delivers."""
+
+    path: str = ""
+    selector: Selector = field(default_factory=Selector)
+
+
+def manifest_files(
+    files: Sequence[File],
+    environment: Environment,
+    part: Part,
+    step_files: Iterable[str] = (),
+) -> list[File]:
+    """Return the files to deliver; TerminalError where there is no such path."""
+    folder = PurePosixPath(environment.folder)
+    root = folder / _inside(part.path)
+    used = set(step_files)
+    nested = _nested_environments(files, folder)
+    chosen = [
+        file
+        for file in files
+        if _is_below(PurePosixPath(file.path), root)
+        and file.path not in used
+        and not any(_is_below(PurePosixPath(file.path), other) for other in nested)
+        and _is_delivered(PurePosixPath(file.path).relative_to(folder), environment)
+    ]
+    if part.path and not any(_is_below(PurePosixPath(f.path), root) for f in files):
+        raise TerminalError(
+            f"path {cut(part.path)}: no such file or folder in {environment.folder}",
+            reason=Reason.INVALID_DEFINITION,
+        )
+    for file in chosen:
+        renderer = OTHER_RENDERERS.get(PurePosixPath(file.path).name)
+        if renderer:
+            raise DefinitionError(
+                file.path, None, f"{renderer} is not supported: use plain manifests"
+            )
+    return [
+        file for file in chosen if PurePosixPath(file.path).suffix in MANIFEST_SUFFIXES
+    ]
+
+
+def _inside(path: str) -> PurePosixPath:
+    inner = PurePosixPath(path)
+    if inner.is_absolute() or ".." in inner.parts:
+        raise TerminalError(
+            f"path {cut(path)}: must stay inside the environment's folder",
+            reason=Reason.INVALID_DEFINITION,
+        )
+    return inner
+
+
+def _is_below(path: PurePosixPath, root: PurePosixPath) -> bool:
+    return path == root or path.is_relative_to(root)
+
+
+def _nested_environments(
+    files: Sequence[File], folder: PurePosixPath
+) -> set[PurePosixPath]:
+    """Return subfolders that are environments of their own."""
+    return {
+        path.parent
+        for path in (PurePosixPath(file.path) for file in files)
+        if path.name in {"environment.yaml", "workflow.yaml"} and path.parent != folder
+    }
+
+
+def _is_delivered(path: PurePosixPath, environment: Environment) -> bool:
+    """Whether a file, given from the environment's folder, may hold manifests."""
+    if path.parts[0] in RESERVED_FOLDERS or any(p.startswith(".") for p in path.parts):
+        return False
+    if len(path.parts) == 1 and path.stem in CONTROL_STEMS:
+        return False
+    return not any(
+        fnmatchcase(str(path), pattern) or fnmatchcase(path.name, pattern)
+        for pattern in environment.ignore
+    )
+
+
+def read_sources(files: Iterable[File], read: ManifestReader) -> list[Source]:
+    """Return the objects in files, lists taken apart.
+
+    Errors: DefinitionError at the first document that is no object.
+    """
+    return [
+        source
+        for file in files
+        for document in read(file.path, file.data)
+        for source in _unpacked(
+            Source(manifest=document.manifest, path=file.path, line=document.line)
+        )
+    ]
+
+
+def _unpacked(source: Source) -> Iterator[Source]:
+    kind = _text(source, "kind", "such as Deployment")
+    _text(source, "apiVersion", "such as apps/v1")
+    items = source.manifest.get("items")
+    if kind.endswith("List") and isinstance(items, Sequence):
+        for number, item in enumerate(items):
+            if not isinstance(item, Mapping):
+                raise source.error(f"items[{number}] is no object")
+            # Items of a typed list (ConfigMapList) may leave their kind out.
+            head = {}
+            if kind != "List":
+                head = {
+                    "apiVersion": source.manifest["apiVersion"],
+                    "kind": kind.removesuffix("List"),
+                }
+            yield from _unpacked(
+                Source(manifest={**head, **item}, path=source.path, line=source.line)
+            )
+        return
+    metadata = source.manifest.get("metadata")
+    if not isinstance(metadata, Mapping):
+        raise source.error(f"{cut(kind)} has no metadata: add metadata.name")
+    name = metadata.get("name")
+    if not isinstance(name, str) or not name:
+        hint = (
+            "generateName makes a new object at every apply: give it a name"
+            if metadata.get("generateName")
+            else "add metadata.name"
+            if name is None
+            else f"metadata.name must be a string, not {cut(repr(name), 40)}: quote it"
+        )
+        raise source.error(f"{cut(kind)} has no name: {hint}")
+    for key in ("labels", "annotations"):
+        _strings(source, metadata, key, f"{kind}/{name}")
+    yield source
+
+
+def _text(source: Source, key: str, example: str) -> str:
+    value = source.manifest.get(key)
+    if isinstance(value, str) and value:
+        return value
+    if value is None:
+        raise source.error(
+            f"manifest has no {key}: add one ({example}), or move the file out of "
+            "the environment's folder"
+        )
+    raise source.error(f"{key} must be a string ({example})")
+
+
+def _strings(
+    source: Source, metadata: Mapping[str, Any], key: str, subject: str
+) -> None:
+    values = metadata.get(key)
+    if values is None:
+        return
+    if not isinstance(values, Mapping):
+        raise source.error(f"{cut(subject)}: metadata.{key} must be a map")
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise source.error(
+                f"{cut(subject)}: metadata.{key}.{cut(str(name))} must be a string, "
+                f"not {cut(repr(value), 40)}: quote it"
+            )
+
+
+def desired_objects(
+    sources: Iterable[Source],
+    *,
+    namespace: str,
+    allowed: AllowList,
+    is_namespaced: IsNamespaced,
+    part: Part,
+    labels: Mapping[str, str],
+) -> tuple[Desired, ...]:
+    """Return the objects for one target.
+
+    An object without a namespace gets the target's. Errors: DefinitionError for
+    one object given twice, and for what the target's allow-lists do not take.
+    """
+    seen: dict[ObjectRef, Source] = {}
+    objects = []
+    for source in sources:
+        metadata = source.manifest["metadata"]
+        if not part.selector.matches(metadata.get("labels") or {}):
+            continue
+        api_version, kind = source.manifest["apiVersion"], source.manifest["kind"]
+        try:
+            namespaced = is_namespaced(api_version, kind)
+        except TerminalError as exc:
+            raise source.error(exc.message) from exc
+        own = metadata.get("namespace") or ""
+        if not namespaced and own:
+            raise source.error(
+                f"{kind}/{metadata['name']}: {kind} objects have no namespace: "
+                "remove metadata.namespace"
+            )
+        place = str(own or namespace) if namespaced else ""
+        manifest = _completed(source.manifest, place, labels)
+        ref = ObjectRef.of(manifest)
+        _check_allowed(source, ref, allowed)
+        first = seen.setdefault(ref, source)
+        if first is not source:
+            raise source.error(
+                f"{ref} is given twice: first in {first.path}:{first.line}"
+            )
+        objects.append(
+            Desired(ref=ref, manifest=manifest, path=source.path, line=source.line)
+        )
+    return tuple(objects)
+
+
+def _completed(
+    manifest: Manifest, namespace: str, labels: Mapping[str, str]
+) -> Manifest:
+    """Return what is applied: labelled, without what only a server may set.
+
+    `stringData` becomes `data`, as the server would store it: otherwise nobody
+    owns the keys, and a key that leaves Git would stay on the cluster.
+    """
+    metadata = {
+        key: value
+        for key, value in manifest["metadata"].items()
+        if key not in {"managedFields", "resourceVersion", "uid", "creationTimestamp"}
+    }
+    metadata.pop("namespace", None)
+    if namespace:
+        metadata["namespace"] = namespace
+    metadata["labels"] = {**(metadata.get("labels") or {}), **labels}
+    body = {key: value for key, value in manifest.items() if key != "status"}
+    body["metadata"] = metadata
+    plain = body.get("stringData")
+    if manifest["kind"] == "Secret" and isinstance(plain, Mapping):
+        del body["stringData"]
+        body["data"] = {**(body.get("data") or {})} | {
+            key: base64.b64encode(str(value).encode()).decode()
+            for key, value in plain.items()
+        }
+    return body
+
+
+def _check_allowed(source: Source, ref: ObjectRef, allowed: AllowList) -> None:
+    if allowed.kinds is not None and ref.kind not in allowed.kinds:
+        raise source.error(
+            f"{ref}: kind {ref.kind} is not allowed on this target; allowed: "
+            + (", ".join(allowed.kinds) or "none")
+        )
+    if allowed.namespaces is None:
+        return
+    place = ref.namespace or (ref.name if ref.kind == "Namespace" else "")
+    if not place:
+        # Cluster-wide objects reach every namespace: the kinds must name them.
+        if allowed.kinds is None:
+            raise source.error(
+                f"{ref}: cluster-wide objects are not allowed on this target, which "
+                "is limited to namespaces; its allow-list of kinds must name them"
+            )
+        return
+    if not any(fnmatchcase(place, pattern) for pattern in allowed.namespaces):
+        raise source.error(
+            f"{ref}: namespace {place} is not allowed on this target; allowed: "
+            + (", ".join(allowed.namespaces) or "none")
+        )

@@ -1,0 +1,147 @@
+"""Applying a render: stage after stage, the objects of one stage at once."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+
+from gitops_wf.core.changeset import ChangeEntry, ChangeSet
+from gitops_wf.core.errors import GitOpsError, TerminalError, TransientError
+from gitops_wf.core.health import Health, health_of
+from gitops_wf.core.identifiers import EnvironmentId, TargetName
+from gitops_wf.core.inventory import Manifest, ObjectRef
+from gitops_wf.core.phases import Reason
+from gitops_wf.delivery.applying import Applier
+from gitops_wf.delivery.names import ENVIRONMENT_LABEL, label_value
+from gitops_wf.delivery.ordering import DEFINITIONS, stage
+from gitops_wf.delivery.rendering import Desired
+from gitops_wf.delivery.snapshot import Snapshots
+from gitops_wf.ports.cluster import Cluster
+
+SHARED_AGE = timedelta(seconds=5)
+"""How old the list may be that tells of another environment's claim."""
+
+SHOWN_ERRORS = 3
+CRD_WITHIN = 20.0
+_PAUSE = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """Applies one environment's objects to one target."""
+
+    cluster: Cluster
+    target: TargetName
+    environment: EnvironmentId
+    applier: Applier
+    snapshots: Snapshots
+    threads: ThreadPoolExecutor
+
+    def apply(self, ordered: Sequence[Sequence[Desired]]) -> list[ChangeEntry]:
+        """Apply stage after stage; return what happened to each object.
+
+        Errors: those of a stage's objects together, once all of it was tried.
+        """
+        changes: list[ChangeEntry] = []
+        for group in ordered:
+            live = self._live(group)
+            futures = [
+                self.threads.submit(self.applier.apply, item, live.get(item.ref))
+                for item in group
+            ]
+            errors: list[GitOpsError] = []
+            for item, future in zip(group, futures, strict=True):
+                try:
+                    changes.append(future.result())
+                except (TerminalError, TransientError) as exc:
+                    errors.append(exc)
+                self.snapshots.written(
+                    self.target, item.ref.group, item.ref.kind, item.ref.namespace
+                )
+            if errors:
+                raise _together(errors, ChangeSet(entries=tuple(changes)))
+            if stage(group[0].ref.kind) == DEFINITIONS:
+                self._await_definitions(group)
+        return changes
+
+    def _live(self, group: Iterable[Desired]) -> dict[ObjectRef, Manifest]:
+        """Return the live objects of a stage, by one LIST per kind and namespace.
+
+        Errors: TerminalError where another environment has one of them.
+        """
+        kinds: dict[tuple[str, str, str], list[Desired]] = defaultdict(list)
+        for item in group:
+            kinds[item.api_version, item.ref.kind, item.ref.namespace].append(item)
+        mine = label_value(self.environment)
+        live: dict[ObjectRef, Manifest] = {}
+        for (api_version, kind, namespace), items in kinds.items():
+            resource = self.cluster.resource(api_version, kind)
+            selectors = ((f"{ENVIRONMENT_LABEL}={mine}", timedelta()),)
+            # Only what we do not have yet can be another's.
+            others = (ENVIRONMENT_LABEL, SHARED_AGE)
+            for selector, max_age in (*selectors, others):
+                missing = {item.ref for item in items} - live.keys()
+                if not missing:
+                    break
+                for manifest in self.snapshots.list(
+                    self.target,
+                    self.cluster,
+                    resource,
+                    namespace,
+                    selector=selector,
+                    max_age=max_age,
+                ):
+                    ref = ObjectRef.of(manifest)
+                    if ref in missing:
+                        _check_claim(ref, manifest, self.environment)
+                        live[ref] = manifest
+        return live
+
+    def _await_definitions(self, group: Iterable[Desired]) -> None:
+        """Wait until new kinds are served: the next stage may need them."""
+        for item in group:
+            if item.ref.kind != "CustomResourceDefinition":
+                continue
+            resource = self.cluster.resource(item.api_version, item.ref.kind)
+            for _ in range(int(CRD_WITHIN / _PAUSE)):
+                status = health_of(self.cluster.get(resource, "", item.ref.name))
+                if status.health is Health.CURRENT:
+                    break
+                if status.health is Health.FAILED:
+                    raise TerminalError(
+                        f"{item.ref}: {status.message}",
+                        reason=Reason.HEALTH_CHECK_FAILED,
+                    )
+                self.applier.pause(_PAUSE)
+            else:
+                raise TransientError(f"{item.ref}: not Established yet")
+
+
+def _check_claim(ref: ObjectRef, live: Manifest, environment: EnvironmentId) -> None:
+    owner = ((live.get("metadata") or {}).get("labels") or {}).get(ENVIRONMENT_LABEL)
+    if owner and owner != label_value(environment):
+        raise TerminalError(
+            f"{ref} is claimed by two environments: {environment} wants it, and "
+            f"{str(owner).replace('.', '/')} has it; remove it from one of them",
+            reason=Reason.OWNED_BY_ANOTHER,
+        )
+
+
+def _together(errors: Sequence[GitOpsError], done: ChangeSet) -> GitOpsError:
+    """Return several objects' errors as one: final where one of them is."""
+    texts = [str(error) for error in errors[:SHOWN_ERRORS]]
+    if len(errors) > SHOWN_ERRORS:
+        texts.append(f"and {len(errors) - SHOWN_ERRORS} more")
+    message = "; ".join(texts)
+    if done.entries:
+        message += f" (applied before: {done})"
+    first = next((e for e in errors if isinstance(e, TerminalError)), None)
+    if first is not None:
+        return TerminalError(message, reason=first.reason)
+    waits = [
+        error.retry_after
+        for error in errors
+        if isinstance(error, TransientError) and error.retry_after is not None
+    ]
+    return TransientError(message, retry_after=max(waits, default=None))
