@@ -14,6 +14,9 @@ from typing import Any
 from gitops_wf.core.inventory import Manifest
 
 FIELD_MANAGER = "gitops-wf"
+KEY_DEFAULTS = {"protocol": "TCP"}
+"""List keys that the server defaults before it merges: ports of Services and
+containers are nearly always written without."""
 
 
 def is_settled(desired: Manifest, live: Manifest) -> bool:
@@ -94,7 +97,10 @@ def _agrees_by_key(
             return False
         for entry in tracked:
             key = json.loads(entry[2:])
-            if all(_equal(item.get(name), value) for name, value in key.items()):
+            if all(
+                _equal(item.get(name, KEY_DEFAULTS.get(name)), value)
+                for name, value in key.items()
+            ):
                 break
         else:
             return False

@@ -178,13 +178,6 @@ def _persistent_volume_claim(manifest: Manifest) -> HealthStatus:
     return CURRENT
 
 
-def _pod_disruption_budget(manifest: Manifest) -> HealthStatus:
-    status = part(manifest, "status")
-    if "observedGeneration" not in status:
-        return in_progress("not observed by its controller yet")
-    return CURRENT
-
-
 def _custom_resource_definition(manifest: Manifest) -> HealthStatus:
     names = condition(manifest, "NamesAccepted") or {}
     if names.get("status") == "False":
@@ -209,19 +202,13 @@ def _namespace(manifest: Manifest) -> HealthStatus:
 
 
 def _horizontal_pod_autoscaler(manifest: Manifest) -> HealthStatus:
-    """Return the health of an autoscaler: by AbleToScale and ScalingActive.
+    """Return the health of an autoscaler: only a missing scale target holds it up.
 
-    Missing metrics right after a rollout are usual, so they are InProgress, not
-    Failed; without any condition its controller has not seen it.
+    Metrics often come later than a deployment, or from what is deployed after it.
     """
-    for kind in ("AbleToScale", "ScalingActive"):
-        found = condition(manifest, kind)
-        if found is None:
-            return in_progress(f"condition {kind} not set yet")
-        if found.get("status") != "True":
-            if found.get("reason") == "ScalingDisabled":
-                return suspended(said(found))
-            return in_progress(said(found))
+    found = condition(manifest, "AbleToScale") or {}
+    if found.get("status") == "False":
+        return in_progress(said(found))
     return CURRENT
 
 
@@ -240,7 +227,7 @@ _RULES: Mapping[tuple[str, str], Rule] = {
     ("batch", "CronJob"): _cron_job,
     ("", "Service"): _service,
     ("", "PersistentVolumeClaim"): _persistent_volume_claim,
-    ("policy", "PodDisruptionBudget"): _pod_disruption_budget,
+    ("policy", "PodDisruptionBudget"): _current,
     (
         "apiextensions.k8s.io",
         "CustomResourceDefinition",

@@ -65,7 +65,9 @@ def workload_health(workload: Manifest, around: Surroundings) -> HealthStatus:
     status = health_of(workload)
     if status.health is Health.FAILED:
         ended = _first_fault(current_pods(workload, around), around.events, ended=True)
-        return failed(f"{status.message}: {ended}") if ended else status
+        if not ended:
+            return status
+        return failed(f"{status.message.rstrip('.')}: {ended}")
     if status.health is not Health.IN_PROGRESS:
         return status
     kind = ObjectRef.of(workload).kind

@@ -1,0 +1,145 @@
+"""Told from the live object alone: would an apply change anything? Recorded truth."""
+
+import copy
+import json
+
+import pytest
+
+from gitops_wf.delivery.settled import is_settled
+from tests import recorded_kubernetes as recorded
+
+SCENARIOS = ["12", "13", "14", "15", "16", "17", "18", "19", "20", "21", "23", "24"]
+
+
+def applies():
+    """Every recorded apply that was accepted, over an object that was there."""
+    return [
+        step
+        for scenario in SCENARIOS
+        for step in recorded.steps(scenario)
+        if step.content_type == "application/apply-patch+yaml"
+        and step.status == 200
+        and step.live is not None
+        and isinstance(step.body, dict)
+        and not step.subresource
+    ]
+
+
+def as_ours(live, manager):
+    """The object as if the recorded manager were ours, and ours another."""
+    mine = copy.deepcopy(live)
+    for entry in mine["metadata"].get("managedFields") or ():
+        entry["manager"] = {manager: "gitops-wf"}.get(entry["manager"], "x")
+    return mine
+
+
+@pytest.mark.parametrize("step", applies(), ids=str)
+def test_what_is_called_settled_was_not_changed_by_the_server(step):
+    before = step.live["metadata"]["resourceVersion"]
+    after = step.answer["metadata"]["resourceVersion"]
+
+    settled = is_settled(step.body, as_ours(step.live, step.manager))
+
+    assert not settled or before == after
+
+
+def test_most_applies_are_seen_to_be_settled_right_after_them():
+    """The rest is what the server normalises: an apply that asks finds it out."""
+    done = [
+        step
+        for scenario in SCENARIOS
+        for step in recorded.steps(scenario)
+        if step.content_type == "application/apply-patch+yaml"
+        and step.status in {200, 201}
+        and isinstance(step.body, dict)
+        and not step.subresource
+        # Without any field there is nothing that we could own.
+        and set(step.body) | set(step.body["metadata"])
+        != {"apiVersion", "kind", "metadata", "name"}
+        # Oddities on purpose: null, resourceVersion, duplicates.
+        and step.scenario not in {"19", "20"}
+    ]
+
+    seen = [
+        step
+        for step in done
+        if is_settled(step.body, as_ours(step.answer, step.manager))
+    ]
+
+    assert len(done) >= 40
+    assert len(seen) >= len(done) * 0.8, [
+        str(step) for step in done if step not in seen
+    ]
+
+
+def live_of(fields, **body):
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        **body,
+        "metadata": {
+            "name": "a",
+            "managedFields": [
+                {
+                    "manager": "gitops-wf",
+                    "operation": "Apply",
+                    "apiVersion": "v1",
+                    "fieldsV1": fields,
+                }
+            ],
+        },
+    }
+
+
+def wanted(**body):
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "a"},
+        **body,
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "live", "desired", "settled"),
+    [
+        ({"f:data": {"f:k": {}}}, {"data": {"k": "1"}}, {"data": {"k": "1"}}, True),
+        ({"f:data": {"f:k": {}}}, {"data": {"k": "2"}}, {"data": {"k": "1"}}, False),
+        # A field that left Git is still ours on the cluster.
+        (
+            {"f:data": {"f:k": {}, "f:l": {}}},
+            {"data": {"k": "1", "l": "1"}},
+            {"data": {"k": "1"}},
+            False,
+        ),
+        # The value is right, but another manager's: an apply would co-own it.
+        ({"f:data": {}}, {"data": {"k": "1"}}, {"data": {"k": "1"}}, True),
+        (
+            {"f:x": {'k:{"n":1}': {".": {}, "f:n": {}}, 'k:{"n":2}': {"f:n": {}}}},
+            {"x": [{"n": 1}, {"n": 2}]},
+            {"x": [{"n": 2}, {"n": 1}]},
+            False,
+        ),
+        ({"f:x": {'v:"a"': {}}}, {"x": ["b", "a"]}, {"x": ["a"]}, True),
+        ({"f:x": {}}, {"x": 1}, {"x": True}, False),
+        ({"f:x": {}}, {"x": {"y": 1}}, {"x": {"y": 1, "z": 2}}, False),
+        ({}, {"data": {"k": "1"}}, {"data": {"k": "1"}}, False),
+    ],
+)
+def test_values_and_fields_must_both_be_ours(fields, live, desired, settled):
+    assert is_settled(wanted(**desired), live_of(fields, **live)) is settled
+
+
+def test_an_object_that_is_being_deleted_is_never_settled():
+    live = live_of({"f:data": {"f:k": {}}}, data={"k": "1"})
+    live["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+
+    assert not is_settled(wanted(data={"k": "1"}), live)
+
+
+def test_fields_of_another_version_or_manager_are_not_ours():
+    live = live_of({"f:data": {"f:k": {}}}, data={"k": "1"})
+    other = json.loads(json.dumps(live).replace("gitops-wf", "kubectl"))
+
+    assert not is_settled(wanted(data={"k": "1"}), other)
+    assert not is_settled(wanted(data={"k": "1"}) | {"apiVersion": "v2"}, live)
