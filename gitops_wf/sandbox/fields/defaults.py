@@ -53,7 +53,8 @@ def apply_defaults(obj: Object, schema: Schema) -> Object:
 def _built_in(value: Any, schema: Schema) -> None:
     if schema.type == "map" and isinstance(value, dict):
         for name, default in _VALUES.get(schema.definition, {}).items():
-            if value.get(name) is None:
+            given = value.get(name)
+            if given is None or given == "":
                 value[name] = copy.deepcopy(default)
         rule = _RULES.get(schema.definition)
         if rule is not None:
