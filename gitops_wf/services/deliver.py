@@ -201,7 +201,7 @@ class ChannelSender:
         )
         server = MailServer(
             host=host,
-            port=int(sender.get("port") or 587),
+            port=_port(sender.get("port", 587)),
             tls=str(sender.get("tls") or "starttls"),
             username=str(sender.get("username") or address),
             password=password,
@@ -223,6 +223,15 @@ def _part(channel: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise TerminalError(f"the channel lacks {key}", reason="ChannelNotConfigured")
     return value
+
+
+def _port(value: object) -> int:
+    if isinstance(value, int) and 0 < value < 65536:
+        return value
+    raise TerminalError(
+        f"port {cut(str(value), 32)!r} is no number from 1 to 65535",
+        reason="ChannelNotConfigured",
+    )
 
 
 def _message_id(key: str, address: str) -> str:

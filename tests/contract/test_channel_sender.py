@@ -145,6 +145,18 @@ def test_a_mail_has_the_same_id_on_each_try(sender):
     assert [mail["From"] for mail in mails] == ["Bot <bot@example.com>"] * 2
 
 
+@pytest.mark.parametrize("port", ["abc", 0, 65536, None])
+def test_a_mail_server_needs_a_port(sender, port):
+    source = {"address": "bot@example.com", "host": "127.0.0.1", "port": port}
+
+    verdict = sender.send(
+        a_delivery("email", {"from": source, "to": ["ann@example.com"]}, {}), NOW
+    )
+
+    assert isinstance(verdict, Refused)
+    assert "1 to 65535" in verdict.detail
+
+
 def test_a_webhook_carries_the_key_of_its_row_and_a_secret_header(
     sender, receiver, path
 ):
