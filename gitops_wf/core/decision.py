@@ -73,7 +73,8 @@ class Decision:
     The verdict, with the digest of the policy behind it, is stored when the
     decision is judged and not judged again. ``counts_for`` maps each
     requirement (``step``, ``gate:<target>``) to why it does not count there,
-    or to the empty string where it does.
+    or to the empty string where it does. ``step`` is the one that is meant, where
+    the entry leaves it out too.
     """
 
     environment: EnvironmentId
@@ -85,6 +86,7 @@ class Decision:
     evidence: Identity
     at: datetime
     revision: int | None = None
+    step: StepName | None = None
     effect: Effect = Effect.ACCEPTED
     reason: str = ""
     policy_digest: str = ""

@@ -13,9 +13,11 @@ The rules of superseding stand here and nowhere else (design 3.2 and 3.3):
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from gitops_wf.core.environment import Commits
-from gitops_wf.core.phases import Phase
+from gitops_wf.core.durations import format_duration
+from gitops_wf.core.environment import After, Commits
+from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run
 
@@ -91,3 +93,42 @@ def _end_for(
     if commits is Commits.LATEST or waits:
         return newest.number
     return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Why a revision may not begin yet, and until when if only time is missing."""
+
+    reason: str
+    message: str
+    until: datetime | None = None
+
+
+def held_by(
+    after: After,
+    others: Sequence[Revision],
+    revision: Revision,
+    now: datetime,
+) -> Hold | None:
+    """Say why another environment holds a revision, if it does.
+
+    What counts is that environment's newest revision at or before this commit: it
+    must have Succeeded, ``soak`` ago. ``others`` come newest first.
+    """
+    name = after.environment
+    newest = next((r for r in others if r.position <= revision.position), None)
+    reason = Reason.WAITING_FOR_ENVIRONMENT
+    if newest is None:
+        return Hold(reason=reason, message=f"waits for a first revision of {name}")
+    what = f"{name}#{newest.number}"
+    if newest.phase is not Phase.SUCCEEDED:
+        return Hold(reason=reason, message=f"waits for {what}, now {newest.phase}")
+    since = newest.ended or newest.created
+    left = since + after.soak - now
+    if left <= timedelta():
+        return None
+    return Hold(
+        reason=reason,
+        message=f"{what} has to hold for {format_duration(after.soak)} first",
+        until=now + left,
+    )

@@ -105,38 +105,33 @@ def can_wait(step: Step, gates: Iterable[Gate]) -> bool:
     return is_suspend or bool(gated & set(step.targets))
 
 
-def is_released(
-    step: StepName,
-    *,
-    decisions: Iterable[Decision],
-    policy: Policy,
+def step_approvals(
+    step: StepName, decisions: Iterable[Decision]
 ) -> tuple[Decision, ...]:
-    """Return the approvals that release a suspended step, or none if too few."""
-    counted = tuple(
-        d for d in decisions if _counts(d, STEP) and d.entry.step in {step, _base(step)}
-    )
-    return counted if is_quorum(policy, (d.person for d in counted)) else ()
+    """Return the approvals that count for a suspended step."""
+    named = {step, _base(step)}
+    return tuple(d for d in decisions if _counts(d, STEP) and d.step in named)
 
 
-def opens_gate(
+def gate_approvals(
     step: StepName,
     gate: Gate,
-    *,
     decisions: Iterable[Decision],
-    guards: Iterable[StepName],
+    predecessors: Iterable[StepName],
 ) -> tuple[Decision, ...]:
-    """Return the approvals that open a gate for a step, or none if too few.
+    """Return the approvals that count at a gate, for a step that writes there.
 
-    They name the step itself or a ``suspend`` step that it comes after (``guards``):
-    one approval of a step serves its gate too, if the gate's own policy admits it.
+    They name the step itself, or a ``suspend`` step that it comes after: one
+    approval of a step serves its gate too, if the gate's own policy admits it.
     """
-    named = {step, _base(step), *guards}
-    counted = tuple(
-        d
-        for d in decisions
-        if _counts(d, gate_requirement(gate.target)) and d.entry.step in named
-    )
-    return counted if is_quorum(gate.policy, (d.person for d in counted)) else ()
+    requirement = gate_requirement(gate.target)
+    named = {step, _base(step), *predecessors}
+    return tuple(d for d in decisions if _counts(d, requirement) and d.step in named)
+
+
+def is_enough(policy: Policy, approvals: Iterable[Decision]) -> bool:
+    """Whether these approvals make a quorum: distinct people, each counted once."""
+    return is_quorum(policy, (approval.person for approval in approvals))
 
 
 def holds(gate: Gate, *, is_rollback: bool) -> bool:
@@ -230,7 +225,7 @@ def _judge_approval(decision: Decision, revision: Revision, bench: Bench) -> Dec
     step, problem = _step_meant(decision.entry, workflow, revision, bench)
     if step is None:
         return _refused(decision, problem)
-    decision = replace(decision, entry=replace(decision.entry, step=step))
+    decision = replace(decision, step=step)
     counts_for = {STEP: why_not(decision, bench.policy, bench.contributors)}
     for gate in bench.gates:
         counts_for[gate_requirement(gate.target)] = why_not(

@@ -13,9 +13,6 @@ from typing import Any
 from gitops_wf.core.backoff import backoff
 from gitops_wf.core.identifiers import StepName, TargetName
 
-ALWAYS = "always"
-"""The ``if`` that runs a step in any case."""
-
 
 class Mode(StrEnum):
     """How the steps of one list follow each other (KubeVela's words)."""

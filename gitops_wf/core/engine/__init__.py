@@ -1,0 +1,46 @@
+"""The interpreter of runs: what follows now, and what an event makes of a run.
+
+``decide(run, now)`` says which events follow by themselves and which work to ask
+for; ``record(run, event)`` gives the run as it is after an event. Both are pure,
+so replaying the events gives the same run, and a restarted daemon goes on from
+the stored value alone.
+"""
+
+from gitops_wf.core.engine.decide import advance, decide, next_due
+from gitops_wf.core.engine.events import (
+    Asked,
+    Began,
+    Concluded,
+    Ended,
+    EndRequested,
+    EngineEvent,
+    Opened,
+    Released,
+    Reported,
+)
+from gitops_wf.core.engine.plan import new_run, places, predecessors
+from gitops_wf.core.engine.properties import filled
+from gitops_wf.core.engine.record import is_current, record
+from gitops_wf.core.engine.transitions import TRANSITIONS
+
+__all__ = [
+    "TRANSITIONS",
+    "Asked",
+    "Began",
+    "Concluded",
+    "EndRequested",
+    "Ended",
+    "EngineEvent",
+    "Opened",
+    "Released",
+    "Reported",
+    "advance",
+    "decide",
+    "filled",
+    "is_current",
+    "new_run",
+    "next_due",
+    "places",
+    "predecessors",
+    "record",
+]
