@@ -1,0 +1,297 @@
+"""Moving an environment on: which revision runs, what its run does next.
+
+Everything here happens in the caller's transaction, which holds the environment's
+row. It is called after each event (a commit, a decision, a report, a due time) and
+leaves nothing undone that could be done now.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from gitops_wf.core.decision import Decision
+from gitops_wf.core.engine import (
+    Asked,
+    EndRequested,
+    advance,
+    new_run,
+    next_due,
+    record,
+)
+from gitops_wf.core.environment import Environment
+from gitops_wf.core.event import Event
+from gitops_wf.core.identifiers import (
+    EnvironmentId,
+    RunId,
+    environment_id,
+    environment_name,
+    repository_name,
+)
+from gitops_wf.core.phases import Phase, Reason
+from gitops_wf.core.queue import Hold, arrange, held_by
+from gitops_wf.core.revision import Revision
+from gitops_wf.core.run import Run
+from gitops_wf.ports.executor import AttemptWork, Executor
+from gitops_wf.ports.store import Transaction
+from gitops_wf.services.announce import Announcer
+from gitops_wf.services.approvals import Approvals
+from gitops_wf.services.revisions import (
+    end_without_run,
+    follow,
+    run_events,
+    subject_of,
+    title,
+)
+
+_MOST_ROUNDS = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advance:
+    """Moves environments on."""
+
+    executor: Executor
+    announcer: Announcer
+    approvals: Approvals
+
+    def environment(
+        self, transaction: Transaction, environment: EnvironmentId, now: datetime
+    ) -> None:
+        """Do all that can be done now for an environment whose row is held."""
+        for _ in range(_MOST_ROUNDS):
+            if not self._round(transaction, environment, now):
+                return
+        raise AssertionError(f"{environment} does not settle")
+
+    def run(
+        self, transaction: Transaction, before: Run, after: Run, now: datetime
+    ) -> None:
+        """Store a run after an event and do all that follows."""
+        self._store(transaction, before, self._settled(transaction, after, now), now)
+        self.environment(transaction, after.subject.environment, now)
+
+    def start(
+        self,
+        transaction: Transaction,
+        revision: Revision,
+        now: datetime,
+        *,
+        kept: Run | None = None,
+    ) -> None:
+        """Begin a new run of a revision, keeping what succeeded in another."""
+        assert revision.workflow is not None
+        earlier = transaction.runs(revision.environment, number=revision.number)
+        ordinal = max((run.ordinal for run in earlier), default=0) + 1
+        run = new_run(
+            run=RunId(f"{revision.environment}#{revision.number}.{ordinal}"),
+            ordinal=ordinal,
+            subject=subject_of(revision),
+            workflow=revision.workflow,
+            now=now,
+            kept=kept,
+        )
+        begun = replace(
+            revision, phase=Phase.RUNNING, reason="", message="", ended=None
+        )
+        transaction.save_revision(begun)
+        self.announcer.announce(
+            transaction,
+            Event(
+                at=now,
+                kind="started",
+                reason="Started",
+                message=f"{title(revision)} runs",
+                environment=revision.environment,
+                revision=revision.number,
+                run=run.id,
+            ),
+            begun,
+        )
+        self._store(transaction, None, self._settled(transaction, run, now), now)
+
+    def end(
+        self,
+        transaction: Transaction,
+        run: Run,
+        *,
+        reason: str,
+        message: str,
+        now: datetime,
+    ) -> None:
+        """Ask a run to end at its next safe point, and do what follows."""
+        event = EndRequested(
+            phase=Phase.ABORTED, reason=reason, message=message, at=now
+        )
+        ending = record(run, event)
+        self._store(transaction, run, self._settled(transaction, ending, now), now)
+
+    def _round(
+        self, transaction: Transaction, environment: EnvironmentId, now: datetime
+    ) -> bool:
+        """Do one thing; say whether there may be more."""
+        active = transaction.active_run(environment)
+        if active is not None:
+            settled = self._settled(transaction, active, now)
+            if settled.run != active:
+                self._store(transaction, active, settled, now)
+                return True
+        unfinished = transaction.unfinished_revisions(environment)
+        definition = _newest_definition(unfinished)
+        if definition is None:
+            transaction.set_due(environment, next_due(active) if active else None)
+            return False
+        queue = arrange(
+            commits=definition.commits,
+            max_pending=definition.max_pending,
+            unfinished=unfinished,
+            active=active,
+        )
+        by_number = {revision.number: revision for revision in unfinished}
+        for number, newer in queue.superseded:
+            self._supersede(transaction, by_number[number], by_number[newer], now)
+        if active is not None:
+            if queue.end_active_for is not None:
+                newer_revision = by_number[queue.end_active_for]
+                self.end(
+                    transaction,
+                    active,
+                    reason=Reason.SUPERSEDED,
+                    message=f"superseded by {title(newer_revision)}",
+                    now=now,
+                )
+                return True
+            transaction.set_due(environment, next_due(active))
+            return False
+        if queue.next is None:
+            transaction.set_due(environment, None)
+            return False
+        return self._start_next(transaction, queue.next, now)
+
+    def _start_next(
+        self, transaction: Transaction, revision: Revision, now: datetime
+    ) -> bool:
+        hold = self._held(transaction, revision, now)
+        if hold is None:
+            self.start(transaction, revision, now)
+            return True
+        if (revision.reason, revision.message) != (hold.reason, hold.message):
+            transaction.save_revision(
+                replace(revision, reason=hold.reason, message=hold.message)
+            )
+        transaction.set_due(revision.environment, hold.until)
+        return False
+
+    def _held(
+        self, transaction: Transaction, revision: Revision, now: datetime
+    ) -> Hold | None:
+        """Say why a revision may not begin yet; a rollback waits for nobody."""
+        definition = revision.environment_definition
+        if definition is None or revision.is_rollback:
+            return None
+        if definition.suspend:
+            return Hold(reason="Paused", message="environment.yaml says suspend: true")
+        repository = repository_name(revision.environment)
+        for after in definition.after:
+            others = transaction.revisions(
+                environment_id(repository, after.environment)
+            )
+            hold = held_by(after, others, revision, now)
+            if hold is not None:
+                return hold
+        return None
+
+    def _supersede(
+        self,
+        transaction: Transaction,
+        revision: Revision,
+        newer: Revision,
+        now: datetime,
+    ) -> None:
+        event = end_without_run(
+            transaction,
+            revision,
+            phase=Phase.ABORTED,
+            reason=Reason.SUPERSEDED,
+            message=f"superseded by {title(newer)} before it began",
+            now=now,
+        )
+        self.announcer.announce(transaction, event, revision)
+
+    def _settled(self, transaction: Transaction, run: Run, now: datetime) -> "_Settled":
+        """Let time and approvals act until neither changes anything."""
+        asked: list[Asked] = []
+        acted: list[Decision] = []
+        while True:
+            run, more = advance(run, now)
+            asked.extend(more)
+            if run.phase.is_final or run.ending is not None:
+                break
+            release = self.approvals.release(transaction, run, now)
+            if release is None:
+                break
+            event, decisions = release
+            run = record(run, event)
+            acted.extend(decisions)
+        return _Settled(run=run, asked=tuple(asked), acted=tuple(acted))
+
+    def _store(
+        self,
+        transaction: Transaction,
+        before: Run | None,
+        settled: "_Settled",
+        now: datetime,
+    ) -> None:
+        run = replace(settled.run, seq=settled.run.seq + 1)
+        transaction.save_run(run)
+        for decision in settled.acted:
+            transaction.save_decision(replace(decision, acted=True))
+        for asked in settled.asked:
+            step = run.step(asked.step)
+            asked_for = (step.attempt, step.look)
+            if not step.is_asked or asked_for != (asked.attempt, asked.look):
+                continue  # an approval or the run's end came in between
+            work = AttemptWork(
+                environment=run.subject.environment,
+                run=run.id,
+                step=asked.step,
+                attempt=asked.attempt,
+                look=asked.look,
+                target=step.target,
+                delay=max(asked.due - now, timedelta()),
+            )
+            self.executor.enqueue(transaction, work)
+        revision = transaction.revision(run.subject.environment, run.subject.number)
+        assert revision is not None
+        revision = follow(transaction, revision, run)
+        for event in run_events(before, run, revision, now):
+            self.announcer.announce(transaction, event, revision)
+        if run.phase.is_final:
+            self._wake_followers(transaction, run, now)
+
+    def _wake_followers(
+        self, transaction: Transaction, run: Run, now: datetime
+    ) -> None:
+        """Make environments that wait for this one look again at once."""
+        repository = repository_name(run.subject.environment)
+        name = environment_name(run.subject.environment)
+        for record_ in transaction.environments(repository):
+            definition = record_.definition
+            if definition and any(a.environment == name for a in definition.after):
+                transaction.set_due(record_.id, now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Settled:
+    """A run that time and approvals leave alone, and what is to be done for it."""
+
+    run: Run
+    asked: tuple[Asked, ...]
+    acted: tuple[Decision, ...]
+
+
+def _newest_definition(revisions: Sequence[Revision]) -> Environment | None:
+    """Return the newest readable definition: its policy orders the queue."""
+    for revision in reversed(revisions):
+        if revision.environment_definition is not None:
+            return revision.environment_definition
+    return None

@@ -1,0 +1,190 @@
+"""The decisions that a commit brings to an environment."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from gitops_wf.core.commit import CommitInfo
+from gitops_wf.core.decision import Decision
+from gitops_wf.core.errors import cut
+from gitops_wf.core.event import Event, EventType
+from gitops_wf.core.identifiers import EnvironmentId
+from gitops_wf.core.inputs import is_decision_path
+from gitops_wf.ports.definitions import Definitions
+from gitops_wf.ports.store import EnvironmentRecord, Reader, Transaction
+from gitops_wf.services.announce import Announcer
+from gitops_wf.services.decide import Decide
+from gitops_wf.services.introductions import Introduced, Introductions
+from gitops_wf.services.watched import Watched
+
+UNREADABLE = "ApprovalsUnreadable"
+"""The condition of an environment whose approvals files cannot be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A commit of the branch, and the commits that it made reachable.
+
+    ``side`` are those of merged branches, oldest first, each with the environments
+    whose approvals it touches.
+    """
+
+    commit: CommitInfo
+    position: int
+    side: Sequence[tuple[CommitInfo, frozenset[EnvironmentId]]] = ()
+    now: datetime
+    touched: frozenset[EnvironmentId] = field(default_factory=frozenset)
+
+
+class Arrivals:
+    """Finds decisions in commits and has them judged."""
+
+    def __init__(
+        self,
+        *,
+        watched: Watched,
+        definitions: Definitions,
+        decide: Decide,
+        announcer: Announcer,
+    ) -> None:
+        self._watched = watched
+        self._introductions = Introductions(watched.git, definitions.entries)
+        self._decide = decide
+        self._announcer = announcer
+
+    def arrive(
+        self, transaction: Transaction, record: EnvironmentRecord, arrival: Arrival
+    ) -> EnvironmentRecord:
+        """Take an environment's decisions; return its record with its condition."""
+        folders = record.folders or (record.folder,)
+        here = self._introductions.at(arrival.commit.sha, folders)
+        if here.problems:
+            return self._unreadable(transaction, record, here.problems, arrival)
+        record = _readable(record)
+        introduced = self._introductions.of(
+            arrival.commit,
+            candidates=[
+                *(c for c, touched in arrival.side if record.id in touched),
+                arrival.commit,
+            ],
+            folders=folders,
+        )
+        known = transaction.decisions(record.id)
+        for item in introduced:
+            if not self._is_repeated(item, known):
+                self._take(transaction, record, item, arrival)
+        self._decide.withdraw(transaction, record.id, here.entries, arrival.now)
+        return record
+
+    def _take(
+        self,
+        transaction: Transaction,
+        record: EnvironmentRecord,
+        item: Introduced,
+        arrival: Arrival,
+    ) -> None:
+        person, evidence = self._watched.person(item.commit)
+        decision = Decision(
+            environment=record.id,
+            entry=item.entry,
+            commit=item.commit.sha,
+            brought_by=arrival.commit.sha,
+            position=arrival.position,
+            person=person,
+            evidence=evidence,
+            at=arrival.now,
+        )
+        self._decide.take(
+            transaction,
+            decision,
+            arrival.now,
+            contributors=self._contributors(transaction, record, item),
+            hint=self._hint(transaction, record, item),
+        )
+
+    def _is_repeated(self, item: Introduced, known: Iterable[Decision]) -> bool:
+        """Whether the entry stood in an ancestor already: re-adding never acts."""
+        return any(
+            decision.entry.key == item.entry.key
+            and self._watched.git.has_commit(decision.commit)
+            and self._watched.git.is_ancestor(decision.commit, item.commit.sha)
+            for decision in known
+        )
+
+    def _contributors(
+        self, reader: Reader, record: EnvironmentRecord, item: Introduced
+    ) -> frozenset[str]:
+        """Return who wrote what the revision adds to the last released one.
+
+        Authors, committers and co-authors of every commit that touches the inputs;
+        a commit that only decides makes nobody an author.
+        """
+        revisions = reader.revisions(record.id)
+        written = item.entry.revision.casefold()
+        meant = next((r for r in revisions if r.commit.startswith(written)), None)
+        if meant is None:
+            return frozenset()
+        released = next((r for r in revisions if r.released), None)
+        git = self._watched.git
+        commits = git.commits_between(
+            released.commit if released else None,
+            meant.commit,
+            paths=record.paths or (record.folder,),
+        )
+        return frozenset(
+            person.email.casefold()
+            for commit in commits
+            if not self._only_decides(commit, record)
+            for person in (commit.author, commit.committer, *commit.co_authors)
+        )
+
+    def _only_decides(self, commit: CommitInfo, record: EnvironmentRecord) -> bool:
+        parent = commit.parents[0] if commit.parents else None
+        folder = f"{record.folder}/" if record.folder else ""
+        return all(
+            is_decision_path(change.path.removeprefix(folder))
+            for change in self._watched.git.changes(parent, commit.sha)
+            if change.path.startswith(folder)
+        )
+
+    def _hint(self, reader: Reader, record: EnvironmentRecord, item: Introduced) -> str:
+        """Name the revision that a merged side commit came with."""
+        written = item.entry.revision.casefold()
+        revisions = reader.revisions(record.id)
+        if any(r.commit.startswith(written) for r in revisions):
+            return ""
+        git = self._watched.git
+        for sha in git.resolve(written):
+            for revision in reversed(revisions):
+                if git.is_ancestor(sha, revision.commit):
+                    return (
+                        f"that commit came with revision {revision.commit}"
+                        f" (#{revision.number}): name that one"
+                    )
+        return ""
+
+    def _unreadable(
+        self,
+        transaction: Transaction,
+        record: EnvironmentRecord,
+        problems: Sequence[str],
+        arrival: Arrival,
+    ) -> EnvironmentRecord:
+        text = cut("; ".join(problems), 1000)
+        if record.conditions.get(UNREADABLE) != text:
+            event = Event(
+                at=arrival.now,
+                kind="approvalsUnreadable",
+                reason=UNREADABLE,
+                message=f"{text}; no decision is read until it is mended",
+                type=EventType.WARNING,
+                environment=record.id,
+            )
+            self._announcer.announce(transaction, event)
+        conditions: Mapping[str, str] = {**record.conditions, UNREADABLE: text}
+        return replace(record, conditions=conditions)
+
+
+def _readable(record: EnvironmentRecord) -> EnvironmentRecord:
+    conditions = {k: v for k, v in record.conditions.items() if k != UNREADABLE}
+    return replace(record, conditions=conditions)

@@ -1,0 +1,310 @@
+"""Carrying out one attempt or look of a step: record, act, record.
+
+The attempt is in the store before its effect and its result after (design 3.4). A
+worker that was overtaken holds a stale token, and what it reports is dropped.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+from pydantic import ValidationError
+
+from gitops_wf.core.engine import Began, Reported, filled, is_current, places, record
+from gitops_wf.core.environment import Environment
+from gitops_wf.core.errors import GitOpsError, TerminalError, TransientError, cut
+from gitops_wf.core.message import Delivery
+from gitops_wf.core.phases import Phase, Reason
+from gitops_wf.core.revision import Revision
+from gitops_wf.core.run import Run, StepRun
+from gitops_wf.core.workflow import Step
+from gitops_wf.ports.clock import Clock
+from gitops_wf.ports.executor import AttemptWork
+from gitops_wf.ports.runner import (
+    Capabilities,
+    StepCatalogue,
+    StepContext,
+    StepResult,
+    StepRunner,
+    StepType,
+)
+from gitops_wf.ports.store import Store, Transaction
+from gitops_wf.services.advance import Advance
+from gitops_wf.services.announce import Announcer
+from gitops_wf.services.approvals import Approvals
+
+log = structlog.get_logger()
+
+LOOK_AGAIN_AFTER_ERROR = timedelta(seconds=5)
+
+_CANNOT_TELL = frozenset({Reason.TARGET_NOT_CONFIGURED, Reason.OWNED_BY_ANOTHER})
+"""Causes that say nothing about the revision itself: Errored, not Failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """What a worker took on: everything it needs without the store."""
+
+    run: Run
+    step: StepRun
+    definition: Step
+    revision: Revision
+    deliveries: tuple[Delivery, ...]
+    token: str
+
+
+class Attempts:
+    """Carries out attempts and looks."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        advance: Advance,
+        approvals: Approvals,
+        announcer: Announcer,
+        catalogue: StepCatalogue,
+        capabilities: Capabilities,
+        new_token: Callable[[], str],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._advance = advance
+        self._approvals = approvals
+        self._announcer = announcer
+        self._catalogue = catalogue
+        self._capabilities = capabilities
+        self._new_token = new_token
+        self._runners: dict[str, StepRunner] = {}
+
+    def carry_out(self, work: AttemptWork) -> None:
+        """Do what was asked for, unless it is no longer wanted."""
+        task = self._begin(work)
+        if task is None:
+            return
+        with structlog.contextvars.bound_contextvars(
+            environment=work.environment, run=work.run, step=work.step
+        ):
+            result = self._act(task)
+            self._report(work, task, result)
+
+    def _begin(self, work: AttemptWork) -> _Task | None:
+        with self._store.transaction() as transaction:
+            if not transaction.lock_environment(work.environment):
+                return None
+            run = transaction.run(work.run)
+            if run is None or run.phase.is_final:
+                return None
+            step = run.step(work.step)
+            if not is_current(step, work.attempt, work.look):
+                return None
+            now = self._clock.now()
+            token = self._new_token()
+            begun = record(
+                run,
+                Began(
+                    step=work.step,
+                    attempt=work.attempt,
+                    look=work.look,
+                    token=token,
+                    at=now,
+                ),
+            )
+            held = self._gate(begun, begun.step(work.step))
+            if held is not None:
+                report = _reported(work, token, held, now=now)
+                self._advance.run(transaction, run, record(begun, report), now)
+                return None
+            stored = replace(begun, seq=run.seq + 1)
+            transaction.save_run(stored)
+            revision = transaction.revision(work.environment, run.subject.number)
+            assert revision is not None
+            return _Task(
+                run=stored,
+                step=stored.step(work.step),
+                definition=places(run.workflow)[work.step].step,
+                revision=revision,
+                deliveries=tuple(transaction.deliveries(work.run, work.step)),
+                token=token,
+            )
+
+    def _gate(self, run: Run, step: StepRun) -> StepResult | None:
+        """Hold a write to a gated target until this revision is approved for it."""
+        if step.released or step.look:
+            return None
+        gates = self._approvals.gates(run, step)
+        if not gates:
+            return None
+        names = ", ".join(gate.target for gate in gates)
+        return StepResult(
+            phase=Phase.SUSPENDED,
+            reason=Reason.APPROVAL_REQUIRED,
+            message=f"the gate of {names} needs an approval of this revision",
+        )
+
+    def _act(self, task: _Task) -> StepResult:
+        is_look = task.step.look > 0
+        try:
+            context = self._context(task)
+            runner = self._runner(self._type(task.step))
+            return runner.look(context) if is_look else runner.attempt(context)
+        except TransientError as error:
+            if is_look:
+                # Not to see is no answer; the step's own deadline ends it.
+                return StepResult(
+                    phase=Phase.RUNNING,
+                    reason=task.step.reason,
+                    message=f"cannot look: {error}",
+                    retry_after=error.retry_after or LOOK_AGAIN_AFTER_ERROR,
+                )
+            return StepResult(
+                phase=Phase.ERRORED,
+                reason=Reason.EXECUTION_ERROR,
+                message=str(error),
+                retry_after=error.retry_after,
+            )
+        except TerminalError as error:
+            phase = Phase.ERRORED if error.reason in _CANNOT_TELL else Phase.FAILED
+            return StepResult(
+                phase=phase, reason=error.reason, message=str(error), is_final=True
+            )
+        except GitOpsError as error:
+            return StepResult(
+                phase=Phase.FAILED,
+                reason=Reason.INVALID_DEFINITION,
+                message=str(error),
+                is_final=True,
+            )
+        except Exception as error:
+            # The one place that survives a bug in a step type: the run says so,
+            # every other environment goes on.
+            log.exception("step.crashed", type=task.step.type)
+            return StepResult(
+                phase=Phase.ERRORED,
+                reason=Reason.EXECUTION_ERROR,
+                message=f"{task.step.type} crashed: {cut(repr(error))}",
+            )
+
+    def _type(self, step: StepRun) -> StepType:
+        found = self._catalogue.get(step.type)
+        if found is None:
+            raise TerminalError(
+                f"step type {step.type} is not installed here",
+                reason=Reason.INVALID_DEFINITION,
+            )
+        return found
+
+    def _runner(self, step_type: StepType) -> StepRunner:
+        runner = self._runners.get(step_type.name)
+        if runner is None:
+            runner = step_type.make(self._capabilities)
+            self._runners[step_type.name] = runner
+        return runner
+
+    def _context(self, task: _Task) -> StepContext:
+        run, step = task.run, task.step
+        step_type = self._type(step)
+        properties, seen = filled(run, task.definition)
+        try:
+            model = step_type.properties.model_validate(properties)
+        except ValidationError as error:
+            raise TerminalError(
+                f"properties: {_first_problem(error)}",
+                reason=Reason.INVALID_DEFINITION,
+            ) from error
+        environment = task.revision.environment_definition
+        assert environment is not None
+        assert step.started is not None
+        return StepContext(
+            subject=run.subject,
+            environment=environment,
+            run=run.id,
+            run_ordinal=run.ordinal,
+            step=step.name,
+            attempt=step.attempt,
+            look=step.look,
+            target=step.target,
+            properties=model,
+            key=f"{run.id}/{step.name}/{step.attempt}",
+            now=self._clock.now(),
+            started=step.started,
+            memo=step.memo,
+            deliveries=task.deliveries,
+            variables=seen,
+            workflow_steps=tuple(other.name for other in run.steps),
+            step_files=self._step_files(run, environment),
+        )
+
+    def _step_files(self, run: Run, environment: Environment) -> tuple[str, ...]:
+        """Return what steps use themselves, as far as their properties are known."""
+        found: list[str] = []
+        for place in places(run.workflow).values():
+            step_type = self._catalogue.get(place.step.type)
+            if step_type is None or place.is_copy:
+                continue
+            try:
+                model = step_type.properties.model_validate(dict(place.step.properties))
+            except ValidationError:
+                continue  # an expression stands where the model wants its value
+            found.extend(step_type.files(model, environment))
+        return tuple(dict.fromkeys(found))
+
+    def _report(self, work: AttemptWork, task: _Task, result: StepResult) -> None:
+        with self._store.transaction() as transaction:
+            transaction.lock_environment(work.environment)
+            run = transaction.run(work.run)
+            assert run is not None
+            step = run.step(work.step)
+            if run.phase.is_final or step.token != task.token:
+                log.info("attempt.fenced", attempt=work.attempt, look=work.look)
+                return
+            now = self._clock.now()
+            after = record(run, _reported(work, task.token, result, now=now))
+            self._post(transaction, task, result)
+            self._advance.run(transaction, run, after, now)
+        log.info(
+            "step.reported",
+            phase=after.step(work.step).phase.value,
+            attempt=work.attempt,
+            look=work.look,
+            message=result.message,
+        )
+
+    def _post(self, transaction: Transaction, task: _Task, result: StepResult) -> None:
+        for message in result.messages:
+            self._announcer.post(
+                transaction,
+                Delivery(
+                    key=f"{task.run.id}/{task.step.name}/{message.item}",
+                    environment=task.run.subject.environment,
+                    run=task.run.id,
+                    step=task.step.name,
+                    message=message,
+                    created=self._clock.now(),
+                ),
+            )
+
+
+def _reported(
+    work: AttemptWork, token: str, result: StepResult, *, now: datetime
+) -> Reported:
+    return Reported(
+        step=work.step,
+        token=token,
+        phase=result.phase,
+        at=now,
+        reason=result.reason,
+        message=result.message,
+        outputs=result.outputs,
+        memo=result.memo,
+        retry_after=result.retry_after,
+        is_final=result.is_final,
+    )
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    return f"{where}: {problem['msg']}"

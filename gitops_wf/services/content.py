@@ -1,0 +1,83 @@
+"""The files of a revision, from the clone's object store only."""
+
+from collections.abc import Mapping, Sequence
+
+from gitops_wf.core.commit import EntryKind
+from gitops_wf.core.errors import DefinitionError, TerminalError
+from gitops_wf.core.identifiers import (
+    EnvironmentId,
+    RepositoryName,
+    Sha,
+    repository_name,
+)
+from gitops_wf.core.phases import Reason
+from gitops_wf.ports.content import File
+from gitops_wf.ports.git import OversizedBlob
+from gitops_wf.services.watched import MAX_FILE_BYTES, Watched
+
+MAX_FOLDER_FILES = 10_000
+"""How many files an environment's folder may hold."""
+
+
+class RepositoryContent:
+    """The Content role, over the watched repositories."""
+
+    def __init__(self, repositories: Mapping[RepositoryName, Watched]) -> None:
+        self._repositories = repositories
+
+    def folder(
+        self, environment: EnvironmentId, commit: Sha, folder: str
+    ) -> Sequence[File]:
+        """Return all regular files below a folder, sorted by path.
+
+        Errors: TerminalError where a file is a link, too large, or there are too
+        many; nothing is delivered from half a folder.
+        """
+        git = self._watched(environment).git
+        tree = git.tree(commit, folder)
+        if tree is None:
+            return ()
+        if len(tree.entries) > MAX_FOLDER_FILES:
+            raise _refused(
+                f"{folder}: has {len(tree.entries)} files, more than {MAX_FOLDER_FILES}"
+            )
+        for entry in tree.entries:
+            if entry.kind not in {EntryKind.FILE, EntryKind.EXECUTABLE}:
+                raise _refused(
+                    f"{folder}/{entry.path}: is a {entry.kind}; put the file itself"
+                    " there"
+                )
+        blobs = git.blobs({e.oid for e in tree.entries}, max_bytes=MAX_FILE_BYTES)
+        files = []
+        for entry in sorted(tree.entries, key=lambda e: e.path):
+            data = blobs[entry.oid]
+            path = f"{folder}/{entry.path}" if folder else entry.path
+            if isinstance(data, OversizedBlob):
+                raise _refused(
+                    f"{path}: has {data.size} bytes, more than the {MAX_FILE_BYTES}"
+                    " that are read; split it"
+                )
+            files.append(File(path=path, data=data))
+        return files
+
+    def file(self, environment: EnvironmentId, commit: Sha, path: str) -> File | None:
+        """Return one file, or None where there is none."""
+        try:
+            data = self._watched(environment).read(commit, path)
+        except DefinitionError as error:
+            raise _refused(str(error)) from error
+        return None if data is None else File(path=path, data=data)
+
+    def _watched(self, environment: EnvironmentId) -> Watched:
+        name = repository_name(environment)
+        watched = self._repositories.get(name)
+        if watched is None:
+            raise TerminalError(
+                f"repository {name} is no longer in the daemon config",
+                reason="RepositoryNotConfigured",
+            )
+        return watched
+
+
+def _refused(message: str) -> TerminalError:
+    return TerminalError(message, reason=Reason.INVALID_DEFINITION)

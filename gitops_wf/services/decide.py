@@ -1,0 +1,208 @@
+"""Judging decisions that a commit brought, and letting them act."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from gitops_wf.core.decision import Decision, Effect, EntryKey, Verb
+from gitops_wf.core.event import Event, EventType
+from gitops_wf.core.identifiers import EnvironmentId
+from gitops_wf.core.phases import Phase, Reason
+from gitops_wf.core.policy import Gate, Rulebook
+from gitops_wf.core.revision import Revision
+from gitops_wf.core.verdict import Bench, judge
+from gitops_wf.ports.store import Transaction
+from gitops_wf.services.advance import Advance
+from gitops_wf.services.announce import Announcer
+from gitops_wf.services.approvals import Approvals
+from gitops_wf.services.revisions import end_without_run, title
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decide:
+    """Judges decisions and lets them act, in the caller's transaction."""
+
+    advance: Advance
+    approvals: Approvals
+    announcer: Announcer
+    rulebook: Rulebook
+
+    def take(
+        self,
+        transaction: Transaction,
+        decision: Decision,
+        now: datetime,
+        *,
+        contributors: frozenset[str] = frozenset(),
+        hint: str = "",
+    ) -> Decision:
+        """Judge a new decision, store its verdict and let it act.
+
+        The environment's row is held. ``contributors`` and ``hint`` as in Bench.
+        """
+        environment = decision.environment
+        revisions = transaction.revisions(environment)
+        meant = [
+            r
+            for r in revisions
+            if r.commit.startswith(decision.entry.revision.casefold())
+        ]
+        newest = meant[0] if meant else None
+        runs = (
+            transaction.runs(environment, number=newest.number, limit=1)
+            if newest
+            else ()
+        )
+        judged = judge(
+            decision,
+            Bench(
+                revisions=revisions,
+                runs={run.subject.number: run for run in runs},
+                policy=(
+                    self.approvals.policy(newest)
+                    if newest
+                    else self.rulebook.policy_for(environment)
+                ),
+                gates=self._gates(newest),
+                contributors=contributors,
+                hint=hint,
+            ),
+        )
+        stored = transaction.save_decision(judged)
+        if stored.id and stored.commit != judged.commit:
+            return stored  # the same person's same entry: it acts once
+        revision = newest if judged.revision is not None else None
+        self._tell(transaction, stored, revision, now)
+        if stored.effect is Effect.ACCEPTED and revision is not None:
+            self._act(transaction, stored, revision, now)
+        return stored
+
+    def withdraw(
+        self,
+        transaction: Transaction,
+        environment: EnvironmentId,
+        present: Iterable[EntryKey],
+        now: datetime,
+    ) -> None:
+        """Withdraw approvals that have not acted and no longer stand in the files.
+
+        What has acted is not undone; that its entry is gone is told all the same.
+        """
+        keys = set(present)
+        for decision in transaction.decisions(environment):
+            if decision.effect is not Effect.ACCEPTED or decision.entry.key in keys:
+                continue
+            if decision.entry.decision is not Verb.APPROVE:
+                continue
+            if decision.acted:
+                reason = "its entry was removed after it had acted: nothing is undone"
+                if decision.reason == reason:
+                    continue
+                transaction.save_decision(replace(decision, reason=reason))
+                self._tell_removal(transaction, decision, reason, now)
+                continue
+            reason = "its entry was removed before its step was released"
+            withdrawn = replace(decision, effect=Effect.WITHDRAWN, reason=reason)
+            transaction.save_decision(withdrawn)
+            self._tell_removal(transaction, withdrawn, reason, now)
+
+    def _gates(self, revision: Revision | None) -> tuple[Gate, ...]:
+        if revision is None or revision.workflow is None:
+            return ()
+        targets = [t for step, _ in revision.workflow.walk() for t in step.targets]
+        return self.rulebook.gates_for(targets)
+
+    def _act(
+        self,
+        transaction: Transaction,
+        decision: Decision,
+        revision: Revision,
+        now: datetime,
+    ) -> None:
+        entry = decision.entry
+        match entry.decision:
+            case Verb.APPROVE:
+                pass  # it counts when its step waits; the environment is moved on
+            case Verb.REJECT | Verb.ABORT:
+                self._end(transaction, decision, revision, now)
+            case Verb.RETRY | Verb.REDEPLOY:
+                runs = transaction.runs(
+                    revision.environment, number=revision.number, limit=1
+                )
+                kept = runs[0] if runs and entry.decision is Verb.RETRY else None
+                self.advance.start(transaction, revision, now, kept=kept)
+                transaction.save_decision(replace(decision, acted=True))
+        self.advance.environment(transaction, revision.environment, now)
+
+    def _end(
+        self,
+        transaction: Transaction,
+        decision: Decision,
+        revision: Revision,
+        now: datetime,
+    ) -> None:
+        is_reject = decision.entry.decision is Verb.REJECT
+        reason = Reason.REJECTED if is_reject else Reason.ABORTED
+        comment = f": {decision.entry.comment}" if decision.entry.comment else ""
+        word = "rejected" if is_reject else "aborted"
+        message = f"{word} by {decision.person}{comment}"
+        revision = replace(revision, barred=revision.barred or is_reject)
+        transaction.save_revision(revision)
+        active = transaction.active_run(revision.environment)
+        if active is not None and active.subject.number == revision.number:
+            self.advance.end(
+                transaction, active, reason=reason, message=message, now=now
+            )
+        else:
+            event = end_without_run(
+                transaction,
+                revision,
+                phase=Phase.ABORTED,
+                reason=reason,
+                message=message,
+                now=now,
+            )
+            self.announcer.announce(transaction, event, revision)
+        transaction.save_decision(replace(decision, acted=True))
+
+    def _tell(
+        self,
+        transaction: Transaction,
+        decision: Decision,
+        revision: Revision | None,
+        now: datetime,
+    ) -> None:
+        entry = decision.entry
+        is_bad = decision.effect is Effect.REFUSED
+        subject = title(revision) if revision else f"revision {entry.revision[:12]}"
+        name = decision.step or entry.step
+        step = f" of {name}" if name else ""
+        why = f": {decision.reason}" if decision.reason else ""
+        event = Event(
+            at=now,
+            kind="decisionRefused" if is_bad else "decided",
+            reason="DecisionRefused" if is_bad else "Decided",
+            message=(
+                f"{entry.decision}{step} by {decision.person} ({decision.evidence})"
+                f" {decision.effect} for {subject}{why}"
+            ),
+            type=EventType.WARNING if is_bad else EventType.NORMAL,
+            environment=decision.environment,
+            revision=decision.revision,
+            step=name or "",
+        )
+        self.announcer.announce(transaction, event, revision)
+
+    def _tell_removal(
+        self, transaction: Transaction, decision: Decision, reason: str, now: datetime
+    ) -> None:
+        event = Event(
+            at=now,
+            kind="decisionRemoved",
+            reason="DecisionRemoved",
+            message=f"{decision.entry.decision} by {decision.person}: {reason}",
+            environment=decision.environment,
+            revision=decision.revision,
+            step=decision.step or "",
+        )
+        self.announcer.announce(transaction, event)

@@ -1,0 +1,242 @@
+"""Which environments a commit touches, adds, moves and removes.
+
+A prefix index from folders and watched paths to environments makes a commit cost
+one tree diff, however many environments there are.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from gitops_wf.core.commit import CommitInfo, PathChange
+from gitops_wf.core.errors import DefinitionError, cut
+from gitops_wf.core.identifiers import EnvironmentId, EnvironmentName, environment_id
+from gitops_wf.core.inputs import ENVIRONMENT, is_decision_path
+from gitops_wf.ports.definitions import Definitions
+from gitops_wf.ports.store import EnvironmentRecord
+from gitops_wf.services.watched import CONTROL_FILES, Watched
+
+Records = Mapping[EnvironmentId, EnvironmentRecord]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Touched:
+    """What a commit means for the environments of its repository.
+
+    ``records`` are those that changed place (added, moved, removed); ``inputs`` have
+    changed paths among their inputs, perhaps; ``decisions`` among their approvals.
+    ``problems`` concern the repository as a whole.
+    """
+
+    records: tuple[EnvironmentRecord, ...] = ()
+    removed: tuple[EnvironmentId, ...] = ()
+    inputs: frozenset[EnvironmentId] = frozenset()
+    decisions: frozenset[EnvironmentId] = frozenset()
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Index:
+    """Environments by each path that they are made of."""
+
+    by_path: dict[str, list[EnvironmentId]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, records: Iterable[EnvironmentRecord]) -> "_Index":
+        index = cls()
+        for record in records:
+            if not record.is_removed:
+                for path in {record.folder, *record.paths}:
+                    index.by_path.setdefault(path, []).append(record.id)
+        return index
+
+    def at(self, path: str) -> Iterator[tuple[str, EnvironmentId]]:
+        """Yield each indexed prefix of a path with an environment made of it."""
+        for prefix in prefixes(path):
+            for environment in self.by_path.get(prefix, ()):
+                yield prefix, environment
+
+
+def prefixes(path: str) -> Iterator[str]:
+    """Yield a path and every folder above it, the root (``""``) last."""
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
+    yield ""
+
+
+class Folders:
+    """Finds the environments of a repository."""
+
+    def __init__(self, watched: Watched, definitions: Definitions) -> None:
+        self._watched = watched
+        self._definitions = definitions
+        self._index: _Index | None = None
+        self._indexed: Records | None = None
+
+    def touched(
+        self, commit: CommitInfo, changes: Sequence[PathChange], records: Records
+    ) -> Touched:
+        """Say what a commit's changes, against its first parent, touch."""
+        paths = [change.path for change in changes]
+        moved, removed, problems = self._placed(commit, paths, records)
+        if moved:
+            now = dict(records) | {record.id: record for record in moved}
+            index = _Index.of(now.values())
+        else:
+            now = dict(records)
+            index = self._known(records)
+        inputs: set[EnvironmentId] = {r.id for r in moved if not r.is_removed}
+        decisions: set[EnvironmentId] = set(inputs)
+        for path in paths:
+            for prefix, environment in index.at(path):
+                record = now[environment]
+                relative = path[len(prefix) :].lstrip("/")
+                if prefix == record.folder and is_decision_path(relative):
+                    decisions.add(environment)
+                else:
+                    inputs.add(environment)
+        return Touched(
+            records=tuple(moved),
+            removed=tuple(removed),
+            inputs=frozenset(inputs),
+            decisions=frozenset(decisions),
+            problems=tuple(problems),
+        )
+
+    def with_decisions(
+        self, changes: Sequence[PathChange], records: Records
+    ) -> frozenset[EnvironmentId]:
+        """Return the environments whose approvals a side commit's changes touch."""
+        found: set[EnvironmentId] = set()
+        folders = {
+            folder: record.id
+            for record in records.values()
+            for folder in (record.folder, *record.folders)
+        }
+        for change in changes:
+            for prefix in prefixes(change.path):
+                relative = change.path[len(prefix) :].lstrip("/")
+                if prefix in folders and is_decision_path(relative):
+                    found.add(folders[prefix])
+        return frozenset(found)
+
+    def all(
+        self, commit: CommitInfo, records: Records
+    ) -> tuple[list[EnvironmentRecord], list[EnvironmentId], list[str]]:
+        """Place every environment of a commit: for a first start or a new glob."""
+        tree = self._watched.git.tree(commit.sha)
+        paths = [entry.path for entry in tree.entries] if tree else []
+        known = [f"{r.folder}/{ENVIRONMENT}" for r in records.values()]
+        return self._placed(commit, [*paths, *known], records)
+
+    def _known(self, records: Records) -> _Index:
+        if self._index is None or self._indexed is not records:
+            self._index = _Index.of(records.values())
+            self._indexed = records
+        return self._index
+
+    def _placed(
+        self, commit: CommitInfo, paths: Sequence[str], records: Records
+    ) -> tuple[list[EnvironmentRecord], list[EnvironmentId], list[str]]:
+        """Return records that are new, moved or gone, the ids gone, and problems."""
+        candidates = self._candidates(paths)
+        if not candidates:
+            return [], [], []
+        live = {r.folder: r for r in records.values() if not r.is_removed}
+        found = {
+            folder: self._name_at(
+                commit, folder, live[folder].name if folder in live else None
+            )
+            for folder in sorted(candidates)
+        }
+        gone = {live[f].name: live[f] for f, n in found.items() if not n and f in live}
+        gone |= {
+            live[f].name: live[f]
+            for f, n in found.items()
+            if n and f in live and live[f].name != n
+        }
+        taken = {r.name: r.folder for r in live.values() if r.name not in gone}
+        changed: dict[EnvironmentId, EnvironmentRecord] = {}
+        problems: list[str] = []
+        for folder, name in found.items():
+            if not name or (folder in live and live[folder].name == name):
+                continue
+            if name in taken:
+                problems.append(
+                    f"{folder}: an environment named {name} stands in {taken[name]}"
+                    " already; give one of them another `name:`"
+                )
+                continue
+            taken[name] = folder
+            record = self._record(name, folder, records)
+            changed[record.id] = record
+        removed = []
+        for record in gone.values():
+            if record.id not in changed:
+                changed[record.id] = replace(record, is_removed=True)
+                removed.append(record.id)
+        return list(changed.values()), removed, problems
+
+    def _candidates(self, paths: Sequence[str]) -> set[str]:
+        """Return the folders that may have become, or ceased to be, environments."""
+        globs = self._watched.config.environments
+        matches = self._definitions.is_environment_folder
+        candidates: set[str] = set()
+        seen: set[str] = set()
+        for path in paths:
+            folder, _, name = path.rpartition("/")
+            if self._watched.config.implicit:
+                new = [p for p in prefixes(folder) if p not in seen]
+                seen.update(new)
+                candidates.update(p for p in new if matches(p, globs))
+            elif name in CONTROL_FILES and folder not in seen:
+                seen.add(folder)
+                if matches(folder, globs):
+                    candidates.add(folder)
+        return candidates
+
+    def _name_at(
+        self, commit: CommitInfo, folder: str, known: EnvironmentName | None
+    ) -> EnvironmentName | None:
+        """Return the name of a folder's environment at a commit, None if it is none."""
+        tree = self._watched.git.tree(commit.sha, folder)
+        if tree is None:
+            return None
+        top = {entry.path: entry for entry in tree.entries if "/" not in entry.path}
+        is_one = any(name in top for name in CONTROL_FILES)
+        if not is_one and not (self._watched.config.implicit and tree.entries):
+            return None
+        globs = self._watched.config.environments
+        if ENVIRONMENT not in top:
+            return self._definitions.name(folder, globs, None)
+        path = f"{folder}/{ENVIRONMENT}"
+        try:
+            data = self._watched.content(top[ENVIRONMENT], path)
+            return self._definitions.name(folder, globs, data)
+        except DefinitionError:
+            # Told when the environment is read; it keeps its name meanwhile.
+            return known or self._definitions.name(folder, globs, None)
+
+    def _record(
+        self, name: EnvironmentName, folder: str, records: Records
+    ) -> EnvironmentRecord:
+        known = records.get(environment_id(self._watched.name, name))
+        if known is None:
+            return EnvironmentRecord(
+                id=environment_id(self._watched.name, name),
+                repository=self._watched.name,
+                name=name,
+                folder=folder,
+                folders=(folder,),
+                paths=(folder,),
+            )
+        folders = (folder, *(f for f in known.folders if f != folder))
+        paths = (folder, *(p for p in known.paths if p != known.folder))
+        return replace(
+            known, folder=folder, folders=folders, paths=paths, is_removed=False
+        )
+
+
+def shown(problems: Sequence[str]) -> str:
+    """Return problems as one line for a condition."""
+    return cut("; ".join(problems), 1000)

@@ -1,0 +1,177 @@
+"""A revision from a commit: its inputs, its definition, whether it goes back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from gitops_wf.core.commit import CommitInfo, PathChange, Tree
+from gitops_wf.core.environment import Environment
+from gitops_wf.core.errors import cut
+from gitops_wf.core.event import Event, EventType
+from gitops_wf.core.identifiers import Sha
+from gitops_wf.core.inputs import inputs_digest
+from gitops_wf.core.phases import Phase, Reason
+from gitops_wf.core.revision import Revision, rollback_of
+from gitops_wf.ports.definitions import Definition, Definitions, FolderSource
+from gitops_wf.ports.store import EnvironmentRecord, Transaction
+from gitops_wf.services.announce import Announcer
+from gitops_wf.services.revisions import ended_event, title
+from gitops_wf.services.watched import Watched
+
+_MOST_PATHS = 100
+"""How many changed paths a revision remembers."""
+
+_MOST_PROBLEMS = 20
+"""How many problems of a definition its message names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """An environment at a commit: its inputs' digest and what its files say."""
+
+    inputs: str
+    paths: tuple[str, ...]
+    definition: Definition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakeRevision:
+    """Makes revisions of one repository."""
+
+    watched: Watched
+    definitions: Definitions
+    announcer: Announcer
+
+    def snapshot(self, record: EnvironmentRecord, commit: Sha) -> Snapshot:
+        """Read an environment at a commit."""
+        git = self.watched.git
+        tree = git.tree(commit, record.folder)
+        entries = tree.entries if tree else ()
+        definition = self.definitions.read(
+            FolderSource(
+                repository=self.watched.name,
+                folder=record.folder,
+                name=record.name,
+                paths=tuple(entry.path for entry in entries),
+                read=lambda path: self.watched.read(commit, path),
+                targets=self.watched.config.targets,
+            )
+        )
+        known: Environment | None = definition.environment or record.definition
+        watch = known.watch if known else ()
+        defaults = self.watched.config.targets
+        digest = inputs_digest(
+            entries,
+            ignore=known.ignore if known else ("*.md",),
+            watched=[
+                (path, oid)
+                for path, oid in zip(
+                    watch,
+                    git.tree_oids([(commit, path) for path in watch]),
+                    strict=True,
+                )
+            ],
+            targets=defaults,
+        )
+        return Snapshot(
+            inputs=digest, paths=(record.folder, *watch), definition=definition
+        )
+
+    def fetch(self, record: EnvironmentRecord, commit: Sha) -> None:
+        """Fetch the blobs that a revision needs, in one request."""
+        wanted = [record.folder]
+        if record.definition is not None:
+            wanted += record.definition.watch
+        for path in wanted:
+            tree: Tree | None = self.watched.git.tree(commit, path)
+            if tree is not None:
+                self.watched.prefetch([entry.oid for entry in tree.entries])
+
+    def make(
+        self,
+        transaction: Transaction,
+        record: EnvironmentRecord,
+        commit: CommitInfo,
+        *,
+        position: int,
+        changes: Sequence[PathChange],
+        now: datetime,
+    ) -> EnvironmentRecord:
+        """Make a revision if the inputs differ; return the environment's record."""
+        shot = self.snapshot(record, commit.sha)
+        definition = shot.definition
+        updated = replace(
+            record,
+            paths=shot.paths,
+            definition=definition.environment or record.definition,
+        )
+        if shot.inputs == record.inputs:
+            return updated
+        self.fetch(updated, commit.sha)
+        number = record.last_number + 1
+        earlier = transaction.revisions(record.id)
+        revision = Revision(
+            environment=record.id,
+            number=number,
+            commit=commit.sha,
+            branch=self.watched.config.branch,
+            position=position,
+            inputs=shot.inputs,
+            rollback_of=rollback_of(shot.inputs, earlier),
+            reverts=commit.claims_to_revert,
+            author=cut(str(commit.author)),
+            author_email=commit.author.email,
+            subject=cut(commit.subject),
+            source=cut(commit.source_commit or ""),
+            changed=_changed(changes, shot.paths),
+            created=now,
+            environment_definition=definition.environment,
+            workflow=definition.workflow,
+        )
+        if definition.problems or definition.workflow is None:
+            revision = replace(
+                revision,
+                phase=Phase.FAILED,
+                reason=Reason.INVALID_DEFINITION,
+                message="\n".join(
+                    str(problem) for problem in definition.problems[:_MOST_PROBLEMS]
+                ),
+                ended=now,
+                workflow=None,
+            )
+        transaction.save_revision(revision)
+        self._tell(transaction, revision, now)
+        return replace(updated, inputs=shot.inputs, last_number=number)
+
+    def _tell(
+        self, transaction: Transaction, revision: Revision, now: datetime
+    ) -> None:
+        back = f" (back to #{revision.rollback_of})" if revision.is_rollback else ""
+        self.announcer.announce(
+            transaction,
+            Event(
+                at=now,
+                kind="created",
+                reason="Created",
+                message=f"{title(revision)} {revision.subject}{back}",
+                type=EventType.NORMAL,
+                environment=revision.environment,
+                revision=revision.number,
+            ),
+            revision,
+        )
+        if revision.phase.is_final:
+            self.announcer.announce(transaction, ended_event(revision, now), revision)
+
+
+def _changed(changes: Sequence[PathChange], paths: Sequence[str]) -> tuple[str, ...]:
+    """Return the changed paths among an environment's, from the repository's root."""
+    found = [
+        change.path
+        for change in changes
+        if any(
+            not path or change.path == path or change.path.startswith(f"{path}/")
+            for path in paths
+        )
+    ]
+    return tuple(found[:_MOST_PATHS])
