@@ -30,6 +30,7 @@ class Step:
     subresource: str
     query: dict[str, str]
     content_type: str
+    user_agent: str
     raw: Any
     """The body as it was recorded: text where its exact bytes matter."""
     body: Any
@@ -41,7 +42,7 @@ class Step:
 
     @property
     def manager(self) -> str:
-        return self.query.get("fieldManager", "recorder")
+        return self.query.get("fieldManager", self.user_agent.partition("/")[0])
 
     def __str__(self) -> str:
         return f"{self.scenario}-{self.n}"
@@ -78,6 +79,7 @@ def _steps(scenario: str, recorded: list[Any]) -> Iterator[Step]:
             subresource=subresource,
             query=parameters,
             content_type=request.get("headers", {}).get("Content-Type", ""),
+            user_agent=request.get("headers", {}).get("User-Agent", ""),
             raw=request.get("body"),
             body=_body(request.get("body")),
             status=response["status"],

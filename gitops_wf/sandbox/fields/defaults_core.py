@@ -132,7 +132,7 @@ def _secret(secret: Object) -> None:
 def _service(spec: Object) -> None:
     kind = spec["type"]
     external = kind in {"NodePort", "LoadBalancer"}
-    if external:
+    if external or (kind == "ClusterIP" and spec.get("externalIPs")):
         spec.setdefault("externalTrafficPolicy", "Cluster")
     if kind == "LoadBalancer":
         spec.setdefault("allocateLoadBalancerNodePorts", True)

@@ -66,6 +66,12 @@ def _rolling(**values: Any) -> Callable[[Object], None]:
     return rule
 
 
+def _daemon_set(daemon_set: Object) -> None:
+    # What the conversion makes of the generation that v1 no longer has as a field.
+    annotations = daemon_set["metadata"].setdefault("annotations", {})
+    annotations.setdefault("deprecated.daemonset.template.generation", "0")
+
+
 def _stateful_set(spec: Object) -> None:
     for claim in spec.get("volumeClaimTemplates", ()):
         claim.setdefault("apiVersion", "v1")
@@ -114,6 +120,7 @@ RULES: Mapping[str, Callable[[Object], None]] = {
     "apps.v1.DaemonSetUpdateStrategy": _rolling(maxUnavailable=1, maxSurge=0),
     "apps.v1.StatefulSetUpdateStrategy": _rolling(partition=0),
     "apps.v1.StatefulSetSpec": _stateful_set,
+    "apps.v1.DaemonSet": _daemon_set,
     "batch.v1.Job": _job,
     "autoscaling.v2.HorizontalPodAutoscalerSpec": _hpa,
     "autoscaling.v2.HorizontalPodAutoscalerBehavior": _hpa_behavior,

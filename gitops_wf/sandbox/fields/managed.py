@@ -14,6 +14,7 @@ Object = dict[str, Any]
 MAX_UPDATERS = 10
 """More Update entries than this are joined (apimachinery, capmanagers.go)."""
 
+_DELETION = frozenset({"deletionTimestamp", "deletionGracePeriodSeconds"})
 _UNTRACKED: Fields = {
     "f:apiVersion": {},
     "f:kind": {},
@@ -172,12 +173,20 @@ def track_update(
     own is not tracked until the first apply.
     """
     live = empty_object(schema) if old is None else old
+    if old is None:
+        new = _without_deletion(new)
     owners = _owners_before(live, new, subresource)
     if not owners and old is not None:
         return with_managed_fields(new, {})
     owner = Owner("Update", manager or "unknown", schema.api_version, subresource)
     updated = updated_owners(live, new, owners, owner, schema=schema, now=now)
     return with_managed_fields(new, updated)
+
+
+def _without_deletion(new: Object) -> Object:
+    """A new object is not being deleted, whatever the request says."""
+    metadata = {k: v for k, v in new["metadata"].items() if k not in _DELETION}
+    return new | {"metadata": metadata}
 
 
 def _owners_before(live: Object, new: Object, subresource: str) -> Owners:
