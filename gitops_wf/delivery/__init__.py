@@ -1,1 +1,26 @@
-"""From a commit to objects on a cluster, over ports: render, plan, apply, prune."""
+"""Render, plan, apply, prune and look: Kubernetes delivery over the ports.
+
+What the steps use is named here; the modules behind it are each one part.
+"""
+
+from gitops_wf.delivery.delivery import Delivery, Order, Rendered
+from gitops_wf.delivery.jobs import JobOrder, JobRuns, JobState
+from gitops_wf.delivery.observing import DONE, ObjectHealth
+from gitops_wf.delivery.rendering import Part
+from gitops_wf.delivery.selector import Selector
+from gitops_wf.delivery.targeting import TargetProperties, chosen_targets
+
+__all__ = [
+    "DONE",
+    "Delivery",
+    "JobOrder",
+    "JobRuns",
+    "JobState",
+    "ObjectHealth",
+    "Order",
+    "Part",
+    "Rendered",
+    "Selector",
+    "TargetProperties",
+    "chosen_targets",
+]

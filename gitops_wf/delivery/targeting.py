@@ -1,0 +1,40 @@
+"""Which targets a step is for: the properties that several step types share."""
+
+from typing import Self
+
+from pydantic import BaseModel, Field, model_validator
+
+from gitops_wf.core.environment import Environment
+from gitops_wf.core.identifiers import TargetName
+from gitops_wf.ports.properties import Properties
+
+
+class TargetProperties(Properties):
+    """The targets of a step; none means every target of the environment, in order."""
+
+    target: str | None = Field(
+        default=None, description="One target; default: all of the environment's."
+    )
+    targets: tuple[str, ...] | None = Field(
+        default=None, description="Several targets, one after the other."
+    )
+
+    @model_validator(mode="after")
+    def _not_both(self) -> Self:
+        if self.target is not None and self.targets is not None:
+            raise ValueError("write either target or targets")
+        if self.targets is not None and not self.targets:
+            raise ValueError("targets: name one at least, or leave it out")
+        return self
+
+
+def chosen_targets(
+    properties: BaseModel, environment: Environment
+) -> tuple[TargetName, ...]:
+    """Return the targets that a step with these properties writes to."""
+    assert isinstance(properties, TargetProperties)
+    if properties.target is not None:
+        return (TargetName(properties.target),)
+    if properties.targets is not None:
+        return tuple(TargetName(name) for name in properties.targets)
+    return environment.targets
