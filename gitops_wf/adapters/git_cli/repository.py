@@ -78,6 +78,11 @@ class GitCliRepository(Clone, GitRepository):
         """Where it fetches from."""
         return self._remote
 
+    @property
+    def git_dir(self) -> Path:
+        """Where the clone is, for those who read it beside us."""
+        return self._git_dir
+
     # --- asks the remote ---
 
     def remote_head(self) -> RemoteHead:
