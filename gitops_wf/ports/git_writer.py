@@ -6,6 +6,7 @@ The daemon never writes to a watched branch; only commands that a person runs do
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from gitops_wf.core.commit import Person
@@ -19,7 +20,18 @@ __all__ = [
     "PushResult",
     "Pushed",
     "RevertResult",
+    "WriterReason",
 ]
+
+
+class WriterReason(StrEnum):
+    """Reasons of the `TerminalError`s of this port."""
+
+    NO_IDENTITY = "NoIdentity"
+    NO_WORK_TREE = "NoWorkTree"
+    WORK_TREE_IN_THE_WAY = "WorkTreeInTheWay"
+    NOT_ON_BRANCH = "NotOnBranch"
+    GIT_FAILED = "GitFailed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +57,7 @@ class Conflict:
     """The revert does not apply; nothing was changed. `paths` say where."""
 
     paths: tuple[str, ...]
+    message: str = ""
 
 
 RevertResult: TypeAlias = Sha | Conflict

@@ -2,5 +2,6 @@
 
 from gitops_wf.adapters.git_cli.repository import GitCliRepository
 from gitops_wf.adapters.git_cli.signature import GitSignatureVerifier
+from gitops_wf.adapters.git_cli.writer import GitCliWriter
 
-__all__ = ["GitCliRepository", "GitSignatureVerifier"]
+__all__ = ["GitCliRepository", "GitCliWriter", "GitSignatureVerifier"]

@@ -30,6 +30,16 @@ OUTPUT_LIMIT = 128 * 1024 * 1024
 _STDERR_LIMIT = 64 * 1024
 _CHUNK = 64 * 1024
 _AMBIENT = ("SSH_ASKPASS", "SSH_ASKPASS_REQUIRE")
+_LOCAL = (  # `git rev-parse --local-env-vars`, less the configuration
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_WORK_TREE",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +52,18 @@ class Finished:
 
 
 def start(
-    directory: Path, args: Sequence[str], env: Mapping[str, str], *, keep: bool = False
+    directory: Path,
+    args: Sequence[str],
+    env: Mapping[str, str],
+    *,
+    personal: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Starts `git *args` in a process group of its own, all three streams piped.
+    """Starts `git *args` in a session of its own, all three streams piped.
 
-    `keep` leaves the caller's `GIT_*` in place, for a person's own commands.
+    `personal` is for a person's own commands: only those of their `GIT_*` are taken
+    away that name another repository, and their terminal stays within reach.
     """
-    scrubbed = () if keep else _inherited(env)
+    scrubbed = [name for name in _inherited(env) if not personal or name in _LOCAL]
     command = ["git", *args]
     if scrubbed:  # GitPython adds to the environment but cannot take from it
         command = ["env", *(f"--unset={name}" for name in scrubbed), *command]
@@ -58,7 +73,7 @@ def start(
             istream=subprocess.PIPE,
             as_process=True,
             env=dict(env),
-            start_new_session=True,
+            start_new_session=not personal,
         )
     except GitCommandNotFound as exc:
         message = "the git program is not installed or not on PATH"
@@ -77,14 +92,14 @@ def run(
     stdin: bytes = b"",
     timeout: timedelta = LOCAL_TIMEOUT,
     output_limit: int = OUTPUT_LIMIT,
-    keep: bool = False,
+    personal: bool = False,
 ) -> Finished:
     """Runs `git *args` to its end.
 
     `TransientError` when it takes longer than `timeout`, `TerminalError` when it prints
     more than `output_limit` bytes; it is killed in both cases.
     """
-    process = start(directory, args, env, keep=keep)
+    process = start(directory, args, env, personal=personal)
     expired = threading.Event()
 
     def expire() -> None:
@@ -129,7 +144,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         try:
             os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):  # ended in this very moment
+        except (ProcessLookupError, PermissionError):  # it leads no group, or has ended
             process.kill()
 
 

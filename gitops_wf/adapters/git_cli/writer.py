@@ -1,0 +1,335 @@
+"""Commits and pushes of a person, with their own git configuration and credentials.
+
+Commits are built beside the work tree, on the remote branch's head, and the person's
+branch is then fast-forwarded to them: so nothing of theirs can get in, or get lost.
+"""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from gitops_wf.adapters.git_cli.failures import remote_failure
+from gitops_wf.adapters.git_cli.process import Finished, run
+from gitops_wf.adapters.git_cli.remote_url import parse_url, redacted
+from gitops_wf.core.commit import Person
+from gitops_wf.core.errors import TerminalError, cut
+from gitops_wf.core.identifiers import Oid, Sha
+from gitops_wf.ports.git_writer import (
+    Conflict,
+    GitWriter,
+    Pushed,
+    PushRejected,
+    PushResult,
+    RevertResult,
+    WriterReason,
+)
+
+_TIMEOUT = timedelta(minutes=10)  # a person may have to type a password
+_FILE_MODE = "100644"
+_NOTHING = "0" * 40
+_STALE = (  # how git-push(1) and git-receive-pack(1) say that somebody was first
+    "fetch first",
+    "non-fast-forward",
+    "stale info",
+    "cannot lock ref",
+    "failed to update ref",
+    "incorrect old value",
+)
+
+
+class GitCliWriter(GitWriter):
+    """Writes to `branch`; made by `in_work_tree` or `in_passing_clone`."""
+
+    def __init__(self, directory: Path, remote: str, branch: str) -> None:
+        self._directory = directory
+        self._remote = remote
+        self._branch = branch
+        self._work_tree: Path | None = directory
+        self._base: Sha | None = None
+        self._head: Sha | None = None
+
+    @classmethod
+    def in_work_tree(cls, path: Path, branch: str, remote: str = "origin") -> Self:
+        """Writes in the work tree around `path`, whose checked out branch follows."""
+        writer = cls(path, remote, branch)
+        done = writer._git("rev-parse", "--show-toplevel", expect=(0, 128))
+        if done.code:
+            message = f"{path} is in no work tree of git"
+            raise TerminalError(message, reason=WriterReason.NO_WORK_TREE)
+        top = Path(os.fsdecode(done.stdout.removesuffix(b"\n")))
+        writer._directory = writer._work_tree = top
+        writer._head = writer._base = writer._resolved(f"refs/heads/{branch}")
+        return writer
+
+    @classmethod
+    def in_passing_clone(cls, url: str, branch: str) -> Self:
+        """Writes in a clone of `url` that is gone when the writer is closed."""
+        parse_url(url, allow_http=True)
+        directory = Path(tempfile.mkdtemp(prefix="gitops-wf-"))
+        writer = cls(directory, "origin", branch)
+        writer._work_tree = None
+        writer._git("init", "--quiet", "--bare")
+        for key, value in (
+            ("url", url),
+            ("promisor", "true"),
+            ("partialclonefilter", "blob:none"),
+        ):
+            writer._git("config", f"remote.origin.{key}", value)
+        return writer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._work_tree is None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+
+    def identity(self) -> Person:
+        """Who commits; a `TerminalError` tells how to set it if Git knows nobody."""
+        args = ("-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT")
+        done = self._git(*args, expect=(0, 128))
+        if done.code:
+            message = "git does not know who you are; run `git config --global "
+            message += "user.name NAME` and `git config --global user.email ADDRESS`"
+            raise TerminalError(message, reason=WriterReason.NO_IDENTITY)
+        name, _, rest = done.stdout.decode("utf-8", "replace").partition(" <")
+        return Person(name=name, email=rest.partition(">")[0])
+
+    def head(self) -> Sha | None:
+        """The commit that the next one is built on."""
+        return self._head
+
+    def refresh(self) -> Sha | None:
+        """Fetches the remote branch and starts from it; its head, None if empty."""
+        self._take_back()
+        tracking = f"refs/remotes/{self._remote}/{self._branch}"
+        refspec = f"+refs/heads/{self._branch}:{tracking}"
+        args = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head")
+        done = self._git(
+            *args, "--end-of-options", self._remote, refspec, expect=range(256)
+        )
+        if "couldn't find remote ref" in done.stderr:
+            self._base = self._head = None
+            return None
+        if done.code:
+            raise remote_failure(f"remote {self._remote_name()}", done.stderr)
+        head = self._resolved(tracking)
+        assert head is not None
+        if self._work_tree is not None:
+            self._follow(head)
+        self._base = self._head = head
+        return head
+
+    def read(self, path: str) -> bytes | None:
+        """The file at `head`; None if there is none."""
+        if self._head is None:
+            return None
+        done = self._git("cat-file", "blob", f"{self._head}:{path}", expect=(0, 128))
+        return done.stdout if done.code == 0 else None
+
+    def list_files(self, folder: str) -> tuple[str, ...]:
+        """Paths of the files below a folder at `head`."""
+        if self._head is None:
+            return ()
+        args = ("ls-tree", "-r", "-z", "--name-only", "--full-tree", self._head)
+        done = self._git("--literal-pathspecs", *args, "--", f"{folder.rstrip('/')}/")
+        return tuple(os.fsdecode(name) for name in done.stdout.split(b"\0") if name)
+
+    def commit(self, files: Mapping[str, bytes | None], message: str) -> Sha:
+        """Commits exactly these files (None deletes), with the person's identity."""
+        lines = []
+        for path, content in files.items():
+            if content is None:
+                lines.append(f"0 {_NOTHING}\t{path}\0")
+            else:
+                done = self._git("hash-object", "-w", "--stdin", stdin=content)
+                lines.append(f"{_FILE_MODE} {done.stdout.decode().strip()}\t{path}\0")
+        return self._record(self._tree_with(lines), message)
+
+    def revert(
+        self, shas: Sequence[Sha], *, message: str | None = None
+    ) -> RevertResult:
+        """`git revert` of these commits, newest first, as one commit."""
+        assert self._head is not None
+        history = self._git("rev-list", "--topo-order", self._head).stdout.decode()
+        wanted = set(shas)
+        ordered = [sha for sha in history.split() if sha in wanted]
+        if len(ordered) < len(wanted):
+            missing = min(wanted - set(ordered))
+            text = f"commit {missing} is not on {self._branch}; nothing to revert"
+            raise TerminalError(text, reason=WriterReason.NOT_ON_BRANCH)
+        with self._checkout() as place:
+            # -m 1: a merge is undone as its branch saw it; others do not mind
+            args = ("revert", "--no-commit", "-m", "1", "--end-of-options", *ordered)
+            done = self._git(*args, where=place, expect=range(256))
+            if done.code:
+                listed = self._git(
+                    "diff", "--name-only", "-z", "--diff-filter=U", where=place
+                )
+                paths = [os.fsdecode(p) for p in listed.stdout.split(b"\0") if p]
+                return Conflict(paths=tuple(paths), message=cut(done.stderr))
+            tree = self._git("write-tree", where=place).stdout.decode().strip()
+        return self._record(Oid(tree), message or self._revert_message(ordered))
+
+    def restore(self, paths: Sequence[str], source: Sha, message: str) -> Sha | None:
+        """Commits `paths` as they were at `source`; None when nothing differs."""
+        assert self._head is not None
+        args = ("--literal-pathspecs", "ls-tree", "-r", "-z", "--full-tree")
+        now = self._git(*args, "--name-only", self._head, "--", *paths).stdout
+        then = self._git(*args, source, "--", *paths).stdout
+        gone = [f"0 {_NOTHING}\t{os.fsdecode(p)}\0" for p in now.split(b"\0") if p]
+        back = [f"{os.fsdecode(entry)}\0" for entry in then.split(b"\0") if entry]
+        tree = self._tree_with([*gone, *back])
+        if str(tree) == self._resolved(f"{self._head}^{{tree}}"):
+            return None
+        return self._record(tree, message)
+
+    def show(self, sha: Sha) -> str:
+        """The commit as `git show` prints it, for the person to look at."""
+        done = self._git("show", "--no-color", "--end-of-options", sha)
+        return done.stdout.decode("utf-8", "replace")
+
+    def push(self) -> PushResult:
+        """Pushes `head` to the branch, never by force."""
+        assert self._head is not None
+        refspec = f"{self._head}:refs/heads/{self._branch}"
+        args = ("push", "--porcelain", "--no-follow-tags", "--recurse-submodules=no")
+        done = self._git(
+            *args, "--end-of-options", self._remote, refspec, expect=range(256)
+        )
+        if done.code == 0:
+            self._base = self._head
+            return Pushed(sha=self._head)
+        said = done.stdout.decode("utf-8", "replace").splitlines()
+        refused = [line.split("\t")[-1] for line in said if line.startswith("!")]
+        if not refused:
+            raise remote_failure(f"remote {self._remote_name()}", done.stderr)
+        is_stale = any(words in refused[0] for words in _STALE)
+        return PushRejected(message=cut(refused[0]), is_stale=is_stale)
+
+    # --- the person's branch ---
+
+    def _follow(self, head: Sha) -> None:
+        """Fast-forwards the person's branch to `head`, or says what is in the way."""
+        done = self._git("symbolic-ref", "--short", "-q", "HEAD", expect=(0, 1))
+        current = done.stdout.decode("utf-8", "replace").strip()
+        if current != self._branch:
+            message = f"{self._work_tree} is on {current or 'no branch'}, not on "
+            message += f"{self._branch}; run `git switch {self._branch}` there"
+            raise TerminalError(message, reason=WriterReason.WORK_TREE_IN_THE_WAY)
+        done = self._git("merge", "--ff-only", "--quiet", head, expect=range(256))
+        if done.code or self._resolved("HEAD") != head:
+            message = f"{self._branch} cannot be fast-forwarded to {head[:12]} in "
+            message += f"{self._work_tree}: {_in_the_way(done)}"
+            raise TerminalError(message, reason=WriterReason.WORK_TREE_IN_THE_WAY)
+
+    def _take_back(self) -> None:
+        """Undoes commits of ours that were not pushed."""
+        if self._work_tree is None or self._head in {None, self._base}:
+            return
+        if self._resolved("HEAD") == self._head and self._base is not None:
+            self._git("reset", "--quiet", "--keep", self._base)
+
+    # --- building commits ---
+
+    def _tree_with(self, lines: Sequence[str]) -> Oid:
+        """The tree of `head` with index lines put over it."""
+        with tempfile.TemporaryDirectory(prefix="gitops-wf-index-") as directory:
+            index = {"GIT_INDEX_FILE": f"{directory}/index"}
+            if self._head is not None:
+                self._git("read-tree", self._head, env=index)
+            stdin = os.fsencode("".join(lines))
+            self._git("update-index", "-z", "--index-info", stdin=stdin, env=index)
+            done = self._git("write-tree", "--missing-ok", env=index)
+        return Oid(done.stdout.decode().strip())
+
+    def _record(self, tree: Oid, message: str) -> Sha:
+        """A commit of `tree` on `head`, to which the person's branch then follows."""
+        self.identity()
+        args = ["commit-tree", tree]
+        args += ["-p", self._head] if self._head else []
+        done = self._git("config", "--type=bool", "commit.gpgSign", expect=(0, 1))
+        args += ["-S"] if done.stdout.strip() == b"true" else []
+        text = message.rstrip("\n") + "\n"
+        sha = Sha(self._git(*args, stdin=text.encode()).stdout.decode().strip())
+        if self._work_tree is not None:
+            self._follow(sha)
+        self._head = sha
+        return sha
+
+    @contextlib.contextmanager
+    def _checkout(self) -> Iterator[Path]:
+        """A passing work tree at `head`, beside the person's."""
+        assert self._head is not None
+        with tempfile.TemporaryDirectory(prefix="gitops-wf-tree-") as directory:
+            place = Path(directory) / "tree"
+            args = ("worktree", "add", "--quiet", "--detach", str(place), self._head)
+            self._git(*args)
+            try:
+                yield place
+            finally:
+                self._git("worktree", "remove", "--force", str(place))
+
+    def _revert_message(self, shas: Sequence[str]) -> str:
+        """Git's own words for each commit; one title for all of them."""
+        subjects, claims = [], []
+        for sha in shas:
+            done = self._git("log", "-1", "--format=%s%n%P", "--end-of-options", sha)
+            subject, parents = done.stdout.decode("utf-8", "replace").split("\n")[:2]
+            subjects.append(subject)
+            merged = parents.split()[:1] if " " in parents else []
+            of = f", reversing\nchanges made to {merged[0]}" if merged else ""
+            claims.append(f"This reverts commit {sha}{of}.")
+        title = f'Revert "{subjects[0]}"'
+        if len(shas) > 1:
+            title += f" and {len(shas) - 1} more"
+        return title + "\n\n" + "\n".join(claims) + "\n"
+
+    # --- how git is asked ---
+
+    def _resolved(self, rev: str) -> Sha | None:
+        done = self._git("rev-parse", "--verify", "--quiet", rev, expect=(0, 1))
+        return Sha(done.stdout.decode().strip()) if done.code == 0 else None
+
+    def _remote_name(self) -> str:
+        done = self._git("remote", "get-url", self._remote, expect=range(256))
+        return redacted(done.stdout.decode("utf-8", "replace").strip()) or self._remote
+
+    def _git(
+        self,
+        *args: str,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        where: Path | None = None,
+        expect: Sequence[int] = (0,),
+    ) -> Finished:
+        done = run(
+            where or self._directory,
+            args,
+            {"GIT_EDITOR": "true"} | dict(env or {}),
+            stdin=stdin,
+            timeout=_TIMEOUT,
+            personal=True,
+        )
+        if done.code not in expect:
+            command = next(arg for arg in args if not arg.startswith("-"))
+            message = f"git {command} failed in {self._directory}: {cut(done.stderr)}"
+            raise TerminalError(message, reason=WriterReason.GIT_FAILED)
+        return done
+
+
+def _in_the_way(done: Finished) -> str:
+    if "local changes" in done.stderr or "untracked working tree" in done.stderr:
+        return "changes that are not committed are in the way; commit or stash them"
+    return "it has commits that are not on the remote; push them, or move them away"
