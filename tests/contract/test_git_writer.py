@@ -233,9 +233,11 @@ def test_the_work_tree_follows_and_keeps_what_is_not_committed(tree, bob):
 def test_commits_of_the_persons_own_are_never_pushed_along(tree, bob):
     tree.commit({"mine": "1"}, "Mine")
 
-    with GitCliWriter.in_work_tree(tree.path, "main") as writer:
-        with pytest.raises(TerminalError, match="not on the remote") as caught:
-            writer.refresh()
+    with (
+        GitCliWriter.in_work_tree(tree.path, "main") as writer,
+        pytest.raises(TerminalError, match="not on the remote") as caught,
+    ):
+        writer.refresh()
 
     assert caught.value.reason == WriterReason.WORK_TREE_IN_THE_WAY
 
@@ -243,18 +245,22 @@ def test_commits_of_the_persons_own_are_never_pushed_along(tree, bob):
 def test_another_branch_checked_out_is_told_with_the_command_that_helps(tree):
     tree.branch("feature")
 
-    with GitCliWriter.in_work_tree(tree.path, "main") as writer:
-        with pytest.raises(TerminalError, match="run `git switch main`"):
-            writer.refresh()
+    with (
+        GitCliWriter.in_work_tree(tree.path, "main") as writer,
+        pytest.raises(TerminalError, match="run `git switch main`"),
+    ):
+        writer.refresh()
 
 
 def test_a_change_in_the_way_is_never_overwritten(tree, bob):
     (tree.path / "README").write_text("my draft")
     bob.push_commit({"README": "bob's"}, "Bob's")
 
-    with GitCliWriter.in_work_tree(tree.path, "main") as writer:
-        with pytest.raises(TerminalError, match="commit or stash them"):
-            writer.refresh()
+    with (
+        GitCliWriter.in_work_tree(tree.path, "main") as writer,
+        pytest.raises(TerminalError, match="commit or stash them"),
+    ):
+        writer.refresh()
 
     assert (tree.path / "README").read_text() == "my draft"
 
@@ -282,14 +288,16 @@ def test_commits_are_signed_where_the_person_signs(tree, ann_at_her_desk, tmp_pa
 def test_a_remote_that_is_away_is_worth_another_try_and_a_refused_login_is_not(
     bare, bob
 ):
-    with GitHttpServer(bare.parent) as server:
-        with GitCliWriter.in_passing_clone(server.url(bare), "main") as writer:
-            server.misbehave = 503
-            with pytest.raises(TransientError, match="answered 503"):
-                writer.refresh()
-            server.misbehave = 403
-            with pytest.raises(TerminalError, match="not allowed"):
-                writer.refresh()
+    with (
+        GitHttpServer(bare.parent) as server,
+        GitCliWriter.in_passing_clone(server.url(bare), "main") as writer,
+    ):
+        server.misbehave = 503
+        with pytest.raises(TransientError, match="answered 503"):
+            writer.refresh()
+        server.misbehave = 403
+        with pytest.raises(TerminalError, match="not allowed"):
+            writer.refresh()
 
 
 def test_variables_of_a_hook_that_calls_us_do_not_lead_elsewhere(
