@@ -8,7 +8,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gitops_wf.sandbox.fields import fieldset, typed
+from gitops_wf.sandbox.fields import fieldset
+from gitops_wf.sandbox.fields.comparing import compare
+from gitops_wf.sandbox.fields.conformance import Violation, violations
 from gitops_wf.sandbox.fields.defaults import apply_defaults
 from gitops_wf.sandbox.fields.errors import (
     ApplyConflict,
@@ -30,8 +32,11 @@ from gitops_wf.sandbox.fields.managed import (
     with_managed_fields,
     without_managed_fields,
 )
+from gitops_wf.sandbox.fields.merging import merge
+from gitops_wf.sandbox.fields.owning import remove, to_fields, with_named
 from gitops_wf.sandbox.fields.schema import Schema
 from gitops_wf.sandbox.fields.stored import empty_object, stored_form
+from gitops_wf.sandbox.fields.typed import same
 
 Object = dict[str, Any]
 
@@ -76,7 +81,7 @@ def server_side_apply(
             conflicts = _not_client_side(conflicts, before, schema)
         if conflicts:
             raise ApplyConflict(_conflicts(conflicts))
-    changed = live is None or not typed.same(before, applying.merged)
+    changed = live is None or not same(before, applying.merged)
     times = {known: entry.time for known, entry in owners.items()}
     result = applying.owners_after(now if changed else times.get(owner))
     obj = before
@@ -91,25 +96,24 @@ def _check(applied: Object, schema: Schema) -> None:
     metadata = applied.get("metadata")
     if isinstance(metadata, dict) and metadata.get("managedFields") is not None:
         raise bad_request("metadata.managedFields must be nil")
-    problems = list(typed.violations(schema, applied))
+    problems = list(violations(schema, applied))
     if problems:
-        what = failed_typed(applied, "patch")
-        raise FieldError(f"{what}: {_listed(problems)}")
+        raise FieldError(f"{_unreadable(applied)}: {_listed(problems)}")
 
 
-def failed_typed(obj: Mapping[str, Any], which: str) -> str:
+def _unreadable(obj: Mapping[str, Any]) -> str:
     """`failed to create typed patch object (ns/name; apps/v1, Kind=Deployment)`."""
     metadata = obj.get("metadata") or {}
     api_version = str(obj.get("apiVersion", ""))
     group_version = api_version if "/" in api_version else f"/{api_version}"
     return (
-        f"failed to create typed {which} object "
+        "failed to create typed patch object "
         f"({metadata.get('namespace', '')}/{metadata.get('name', '')}; "
         f"{group_version}, Kind={obj.get('kind', '')})"
     )
 
 
-def _listed(problems: list[typed.Violation]) -> str:
+def _listed(problems: list[Violation]) -> str:
     lines = [f"{path}: {text}" if path else text for path, text in problems]
     if len(lines) == 1:
         return lines[0]
@@ -129,9 +133,9 @@ class _Applying:
     ) -> None:
         self._owners = owners
         self._owner = owner
-        fields = ignored(typed.to_fields(schema, applied), schema, owner.subresource)
+        fields = ignored(to_fields(schema, applied), schema, owner.subresource)
         self._entry = Entry(api_version=schema.api_version, fields=fields)
-        merged = typed.merge(schema, live, applied)
+        merged = merge(schema, live, applied)
         last = owners.get(owner)
         if last is not None:
             held = owners | {owner: self._entry}
@@ -139,7 +143,7 @@ class _Applying:
         self.merged: Object = merged
         removed, modified, added = (
             ignored(part, schema, owner.subresource)
-            for part in typed.compare(schema, live, merged)
+            for part in compare(schema, live, merged)
         )
         self._removed = removed
         self._written = fieldset.union(modified, added)
@@ -170,18 +174,17 @@ def _pruned(schema: Schema, merged: Any, last: Fields, owners: Owners) -> Any:
         held = fieldset.union(held, entry.fields)
     if not fieldset.difference(last, held):
         return merged
-    named = typed.with_named
-    last = named(schema, last)
-    pruned = typed.remove(schema, merged, last)
-    in_merged = named(schema, typed.to_fields(schema, merged))
-    in_pruned = named(schema, typed.to_fields(schema, pruned))
+    last = with_named(schema, last)
+    pruned = remove(schema, merged, last)
+    in_merged = with_named(schema, to_fields(schema, merged))
+    in_pruned = with_named(schema, to_fields(schema, pruned))
     # Back comes what somebody owns …
-    keep = fieldset.union(in_pruned, named(schema, held))
-    pruned = typed.remove(schema, merged, fieldset.difference(in_merged, keep))
+    keep = fieldset.union(in_pruned, with_named(schema, held))
+    pruned = remove(schema, merged, fieldset.difference(in_merged, keep))
     # … and what was not the manager's to remove.
-    in_pruned = named(schema, typed.to_fields(schema, pruned))
+    in_pruned = with_named(schema, to_fields(schema, pruned))
     gone = fieldset.difference(in_merged, in_pruned)
-    return typed.remove(schema, merged, fieldset.intersection(gone, last))
+    return remove(schema, merged, fieldset.intersection(gone, last))
 
 
 def _conflicts(found: Mapping[Owner, Fields]) -> list[Conflict]:
@@ -213,10 +216,10 @@ def _not_client_side(
         last = None
     if not isinstance(last, dict) or last.get("apiVersion") != schema.api_version:
         return conflicts
-    if next(typed.violations(schema, last), None) is not None:
+    if next(violations(schema, last), None) is not None:
         return conflicts
-    allowed = typed.to_fields(schema, last)
-    for part in typed.compare(schema, last, live):
+    allowed = to_fields(schema, last)
+    for part in compare(schema, last, live):
         allowed = fieldset.difference(allowed, part)
     left = {o: fieldset.difference(f, allowed) for o, f in conflicts.items()}
     return {owner: fields for owner, fields in left.items() if fields}

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from gitops_wf.sandbox.fields import fieldset, typed
+from gitops_wf.sandbox.fields import fieldset
+from gitops_wf.sandbox.fields.comparing import compare
 from gitops_wf.sandbox.fields.fieldset import Fields
 from gitops_wf.sandbox.fields.schema import Schema
 from gitops_wf.sandbox.fields.stored import empty_object
+from gitops_wf.sandbox.fields.typed import same
 
 Object = dict[str, Any]
 
@@ -216,7 +218,7 @@ def updated_owners(
     now: str,
 ) -> Owners:
     """The owners after `owner` made `new` out of `live`."""
-    difference = typed.compare(
+    difference = compare(
         schema, without_managed_fields(live), without_managed_fields(new)
     )
     removed, modified, added = (
@@ -283,7 +285,7 @@ def keep_times(live: Object, new: Object) -> Object:
     own = {"managedFields", "resourceVersion"}
     rest_before = {k: v for k, v in before.items() if k not in own}
     rest_after = {k: v for k, v in after.items() if k not in own}
-    unchanged = typed.same(rest_before, rest_after) and typed.same(
+    unchanged = same(rest_before, rest_after) and same(
         live | {"metadata": None}, new | {"metadata": None}
     )
     if not unchanged:

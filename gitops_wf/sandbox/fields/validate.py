@@ -7,13 +7,13 @@ well-formed built-in object may not hold is not judged here.
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from gitops_wf.sandbox.fields import quantity
 from gitops_wf.sandbox.fields.errors import Cause, FieldError, PatchError, bad_request
 from gitops_wf.sandbox.fields.patch import json_kind
-from gitops_wf.sandbox.fields.schema import Schema, Schemas
+from gitops_wf.sandbox.fields.schema import Schema
 from gitops_wf.sandbox.fields.structural import structural_causes
 from gitops_wf.sandbox.fields.typed import go_value
 
@@ -205,7 +205,7 @@ def _cannot_be_handled(schema: Schema, problem: str) -> FieldError:
 def check_patched(
     patched: Object,
     schema: Schema,
-    schemas: Schemas,
+    known: Callable[[str, str], Schema | None],
     *,
     patch: Any = None,
     validation: FieldValidation = "",
@@ -213,13 +213,13 @@ def check_patched(
     """Warnings of the result of a JSON, merge or strategic merge patch.
 
     `patch` is that of a strategic merge patch, whose errors show the patch instead of
-    the result. Raises PatchError (422) where the result can't be read as what its
+    the result; `known` finds the type of an apiVersion and kind. Raises PatchError (422) where the result can't be read as what its
     apiVersion and kind now say it is, and under Strict for unknown fields.
     """
     shown = _compact_json(patched) if patch is None else go_value(patch)
     api_version, kind = patched.get("apiVersion"), patched.get("kind")
     if (api_version, kind) != (schema.api_version, schema.kind):
-        other = schemas.built_in(str(api_version), str(kind))
+        other = known(str(api_version), str(kind))
         if other is None:
             raise PatchError(
                 shown,

@@ -7,11 +7,15 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gitops_wf.sandbox.fields import fieldset, typed
+from gitops_wf.sandbox.fields import fieldset
 from gitops_wf.sandbox.fields.apply import server_side_apply
+from gitops_wf.sandbox.fields.comparing import compare
 from gitops_wf.sandbox.fields.errors import ApplyConflict
 from gitops_wf.sandbox.fields.managed import decode, encode
+from gitops_wf.sandbox.fields.merging import merge
+from gitops_wf.sandbox.fields.owning import to_fields
 from gitops_wf.sandbox.fields.schema import Schemas
+from gitops_wf.sandbox.fields.typed import same
 
 SCHEMA = Schemas.bundled().for_kind("apps/v1", "Deployment")
 NAMES = st.sampled_from(["a", "b", "c", "d"])
@@ -106,7 +110,7 @@ def test_what_one_manager_added_alone_goes_with_it(first: Any, second: Any) -> N
     except ApplyConflict:
         return
     left = apply(both, NOTHING, "two")
-    assert typed.same(sorted_lists(plain(left)), sorted_lists(plain(base)))
+    assert same(sorted_lists(plain(left)), sorted_lists(plain(base)))
 
 
 @given(first=CONFIGS, second=CONFIGS)
@@ -121,7 +125,7 @@ def test_a_forced_apply_owns_what_it_applied(first: Any, second: Any) -> None:
 @settings(deadline=None)
 def test_an_applied_value_is_in_the_object(first: Any, second: Any) -> None:
     both = apply(apply(None, first, "one"), second, "two")
-    missing = typed.compare(SCHEMA, both, typed.merge(SCHEMA, both, second))
+    missing = compare(SCHEMA, both, merge(SCHEMA, both, second))
     # A list item is completed with defaults only after the merge.
     assert missing[2] == {}
 
@@ -136,7 +140,7 @@ def test_managed_fields_survive_a_round_trip(config: Any) -> None:
 
 @given(left=CONFIGS, right=CONFIGS)
 def test_field_sets_obey_the_laws_of_sets(left: Any, right: Any) -> None:
-    a, b = typed.to_fields(SCHEMA, left), typed.to_fields(SCHEMA, right)
+    a, b = to_fields(SCHEMA, left), to_fields(SCHEMA, right)
     both, either = fieldset.intersection(a, b), fieldset.union(a, b)
     assert set(fieldset.paths(either)) == {*fieldset.paths(a), *fieldset.paths(b)}
     assert set(fieldset.paths(both)) == set(fieldset.paths(a)) & set(fieldset.paths(b))
