@@ -213,8 +213,9 @@ def check_patched(
     """Warnings of the result of a JSON, merge or strategic merge patch.
 
     `patch` is that of a strategic merge patch, whose errors show the patch instead of
-    the result; `known` finds the type of an apiVersion and kind. Raises PatchError (422) where the result can't be read as what its
-    apiVersion and kind now say it is, and under Strict for unknown fields.
+    the result; `known` finds the type of an apiVersion and kind. Raises PatchError
+    (422) where the result can't be read as what its apiVersion and kind now say it
+    is, and under Strict for unknown fields.
     """
     shown = _compact_json(patched) if patch is None else go_value(patch)
     api_version, kind = patched.get("apiVersion"), patched.get("kind")
