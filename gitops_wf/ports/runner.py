@@ -48,7 +48,8 @@ class StepContext:
     """What a runner is told.
 
     ``properties`` is the validated model, expressions and inputs filled in.
-    ``key`` is the same for each repetition of one attempt: the idempotency key.
+    ``key`` is the same for every attempt of this step in this run: the idempotency
+    key of its effects.
     ``started`` is when the step's first attempt began. ``deliveries`` are the
     outbox rows of this step's messages. ``variables`` is what an expression sees.
     ``run_ordinal`` tells a retry's run from the first. ``workflow_steps`` are the

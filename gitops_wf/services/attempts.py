@@ -227,7 +227,7 @@ class Attempts:
             look=step.look,
             target=step.target,
             properties=model,
-            key=f"{run.id}/{step.name}/{step.attempt}",
+            key=f"{run.id}/{step.name}",
             now=self._clock.now(),
             started=step.started,
             memo=step.memo,

@@ -1,0 +1,141 @@
+"""The clock of the polls: each repository on its interval, backed off, or woken.
+
+A repository is polled by one thread at a time; a wake-up that comes meanwhile is
+remembered, so that no push is seen later than the poll after it.
+"""
+
+import random
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from gitops_wf.core.backoff import backoff, jittered
+from gitops_wf.core.errors import GitOpsError
+from gitops_wf.core.identifiers import RepositoryName
+from gitops_wf.ports.clock import Clock
+
+log = structlog.get_logger()
+
+POLLS_AT_ONCE = 8
+FIRST_BACKOFF = timedelta(seconds=5)
+
+
+class Pollable(Protocol):
+    """One repository that can be polled."""
+
+    @property
+    def name(self) -> RepositoryName:
+        """The repository's name."""
+
+    def poll(self) -> bool:
+        """Take in what is new; say whether anything was."""
+
+    def failures(self) -> int:
+        """Return how many polls in a row have failed."""
+
+
+@dataclass(slots=True)
+class _Turn:
+    """Whether a poll runs, and whether another was asked for meanwhile."""
+
+    is_running: bool = False
+    is_wanted: bool = False
+
+
+class Polls:
+    """Polls repositories until it is stopped."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        repositories: Sequence[tuple[Pollable, timedelta]],
+    ) -> None:
+        self._clock = clock
+        self._by_name = {pollable.name: pollable for pollable, _ in repositories}
+        self._intervals = {pollable.name: every for pollable, every in repositories}
+        self._turns = {name: _Turn() for name in self._by_name}
+        self._lock = threading.Lock()
+        self._is_stopped = False
+        self._scheduler = BackgroundScheduler(
+            executors={"default": ThreadPoolExecutor(POLLS_AT_ONCE)},
+            job_defaults={"misfire_grace_time": None, "coalesce": True},
+            timezone="UTC",
+        )
+
+    def start(self) -> None:
+        """Poll every repository now, and from then on by its interval."""
+        self._scheduler.start()
+        for name in self._by_name:
+            self.wake(name)
+
+    def stop(self) -> None:
+        """Begin no further poll and wait for those that run."""
+        with self._lock:
+            self._is_stopped = True
+        self._scheduler.shutdown(wait=True)
+
+    def wake(self, name: RepositoryName) -> None:
+        """Poll a repository at once, or again after the poll that runs."""
+        with self._lock:
+            turn = self._turns[name]
+            if turn.is_running:
+                turn.is_wanted = True
+            elif not self._is_stopped:
+                self._schedule(name, self._clock.now())
+
+    def _schedule(self, name: RepositoryName, at: datetime) -> None:
+        self._scheduler.add_job(
+            self._poll,
+            "date",
+            run_date=at,
+            args=[name],
+            id=f"poll/{name}",
+            replace_existing=True,
+        )
+
+    def _poll(self, name: RepositoryName) -> None:
+        with self._lock:
+            turn = self._turns[name]
+            if turn.is_running:
+                turn.is_wanted = True
+                return
+            turn.is_running = True
+            turn.is_wanted = False
+        wait = self._intervals[name]
+        try:
+            wait = self._polled(name)
+        finally:
+            with self._lock:
+                turn.is_running = False
+                if not self._is_stopped:
+                    pause = timedelta() if turn.is_wanted else wait
+                    self._schedule(name, self._clock.now() + pause)
+
+    def _polled(self, name: RepositoryName) -> timedelta:
+        """Poll once and return the wait until the next."""
+        pollable = self._by_name[name]
+        interval = self._intervals[name]
+        try:
+            pollable.poll()
+            failures = pollable.failures()
+        except GitOpsError as error:
+            log.warning("poll.failed", repository=name, cause=str(error))
+            failures = 1
+        except Exception:
+            # A bug must not end the polling of this repository, nor of any other.
+            log.exception("poll.crashed", repository=name)
+            failures = 1
+        chance = random.random()  # noqa: S311 - spreads load, guards nothing
+        if failures:
+            return jittered(
+                max(backoff(failures, first=FIRST_BACKOFF), FIRST_BACKOFF),
+                chance=chance,
+            )
+        return jittered(interval, chance=chance)

@@ -1,0 +1,76 @@
+"""One daemon process: its parts are started in order and stopped in reverse."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+from gitops_wf.daemon.polls import Polls
+from gitops_wf.daemon.ticks import Ticks
+from gitops_wf.ports.executor import AttemptWork, DeliveryWork, Executor, Work
+
+log = structlog.get_logger()
+
+
+class Part(Protocol):
+    """Something beside the loops that runs while the daemon does."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """End, and let go of what it holds."""
+
+
+class Daemon:
+    """Runs until it is told to stop."""
+
+    def __init__(
+        self,
+        *,
+        executor: Executor,
+        polls: Polls,
+        ticks: Ticks,
+        attempt: Callable[[AttemptWork], None],
+        deliver: Callable[[DeliveryWork], None],
+        parts: Sequence[Part] = (),
+        close: Callable[[], None],
+    ) -> None:
+        self._executor = executor
+        self._polls = polls
+        self._ticks = ticks
+        self._attempt = attempt
+        self._deliver = deliver
+        self._parts = tuple(parts)
+        self._close = close
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        """Start everything, wait for `stop`, end everything."""
+        self._executor.start(self._carry_out)
+        self._ticks.start()
+        self._polls.start()
+        for part in self._parts:
+            part.start()
+        log.info("daemon.started")
+        self._stopped.wait()
+        log.info("daemon.stopping")
+        for part in reversed(self._parts):
+            part.stop()
+        self._polls.stop()
+        self._ticks.stop()
+        self._executor.stop()
+        self._close()
+        log.info("daemon.stopped")
+
+    def stop(self) -> None:
+        """Ask it to end; may be called from a signal handler."""
+        self._stopped.set()
+
+    def _carry_out(self, work: Work) -> None:
+        match work:
+            case AttemptWork():
+                self._attempt(work)
+            case DeliveryWork():
+                self._deliver(work)

@@ -1,0 +1,35 @@
+"""Logs: one line per transition, JSON off a terminal, readable on one."""
+
+import logging
+import sys
+
+import structlog
+
+
+def configure_logs(*, json_lines: bool | None = None, level: str = "info") -> None:
+    """Set structlog up to write to standard error.
+
+    JSON unless a terminal reads it; the libraries' own logs only from warning on.
+    """
+    as_json = not sys.stderr.isatty() if json_lines is None else json_lines
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.StackInfoRenderer(),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[level.upper()]
+        ),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
