@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from gitops_wf.core.identifiers import EnvironmentId, RunId, StepName, TargetName
@@ -39,14 +39,24 @@ class Executor(Protocol):
 
     Work enqueued in a transaction exists if, and only if, that commits. What was
     begun when the process died is begun again; the fencing token in our own rows
-    makes the repetition harmless.
+    makes the repetition harmless. The same work enqueued again is carried out once.
     """
 
     def enqueue(self, transaction: Transaction, work: Work) -> None:
         """Ask for work, in the caller's transaction."""
 
     def start(self, carry_out: Callable[[Work], None]) -> None:
-        """Begin to carry out work, what an earlier process left behind included."""
+        """Begin to carry out work, what an earlier process left behind included.
+
+        Where ``carry_out`` raises, the error is logged and the work is begun again
+        after a pause that grows, or the one that a TransientError asks for.
+        """
 
     def stop(self) -> None:
-        """Take no new work, let what runs end, and return."""
+        """Take no new work, let what runs end, and return within seconds.
+
+        What has not ended by then is begun again by the next process.
+        """
+
+    def forget_finished(self, before: datetime) -> int:
+        """Forget work that ended before; return how much it was."""
