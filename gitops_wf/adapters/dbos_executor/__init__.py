@@ -1,0 +1,5 @@
+"""The executor: attempts, looks and deliveries as DBOS workflows of one step each."""
+
+from gitops_wf.adapters.dbos_executor.executor import DbosExecutor, Limits
+
+__all__ = ["DbosExecutor", "Limits"]

@@ -1,0 +1,374 @@
+"""The Executor role on DBOS, in the same database as the store.
+
+One attempt, look or delivery is one DBOS workflow without steps. It is enqueued in
+the transaction of the state change that asks for it, and DBOS brings it to a thread:
+after its delay, within the limits, and again if the process died on the way.
+
+What is carried out may raise. Then nothing is lost and nothing spins: the error is
+logged and the same work is put back under a new id, begun after a pause that doubles
+from under a second to fifteen minutes (or what a TransientError asks for, if longer).
+It gives its place to others meanwhile, and it goes on for ever: only our own rows know
+when to give up, and work whose row has moved on ends at once.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from queue import Empty
+from typing import Any, Protocol, cast
+
+import structlog
+from dbos import (
+    DBOS,
+    DBOSClient,
+    DBOSConfig,
+    DBOSPortableJSONSerializer,
+    EnqueueOptions,
+    Queue,
+)
+
+# Private, and the reason why the dependency is pinned to a minor version: the only
+# way to wake a worker is to hand it the event that it waits on.
+from dbos._queue import queue_worker_thread
+from sqlalchemy import Connection, Engine
+
+from gitops_wf.adapters.dbos_executor.places import Abandoned, Outcome, Places
+from gitops_wf.adapters.dbos_executor.wakeup import (
+    FREED_WINDOW,
+    START_WINDOW,
+    Alarm,
+    Doorbell,
+)
+from gitops_wf.adapters.dbos_executor.work import (
+    OUTSIDE,
+    TARGETS,
+    Queued,
+    from_arguments,
+    to_arguments,
+)
+from gitops_wf.core.backoff import backoff
+from gitops_wf.core.errors import TransientError
+from gitops_wf.ports.executor import Work
+from gitops_wf.ports.store import Transaction
+
+WORKFLOW = "carry-out"
+APPLICATION = "gitops-wf"
+
+APPLICATION_VERSION = "1"
+"""Never follows the package's: work enqueued before an upgrade would wait for ever.
+
+It changes only when the arguments of queued work can no longer be read.
+"""
+
+POLL_SECONDS = 1.0
+"""For what nobody in this process can know of: the work of other replicas."""
+
+POLL_SECONDS_ALONE = 5.0
+"""The same where there are no others; only a safety net, for workers are woken."""
+
+_SELDOM = 600.0
+"""For loops of DBOS that serve features which are not used here."""
+
+_ALARM_DELAY = 0.003
+"""DBOS compares whole milliseconds, so an alarm must not come a fraction early."""
+
+_DELETE_AT_ONCE = 500
+
+log = structlog.get_logger()
+
+
+class SqlTransaction(Transaction, Protocol):
+    """What the executor needs of the store's transaction: both are in one database."""
+
+    @property
+    def connection(self) -> Connection:
+        """The connection in its transaction."""
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call it once everything is stored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much is carried out at the same time, over all replicas.
+
+    ``at_once`` holds for each of the two queues; ``grace`` is how long `stop`
+    waits for what is being carried out.
+    """
+
+    at_once: int = 32
+    per_target: int = 8
+    grace: timedelta = timedelta(seconds=3)
+
+
+class DbosExecutor:
+    """The Executor role; one per process, as DBOS is.
+
+    ``replica`` names this process among those that share a database: what it had
+    begun when it died is begun again by the next process with that name.
+    """
+
+    def __init__(
+        self, engine: Engine, *, replica: str = "local", limits: Limits | None = None
+    ) -> None:
+        self._engine = engine
+        self._replica = replica
+        self._limits = limits or Limits()
+        self._places = Places(
+            at_once=self._limits.at_once, per_target=self._limits.per_target
+        )
+        self._doorbells = {TARGETS: Doorbell(), OUTSIDE: Doorbell()}
+        self._alarm = Alarm(self._begin_delayed)
+        self._workers: list[threading.Thread] = []
+        self._dbos: DBOS | None = None
+        self._carry_out: Callable[[Work], None] | None = None
+        self._serializer = DBOSPortableJSONSerializer()
+        self._client = DBOSClient(
+            system_database_engine=engine,
+            application_name=APPLICATION,
+            serializer=self._serializer,
+            retry_connection_errors=False,
+        )
+        # Work may be enqueued before `start`: the tables must be there.
+        self._client._sys_db.run_migrations()  # noqa: SLF001 - DBOS.migrate takes no engine
+
+    def enqueue(self, transaction: Transaction, work: Work) -> None:
+        """Ask for work, in the caller's transaction; the same work again is nothing.
+
+        The transaction must be one of the store on the engine that this was made
+        with.
+        """
+        sql = cast("SqlTransaction", transaction)
+        queued = Queued(work=work)
+        delay = work.delay.total_seconds()
+        self._client.enqueue_in_transaction(
+            sql.connection, _options(queued, delay), to_arguments(queued)
+        )
+        begin = time.monotonic() + delay
+        sql.after_commit(lambda: self._wake(queued, begin, delay))
+
+    def start(self, carry_out: Callable[[Work], None]) -> None:
+        """Begin to carry out work, what an earlier process left behind included."""
+        if self._dbos is not None:
+            raise RuntimeError("the executor was started before")
+        self._carry_out = carry_out
+        config = DBOSConfig(
+            name=APPLICATION,
+            system_database_engine=self._engine,
+            executor_id=self._replica,
+            application_version=APPLICATION_VERSION,
+            serializer=self._serializer,
+            log_level="ERROR",
+            use_listen_notify=False,
+            enable_otlp=False,
+            scheduler_polling_interval_sec=_SELDOM,
+        )
+        dbos = self._dbos = DBOS(config=config)
+        workflow = self._carry_out_queued
+
+        @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=None)
+        def carry_out_queued(arguments: dict[str, Any]) -> None:
+            workflow(arguments)
+
+        # DBOS polls neither queue by itself: their workers are started below.
+        DBOS.listen_queues([])
+        # The queue of what was started without one: nothing ever is.
+        dbos._registry.get_internal_queue()._polling_interval_sec = _SELDOM  # noqa: SLF001
+        DBOS.launch()
+        self._alarm.start()
+        for queue in self._register_queues():
+            # Each process keeps its own limits and does not read them at every poll.
+            queue.database_backed_queue = False
+            bell = self._doorbells[queue.name]
+            worker = threading.Thread(
+                target=queue_worker_thread,
+                args=(cast("threading.Event", bell), dbos, queue),
+                name=f"executor-{queue.name}",
+                daemon=True,
+            )
+            worker.start()
+            self._workers.append(worker)
+            # DBOS puts back what an earlier process had begun, a moment from now.
+            bell.ring_for(START_WINDOW)
+
+    def stop(self) -> None:
+        """Take no new work, let what runs end within the grace, and return.
+
+        What does not end is put back for the next process, and for another replica.
+        Its thread is a daemon: it does not keep the process from ending.
+        """
+        for doorbell in self._doorbells.values():
+            doorbell.set()
+        self._alarm.stop()
+        for worker in self._workers:
+            worker.join(self._limits.grace.total_seconds())
+        if self._dbos is not None:
+            if not self._places.wait_until_empty(self._limits.grace.total_seconds()):
+                self._places.abandon()
+                self._places.wait_until_empty(1)
+            # A thread of DBOS that waits for a lost database gives up now.
+            self._dbos._sys_db._retry_connection_errors = False  # noqa: SLF001 - as said
+            DBOS.destroy(destroy_registry=True)
+            self._dbos = None
+        self._client.destroy()
+
+    def forget_finished(self, before: datetime) -> int:
+        """Delete what DBOS keeps of work that ended before; return how many.
+
+        Errors: as the database's; the caller tries again at its next housekeeping.
+        """
+        count = 0
+        while found := self._client.list_workflows(
+            status=["SUCCESS", "ERROR", "CANCELLED"],
+            completed_before=before.astimezone(UTC).isoformat(),
+            limit=_DELETE_AT_ONCE,
+            load_input=False,
+            load_output=False,
+        ):
+            self._client.delete_workflows([row.workflow_id for row in found])
+            count += len(found)
+        return count
+
+    def _register_queues(self) -> tuple[Queue, Queue]:
+        at_once = self._limits.at_once
+        per_target = min(self._limits.per_target, at_once)
+        if self._engine.dialect.name == "sqlite":
+            # One process: what it counts itself it need not ask the database.
+            poll = POLL_SECONDS_ALONE
+            return (
+                DBOS.register_queue(
+                    TARGETS,
+                    worker_concurrency=at_once,
+                    partition_worker_concurrency=per_target,
+                    polling_interval_sec=poll,
+                    on_conflict="always_update",
+                ),
+                DBOS.register_queue(
+                    OUTSIDE,
+                    worker_concurrency=at_once,
+                    polling_interval_sec=poll,
+                    on_conflict="always_update",
+                ),
+            )
+        return (
+            DBOS.register_queue(
+                TARGETS,
+                global_concurrency=at_once,
+                partition_concurrency=per_target,
+                polling_interval_sec=POLL_SECONDS,
+                on_conflict="always_update",
+            ),
+            DBOS.register_queue(
+                OUTSIDE,
+                global_concurrency=at_once,
+                polling_interval_sec=POLL_SECONDS,
+                on_conflict="always_update",
+            ),
+        )
+
+    def _wake(self, queued: Queued, begin: float, delay: float) -> None:
+        if delay > 0:
+            self._alarm.at(begin + _ALARM_DELAY)
+        else:
+            self._doorbells[queued.queue].ring()
+
+    def _begin_delayed(self) -> None:
+        """Put delayed work in its queue now; DBOS itself does so once a second."""
+        try:
+            self._client._sys_db.transition_delayed_workflows()  # noqa: SLF001 - no public way
+        except Exception as exc:
+            log.debug("executor.alarm-failed", error=str(exc))
+        for doorbell in self._doorbells.values():
+            doorbell.ring()
+
+    def _carry_out_queued(self, arguments: dict[str, Any]) -> None:
+        """Carry out one piece of work; DBOS calls it, in a thread of its own."""
+        queued = from_arguments(arguments)
+        with self._places.taken(queued) as outcome:
+            # A second thread, so that neither `stop` nor the end of the process waits
+            # for what hangs: threads of a pool are joined at exit, whatever they do.
+            threading.Thread(
+                target=self._attempt,
+                args=(queued.work, outcome),
+                name=f"work-{queued.id}",
+                daemon=True,
+            ).start()
+            error = outcome.get()
+            if error is not None:
+                self._put_back(queued, error, outcome)
+            if self._places.is_scarce(queued):
+                self._doorbells[queued.queue].ring_for(FREED_WINDOW)
+
+    def _attempt(self, work: Work, outcome: Outcome) -> None:
+        assert self._carry_out is not None
+        try:
+            self._carry_out(work)
+        except BaseException as exc:
+            # All of them: whatever it is, the work is not done and must not be lost.
+            outcome.put(exc)
+        else:
+            outcome.put(None)
+
+    def _put_back(self, queued: Queued, error: BaseException, outcome: Outcome) -> None:
+        """Enqueue it again, however long the database is away.
+
+        If the process ends before that, `Abandoned` goes through DBOS, which records
+        nothing of what is no Exception: the work is begun again at the next start.
+        """
+        again = queued.put_back(after_error=not isinstance(error, Abandoned))
+        delay = _pause(again, error).total_seconds()
+        _report(queued, error, delay)
+        tries = 0
+        while True:
+            try:
+                begin = time.monotonic() + delay
+                self._client.enqueue(_options(again, delay), to_arguments(again))
+            except Exception as exc:
+                if isinstance(error, Abandoned):
+                    raise error from exc
+                tries += 1
+                pause = backoff(tries).total_seconds()
+                log.warning(
+                    "work.not-put-back", work=queued.id, error=str(exc), retry_in=pause
+                )
+                with contextlib.suppress(Empty):
+                    raise outcome.get(timeout=pause) or Abandoned from exc
+            else:
+                self._wake(again, begin, delay)
+                return
+
+
+def _options(queued: Queued, delay: float) -> EnqueueOptions:
+    options = EnqueueOptions(
+        workflow_name=WORKFLOW,
+        queue_name=queued.queue,
+        workflow_id=queued.id,
+        app_version=APPLICATION_VERSION,
+    )
+    if queued.target is not None:
+        options["queue_partition_key"] = queued.target
+    if delay > 0:
+        options["delay_seconds"] = delay
+    return options
+
+
+def _report(queued: Queued, error: BaseException, retry_in: float) -> None:
+    work = log.bind(work=queued.id, retry_in=retry_in)
+    match error:
+        case Abandoned():
+            work.info("work.abandoned")
+        case TransientError():
+            work.warning("work.postponed", error=error.message)
+        case _:
+            work.error("work.failed", exc_info=error)
+
+
+def _pause(queued: Queued, error: BaseException) -> timedelta:
+    if isinstance(error, Abandoned):
+        return timedelta()
+    pause = backoff(queued.failures)
+    asked = error.retry_after if isinstance(error, TransientError) else None
+    return max(pause, asked or timedelta())
