@@ -11,8 +11,11 @@ ROOTS = frozenset(
     {"status", "outputs", "inputs", "revision", "environment", "run", "context"}
 )
 STATUS_FIELDS = frozenset(
-    {"phase", "reason", "message", "succeeded", "failed", "skipped", "timeout"}
-)
+    {
+        "name", "type", "phase", "reason", "message", "attempts",
+        "succeeded", "failed", "skipped", "timeout",
+    }
+)  # fmt: skip
 _DASHED = re.compile(r"[A-Za-z_]\w*(?:\s*-\s*\w+)+")
 
 
