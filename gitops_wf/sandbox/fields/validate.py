@@ -154,7 +154,11 @@ def _base64_problem(text: str) -> str:
 
 def strict_problem(duplicates: Sequence[str], unknown: Sequence[str]) -> str:
     """`strict decoding error: unknown field "x"`; empty if there is nothing."""
-    parts = [*duplicates, *(f'unknown field "{path}"' for path in unknown)]
+    lines = [text for text in duplicates if text.startswith("line ")]
+    # What a YAML reader finds is one error of several lines.
+    yaml = ["\n  ".join(["yaml: unmarshal errors:", *lines])] if lines else []
+    fields = [text for text in duplicates if text not in lines]
+    parts = [*yaml, *fields, *(f'unknown field "{path}"' for path in unknown)]
     return f"strict decoding error: {', '.join(parts)}" if parts else ""
 
 
