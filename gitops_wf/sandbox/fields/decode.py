@@ -8,7 +8,12 @@ from typing import Any
 
 import yaml
 
+from gitops_wf.sandbox.fields.errors import bad_request
+
 Object = dict[str, Any]
+
+MAX_NODES = 4_000_000
+"""Of a YAML body with its aliases written out; one of 3 MiB has less without them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +32,13 @@ class _Pairs(list[tuple[str, Any]]):
 def json_document(text: str | bytes) -> Document:
     """A JSON body; a map that is there twice is merged, as Go fills the same map.
 
-    Raises json.JSONDecodeError.
+    Raises json.JSONDecodeError, and FieldError 400 if it is nested too deeply.
     """
     duplicates: list[str] = []
-    value = _merged(json.loads(text, object_pairs_hook=_Pairs), "", duplicates)
+    try:
+        value = _merged(json.loads(text, object_pairs_hook=_Pairs), "", duplicates)
+    except RecursionError as exc:
+        raise bad_request("json: exceeded max depth") from exc
     return Document(value=value, duplicates=tuple(duplicates))
 
 
@@ -54,17 +62,47 @@ def _merged(value: Any, path: str, duplicates: list[str]) -> Any:
 def yaml_document(text: str | bytes) -> Document:
     """A YAML 1.1 body as sigs.k8s.io/yaml turns it into JSON: the last key wins.
 
-    Raises yaml.YAMLError; an empty body is an empty object.
+    Raises yaml.YAMLError, and FieldError 400 if it is nested too deeply or aliases
+    would make it grow beyond MAX_NODES. An empty body is an empty object.
     """
     loader = _Loader(text)
     try:
-        value = loader.get_single_data()
+        node = loader.get_single_node()
+        value = None
+        if node is not None:
+            _check_size(node)
+            value = loader.construct_document(node)
+    except RecursionError as exc:
+        raise bad_request("error converting YAML to JSON: exceeded max depth") from exc
     finally:
         loader.dispose()
     empty = value is None
     return Document(
         value={} if empty else value, duplicates=tuple(loader.duplicate_keys)
     )
+
+
+def _check_size(root: yaml.Node) -> None:
+    """FieldError 400 for a document that a few aliases blow up."""
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node) -> int:
+        known = sizes.get(id(node))
+        if known is None:
+            sizes[id(node)] = 1  # an alias to what holds it is refused later
+            below: list[yaml.Node] = []
+            if isinstance(node, yaml.MappingNode):
+                below = [one for pair in node.value for one in pair]
+            elif isinstance(node, yaml.SequenceNode):
+                below = node.value
+            known = 1 + sum(map(size, below))
+            sizes[id(node)] = known
+        return known
+
+    if size(root) > MAX_NODES:
+        raise bad_request(
+            "error converting YAML to JSON: yaml: document contains excessive aliasing"
+        )
 
 
 class _Loader(yaml.SafeLoader):

@@ -108,11 +108,6 @@ class Schemas:
         """Those of Kubernetes v1.36, made by `gitops_wf.sandbox.data.make_schemas`."""
         return _bundled()
 
-    def kinds(self) -> list[tuple[str, str]]:
-        """The built-in (apiVersion, kind) pairs, lists among them."""
-        pairs = (name.rpartition(" ") for name in self._kinds)
-        return [(api_version, kind) for api_version, _, kind in pairs]
-
     def built_in(self, api_version: str, kind: str) -> Schema | None:
         """The type of a built-in kind; None for any other."""
         known = f"{api_version} {kind}" in self._kinds
@@ -170,12 +165,13 @@ class Schemas:
             schema = Schema()
             self._fill(schema, spec, custom=custom)
             return schema
-        schema = self._resolve(name)
-        if spec.get("mapType") == "atomic" and not schema.atomic:
-            copy = Schema()
-            self._fill(copy, self._definitions[name] | spec, custom=custom)
-            return copy
-        return schema
+        definition = self._definitions[name]
+        if "mapType" in spec and spec["mapType"] != definition.get("mapType"):
+            # A field may merge its type in another way than the type itself says.
+            own = Schema(definition=name)
+            self._fill(own, definition | spec, custom=custom)
+            return own
+        return self._resolve(name)
 
     def _fill(self, schema: Schema, spec: Mapping[str, Any], *, custom: bool) -> None:
         schema.custom = custom
@@ -207,15 +203,10 @@ class Schemas:
         self, schema: Schema, spec: Mapping[str, Any], *, custom: bool
     ) -> None:
         schema.type = "list"
-        list_type = spec.get("listType")
-        strategy = spec.get("patchStrategy", "")
+        list_type = spec.get("listType", "atomic")
+        schema.atomic = list_type == "atomic"
         if list_type == "map":
             schema.keys = tuple(spec.get("keys", ()))
-        elif list_type is None and strategy.startswith("merge"):
-            key = spec.get("patchKey")
-            schema.keys = (key,) if key else ()
-        else:
-            schema.atomic = list_type != "set"
         schema.items = self._build(spec.get("items", {}), custom=custom)
 
     def _fill_map(

@@ -170,3 +170,55 @@ def test_a_kind_without_a_schema_is_merged_by_key() -> None:
     assert two["spec"] == {"a": {"b": 1, "c": 2}, "l": [1]}
     owned = {e["manager"]: e["fieldsV1"] for e in two["metadata"]["managedFields"]}
     assert owned["one"]["f:spec"] == {".": {}, "f:a": {".": {}, "f:b": {}}, "f:l": {}}
+
+
+def field_schema(spec: dict[str, Any]) -> Schema:
+    openapi = {"type": "object", "properties": {"f": spec}}
+    return SCHEMAS.for_custom(
+        "a.example.com/v1", "A", openapi, status_subresource=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "value", "reason", "message"),
+    [
+        ({"type": "string", "minLength": 2}, "a", "Invalid", 'Invalid value: "a": f in body should be at least 2 chars long'),
+        ({"type": "number", "multipleOf": 2}, 3, "Invalid", "Invalid value: 3: f in body should be a multiple of 2"),
+        ({"type": "number", "minimum": 1, "exclusiveMinimum": True}, 1, "Invalid", "Invalid value: 1: f in body should be greater than 1"),
+        ({"type": "number", "maximum": 1, "exclusiveMaximum": True}, 1, "Invalid", "Invalid value: 1: f in body should be less than 1"),
+        ({"type": "array", "maxItems": 1, "items": {"type": "string"}}, ["a", "b"], "TooMany", "Too many: 2: must have at most 1 items"),
+        ({"type": "array", "minItems": 1, "items": {"type": "string"}}, [], "Invalid", "Invalid value: 0: f in body should have at least 1 items"),
+        ({"type": "object", "maxProperties": 1, "additionalProperties": {"type": "string"}}, {"a": "1", "b": "2"}, "TooMany", "Too many: 2: must have at most 1 items"),
+        ({"type": "boolean"}, 1, "TypeInvalid", 'Invalid value: "integer": f in body must be of type boolean: "integer"'),
+        ({"type": "integer"}, True, "TypeInvalid", 'Invalid value: "boolean": f in body must be of type integer: "boolean"'),
+    ],
+)  # fmt: skip
+def test_a_value_outside_its_rule_is_named(
+    spec: dict[str, Any], value: Any, reason: str, message: str
+) -> None:
+    cause = Cause(reason=f"FieldValue{reason}", message=message, field="f")
+    assert validate({"f": value}, field_schema(spec)) == [cause]
+
+
+def test_values_of_a_free_map_have_a_schema_too() -> None:
+    spec = {"type": "object", "additionalProperties": {"type": "string"}}
+    [cause] = validate({"f": {"a": 1}}, field_schema(spec))
+    assert (cause.reason, cause.field) == ("FieldValueTypeInvalid", "f.a")
+
+
+def test_a_rule_that_cannot_be_evaluated_refuses_the_object() -> None:
+    spec = {"type": "object", "x-kubernetes-validations": [{"rule": "self.none > 1"}]}
+    [cause] = validate({"f": {}}, field_schema(spec | {"properties": {}}))
+    assert cause.message.startswith("Invalid value: rule evaluation error")
+
+
+def test_a_rule_without_a_message_is_shown_itself() -> None:
+    spec = {"type": "integer", "x-kubernetes-validations": [{"rule": "self > 1"}]}
+    [cause] = validate({"f": 1}, field_schema(spec))
+    assert cause.message == "Invalid value: failed rule: self > 1"
+
+
+def test_defaults_are_set_in_items_and_inside_of_defaults() -> None:
+    item = {"type": "object", "properties": {"n": {"type": "integer", "default": 1}}}
+    spec = {"type": "array", "items": item, "default": [{}]}
+    assert stored({"metadata": {"name": "a"}}, field_schema(spec))["f"] == [{"n": 1}]

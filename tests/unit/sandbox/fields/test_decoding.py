@@ -177,3 +177,43 @@ def test_a_quantity_that_is_none_is_refused() -> None:
 
 def test_null_fits_every_type() -> None:
     assert check_decoding({"data": None, "metadata": None}, CONFIG_MAP) == []
+
+
+def test_a_yaml_body_that_aliases_blow_up_is_refused() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    with pytest.raises(FieldError, match="excessive aliasing") as refused:
+        yaml_document("\n".join(lines))
+    assert refused.value.code == 400
+
+
+def test_an_alias_stands_for_its_value() -> None:
+    assert yaml_document("a: &x {k: v}\nb: *x").value == {
+        "a": {"k": "v"},
+        "b": {"k": "v"},
+    }
+
+
+@pytest.mark.parametrize("read", [json_document, yaml_document])
+def test_a_body_that_is_nested_too_deeply_is_refused(read: Any) -> None:
+    with pytest.raises(FieldError, match="exceeded max depth") as refused:
+        read("[" * 5000 + "]" * 5000)
+    assert refused.value.code == 400
+
+
+def test_an_empty_yaml_body_is_an_empty_object() -> None:
+    assert yaml_document("").value == {}
+
+
+def test_keys_of_a_yaml_body_become_text() -> None:
+    assert yaml_document("{1: a, true: b, null: c}").value == {
+        "1": "a",
+        "true": "b",
+        "null": "c",
+    }
+
+
+def test_duplicates_in_a_list_are_named_with_their_place() -> None:
+    document = json_document('{"a": [{"k": 1, "k": 2}], "l": [1], "l": [2]}')
+    assert document.value == {"a": [{"k": 2}], "l": [2]}
+    assert document.duplicates == ('duplicate field "a[0].k"', 'duplicate field "l"')
