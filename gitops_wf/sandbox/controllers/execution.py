@@ -64,6 +64,8 @@ class Execution:
                 try:
                     made = self._api.create(resource, manifest, manager=write.manager)
                 except ApiError as error:
+                    if write.exists_ok and error.reason == "AlreadyExists":
+                        return name
                     raise Refusal(error.message) from error
                 return name_of(made)
             case Verb.UPDATE:

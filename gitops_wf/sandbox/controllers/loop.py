@@ -71,8 +71,8 @@ class ControllerLoop:
         self._controllers = {one.resource: one for one in controllers(pace or Pace())}
         self._makers: dict[str, list[Controller]] = {}
         for one in self._controllers.values():
-            if one.owned:
-                self._makers.setdefault(one.owned, []).append(one)
+            for owned in one.owned:
+                self._makers.setdefault(owned, []).append(one)
         self._changes: deque[_Change] = deque()
         self._wake = threading.Condition()
         self._stopping = False
@@ -286,11 +286,12 @@ class ControllerLoop:
         found = [
             one.object
             for one in self._index.dependents(uid_of(seen.object))
-            if one.key.resource == controller.owned
+            if one.key.resource in controller.owned
         ]
         if controller.adopts:
-            free = self._index.without_controller(controller.owned, task.key.namespace)
-            found += [one.object for one in free if one.object not in found]
+            for owned in controller.owned:
+                free = self._index.without_controller(owned, task.key.namespace)
+                found += [one.object for one in free if one.object not in found]
         return tuple(found)
 
     def _is_known(self, api_version: str, kind: str) -> bool:

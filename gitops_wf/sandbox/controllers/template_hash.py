@@ -40,6 +40,18 @@ def template_hash(template: Mapping[str, Any], collisions: int | None = None) ->
     return safe_encode(str(_fnv32a(printed)))
 
 
+def revision_hash(data: str, collisions: int) -> str:
+    """The hash in the name of a StatefulSet's ControllerRevision.
+
+    FNV-1 of the revision's JSON text and the collision count (`HashControllerRevision`
+    of `k8s.io/kubernetes/pkg/controller/history`).
+    """
+    value = 0x811C9DC5
+    for byte in f"{data}{collisions}".encode():
+        value = ((value * 0x01000193) & 0xFFFFFFFF) ^ byte
+    return safe_encode(str(value))
+
+
 def _fnv32a(data: bytes) -> int:
     value = 0x811C9DC5
     for byte in data:

@@ -48,6 +48,7 @@ class Write:
     grace: int | None = None
     propagation: str = "Background"
     event: Emit | None = None
+    exists_ok: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +113,21 @@ def update_status(
     )
 
 
-def create(resource: str, manifest: Manifest, event: Emit | None = None) -> Write:
-    """Create an object."""
-    return Write(verb=Verb.CREATE, resource=resource, object=manifest, event=event)
+def create(
+    resource: str,
+    manifest: Manifest,
+    event: Emit | None = None,
+    *,
+    exists_ok: bool = False,
+) -> Write:
+    """Create an object; with `exists_ok` one of that name may be there already."""
+    return Write(
+        verb=Verb.CREATE,
+        resource=resource,
+        object=manifest,
+        event=event,
+        exists_ok=exists_ok,
+    )
 
 
 def delete(
