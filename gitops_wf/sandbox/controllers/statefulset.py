@@ -1,4 +1,4 @@
-"""The StatefulSet controller: Pods with fixed names, made, updated and removed in order."""
+"""The StatefulSet controller: Pods with fixed names, made and updated in order."""
 
 from __future__ import annotations
 
