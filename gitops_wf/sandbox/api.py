@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from datetime import datetime
 from random import Random
 from typing import Any, Literal
 
-from gitops_wf.sandbox import deletion, strategies
-from gitops_wf.sandbox.admission import admit_create, random_suffix
-from gitops_wf.sandbox.clocks import stamp, system_now
-from gitops_wf.sandbox.conversion import from_stored, to_stored
+from gitops_wf.sandbox import deletion, scale
+from gitops_wf.sandbox.clocks import system_now
+from gitops_wf.sandbox.conversion import from_stored
 from gitops_wf.sandbox.deletion import Preconditions
-from gitops_wf.sandbox.mutation import Mutation
+from gitops_wf.sandbox.mutation import Level, Mutation, PatchKind, refusals
 from gitops_wf.sandbox.objects import (
     Manifest,
     Manifests,
     copy,
-    is_deleting,
     metadata,
     name_of,
     namespace_of,
@@ -27,23 +24,17 @@ from gitops_wf.sandbox.objects import (
 )
 from gitops_wf.sandbox.resources import Resource, ResourceTable
 from gitops_wf.sandbox.selectors import LabelSelector, parse_labels
-from gitops_wf.sandbox.services import ServiceNetwork, check_address
-from gitops_wf.sandbox.statuses import (
-    already_exists,
-    bad_request,
-    conflict,
-    deleted,
-    internal,
-    invalid_object,
-    namespace_terminating,
-    not_found,
-)
+from gitops_wf.sandbox.statuses import bad_request, deleted, not_found
 from gitops_wf.sandbox.storage import Change, Storage
-from gitops_wf.sandbox.validation import validate_create, validate_update
+from gitops_wf.sandbox.writes import Writes
 
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
 Subscriber = Callable[[EventType, Resource, Manifest, Manifest | None], None]
-_NAME_ATTEMPTS = 8
+Warn = Callable[[str], None]
+
+
+def _unheard(_warning: str) -> None:
+    """A caller in this process has nobody to warn."""
 
 
 class ObjectApi:
@@ -62,11 +53,15 @@ class ObjectApi:
     ) -> None:
         self.storage = storage
         self.resources = resources or ResourceTable()
-        self.mutation = Mutation()
+        self.mutation = Mutation(self.resources)
         self._clock = clock
-        self._random = random or Random()  # noqa: S311 - names, not secrets
-        self._network = ServiceNetwork(self._random)
-        self._namespaces = self.resources.named("namespaces")
+        self._writes = Writes(
+            storage,
+            self.resources,
+            self.mutation,
+            now=self.now,
+            random=random or Random(),  # noqa: S311 - names, not secrets
+        )
 
     def now(self) -> datetime:
         """The cluster's time."""
@@ -100,7 +95,7 @@ class ObjectApi:
             if selector is None or selector.matches(one)
         ]
 
-    # Create
+    # Writes
 
     def create(
         self,
@@ -111,15 +106,26 @@ class ObjectApi:
         dry_run: bool = False,
     ) -> Manifest:
         """Store a new object; its namespace is that of its metadata."""
-        new = self._decoded(resource, manifest)
+        new = self._complete(resource, manifest)
+        revision = revision_of(new)
         new = self._tracked(resource, None, new, manager=manager)
-        return self._store_new(resource, new, dry_run=dry_run)
+        return self._writes.create(resource, new, revision=revision, dry_run=dry_run)
 
-    def _decoded(self, resource: Resource, manifest: Manifest) -> Manifest:
-        new: Manifest = copy(manifest)
+    def review_form(
+        self, resource: Resource, manifest: Manifest, *, manager: str
+    ) -> Manifest:
+        """A review as a new object would be, though nothing is stored."""
+        new = self._complete(resource, manifest)
+        return self._tracked(resource, None, new, manager=manager)
+
+    def _complete(self, resource: Resource, manifest: Manifest) -> Manifest:
+        new = copy(manifest)
         new["apiVersion"], new["kind"] = resource.api_version, resource.kind
         if not isinstance(new.get("metadata"), dict):
             new["metadata"] = {}
+        # Only the server ends an object's life, so nobody can come to own this.
+        for key in ("deletionTimestamp", "deletionGracePeriodSeconds"):
+            metadata(new).pop(key, None)
         return self.mutation.complete(resource, new)
 
     def _tracked(
@@ -140,74 +146,6 @@ class ObjectApi:
             subresource=subresource,
         )
 
-    def _store_new(
-        self, resource: Resource, new: Manifest, *, dry_run: bool
-    ) -> Manifest:
-        with self.storage.lock:
-            meta = metadata(new)
-            if not resource.namespaced:
-                meta.pop("namespace", None)
-            self._admit_namespace(resource, new)
-            generated = bool(meta.get("generateName"))
-            revision = revision_of(new)
-            self._begin_metadata(resource, new)
-            admit_create(resource, new, self._random)
-            strategies.prepare_create(resource, new)
-            stored = to_stored(resource, new)
-            causes = validate_create(resource, stored)
-            if resource.qualified == "services" and not causes:
-                others = self.storage.list("services")
-                self._network.prepare_create(stored, others)
-                causes = check_address(stored)
-            if causes:
-                raise invalid_object(resource, name_of(new), causes)
-            if revision not in ("", "0"):
-                raise internal(
-                    "resourceVersion should not be set on objects to be created"
-                )
-            existing = self.storage.get(
-                resource.collection, namespace_of(new), name_of(new)
-            )
-            if existing is not None:
-                raise already_exists(
-                    resource,
-                    name_of(new),
-                    deleting=is_deleting(existing),
-                    generated=generated,
-                )
-            if not dry_run:
-                stored = self.storage.put(resource.collection, stored)
-            return copy(from_stored(resource, stored))
-
-    def _admit_namespace(self, resource: Resource, new: Manifest) -> None:
-        if not resource.namespaced:
-            return
-        name = namespace_of(new)
-        if not name:
-            raise bad_request("an empty namespace may not be set during creation")
-        space = self.storage.get("namespaces", "", name)
-        if space is None:
-            raise not_found(self._namespaces, name)
-        if is_deleting(space):
-            raise namespace_terminating(resource, name_of(new), name)
-
-    def _begin_metadata(self, resource: Resource, new: Manifest) -> None:
-        meta = metadata(new)
-        for key in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
-            meta.pop(key, None)
-        meta.pop("resourceVersion", None)
-        meta["uid"] = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
-        meta["creationTimestamp"] = stamp(self.now())
-        prefix = meta.get("generateName")
-        if prefix and not meta.get("name"):
-            space = namespace_of(new)
-            for _ in range(_NAME_ATTEMPTS):
-                meta["name"] = prefix + random_suffix(self._random)
-                if not self.storage.get(resource.collection, space, meta["name"]):
-                    break
-
-    # Update
-
     def update(
         self,
         resource: Resource,
@@ -220,74 +158,162 @@ class ObjectApi:
         """Replace an object, or what a subresource of it may write.
 
         With a resourceVersion in its metadata it is refused (409) unless that is the
-        live one's. A write that changes nothing keeps the resourceVersion.
+        live one's. A write that changes nothing keeps the resourceVersion. For
+        `scale` the manifest is a Scale, and so is the answer.
         """
         with self.storage.lock:
             live = self._live(resource, namespace_of(manifest), name_of(manifest))
-            self._check_identity(resource, manifest, live)
+            self._writes.check_revision(resource, manifest, live)
+            self._writes.check_replaced_uid(resource, manifest, live)
             old = from_stored(resource, live)
-            new = self._decoded(resource, manifest)
-            metadata(new).setdefault("uid", uid_of(live))
-            new = self._tracked(
-                resource, old, new, manager=manager, subresource=subresource
-            )
-            return self._store_changed(
-                resource, new, live, subresource=subresource, dry_run=dry_run
-            )
-
-    def _check_identity(
-        self, resource: Resource, manifest: Manifest, live: Manifest
-    ) -> None:
-        name = name_of(manifest)
-        wanted = uid_of(manifest)
-        if wanted and wanted != uid_of(live):
-            space = namespace_of(live)
-            key = f"/registry/{resource.plural}/{f'{space}/' if space else ''}{name}"
-            raise conflict(
+            if subresource == "scale":
+                new = scale.scaled(old, manifest)
+            else:
+                new = self._complete(resource, manifest)
+            return self._changed(
                 resource,
-                name,
-                f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: "
-                f"0, AdditionalErrorMsg: Precondition failed: UID in precondition: "
-                f"{wanted}, UID in object meta: {uid_of(live)}",
+                new,
+                live,
+                manager=manager,
+                subresource=subresource,
+                dry_run=dry_run,
             )
-        revision = revision_of(manifest)
-        if revision and not revision.isdigit():
-            raise internal(f'strconv.ParseUint: parsing "{revision}": invalid syntax')
-        if revision not in ("", "0", revision_of(live)):
-            raise conflict(resource, name)
 
-    def _store_changed(
+    def _changed(
         self,
         resource: Resource,
         new: Manifest,
         live: Manifest,
         *,
+        manager: str,
         subresource: str,
         dry_run: bool,
     ) -> Manifest:
         old = from_stored(resource, live)
-        metadata(new)["resourceVersion"] = revision_of(live)
-        strategies.prepare_update(resource, new, old, subresource)
-        stored = to_stored(resource, new)
-        if resource.qualified == "services" and not subresource:
-            others = [
-                one
-                for one in self.storage.list("services")
-                if uid_of(one) != uid_of(live)
-            ]
-            self._network.prepare_update(stored, live, others)
-        if not subresource:
-            causes = validate_update(resource, stored, live)
-            if causes:
-                raise invalid_object(resource, name_of(new), causes)
-        if _same_but_for_times(stored, live):
-            stored = copy(live)
-        elif deletion.is_done(resource, stored):
-            if not dry_run:
-                self.storage.remove(resource.collection, copy(stored))
-        elif not dry_run:
-            stored = self.storage.put(resource.collection, stored)
-        return copy(from_stored(resource, stored))
+        # What the server itself keeps must not look like a change of the client's.
+        for key in (
+            "uid",
+            "creationTimestamp",
+            "namespace",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+        ):
+            if key in metadata(old):
+                metadata(new)[key] = metadata(old)[key]
+        new = self._tracked(
+            resource, old, new, manager=manager, subresource=subresource
+        )
+        stored = self._writes.change(
+            resource, new, live, subresource=subresource, dry_run=dry_run
+        )
+        return self._answered(resource, stored, subresource)
+
+    def _answered(
+        self, resource: Resource, stored: Manifest, subresource: str
+    ) -> Manifest:
+        if subresource != "scale":
+            return stored
+        return self.mutation.stored_scale(scale.of(resource, stored))
+
+    def get_scale(self, resource: Resource, namespace: str, name: str) -> Manifest:
+        """The Scale of an object."""
+        live = from_stored(resource, self._live(resource, namespace, name))
+        return self._answered(resource, live, "scale")
+
+    def patch(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        kind: PatchKind,
+        patch: Any,
+        *,
+        manager: str,
+        subresource: str = "",
+        dry_run: bool = False,
+        level: Level = "Ignore",
+        warn: Warn = _unheard,
+    ) -> Manifest:
+        """Change an object by a JSON, merge or strategic merge patch."""
+        with self.storage.lock:
+            live = self._live(resource, namespace, name)
+            old = from_stored(resource, live)
+            if subresource == "scale":
+                with refusals():
+                    new = scale.patched(old, kind, patch, resource)
+            else:
+                new = self.mutation.patched(
+                    resource, old, kind, patch, level=level, warn=warn
+                )
+                self._check_name(resource, new, namespace, name)
+                new = self._complete(resource, new)
+            self._writes.check_revision(resource, new, live)
+            self._writes.check_patched_uid(resource, new, live)
+            return self._changed(
+                resource,
+                new,
+                live,
+                manager=manager,
+                subresource=subresource,
+                dry_run=dry_run,
+            )
+
+    def apply(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        applied: Manifest,
+        *,
+        manager: str,
+        force: bool = False,
+        subresource: str = "",
+        dry_run: bool = False,
+    ) -> tuple[Manifest, bool]:
+        """Server-side apply; also says whether the object was made by it."""
+        with self.storage.lock:
+            space = namespace if resource.namespaced else ""
+            live = self.storage.get(resource.collection, space, name)
+            if live is None and subresource:
+                raise not_found(resource, name)
+            old = None if live is None else from_stored(resource, live)
+            if subresource == "scale":
+                assert old is not None
+                applied = scale.applied(old, applied, resource)
+            new = self.mutation.apply(
+                resource,
+                old,
+                applied,
+                manager=manager,
+                force=force,
+                now=self.now(),
+                subresource=subresource,
+            )
+            if resource.namespaced:
+                metadata(new)["namespace"] = namespace
+            if live is None:
+                made = self._writes.create(resource, new, revision="", dry_run=dry_run)
+                return made, True
+            self._writes.check_revision(resource, applied, live)
+            self._writes.check_patched_uid(resource, applied, live)
+            stored = self._writes.change(
+                resource, new, live, subresource=subresource, dry_run=dry_run
+            )
+            return self._answered(resource, stored, subresource), False
+
+    def _check_name(
+        self, resource: Resource, new: Manifest, namespace: str, name: str
+    ) -> None:
+        if name_of(new) != name:
+            raise bad_request(
+                f"the name of the object ({name_of(new)}) does not match the name on "
+                f"the URL ({name})"
+            )
+        if resource.namespaced and namespace_of(new) not in ("", namespace):
+            raise bad_request(
+                "the namespace of the provided object does not match the namespace "
+                "sent on the request"
+            )
 
     # Delete
 
@@ -322,7 +348,10 @@ class ObjectApi:
             state = outcome.state if outcome.state is not None else copy(live)
             if not dry_run:
                 if outcome.gone:
-                    state = self.storage.remove(resource.collection, state)
+                    last = self.storage.remove(
+                        resource.collection, namespace_of(live), name
+                    )
+                    metadata(state)["resourceVersion"] = revision_of(last)
                 elif outcome.state is not None:
                     state = self.storage.put(resource.collection, state)
             if outcome.gone and resource.qualified not in deletion.OBJECT_ANSWER:
@@ -345,23 +374,3 @@ class ObjectApi:
                 callback(kind, resource, change.object, change.old)
 
         return self.storage.subscribe(relay)
-
-
-def _same_but_for_times(new: Manifest, old: Manifest) -> bool:
-    """Whether two states differ in nothing but the times of managedFields."""
-    if new == old:
-        return True
-    return _timeless(new) == _timeless(old)
-
-
-def _timeless(manifest: Manifest) -> Manifest:
-    meta = {
-        key: value
-        for key, value in metadata(manifest).items()
-        if key not in ("managedFields", "resourceVersion")
-    }
-    meta["managedFields"] = [
-        {key: value for key, value in entry.items() if key != "time"}
-        for entry in metadata(manifest).get("managedFields") or []
-    ]
-    return {**manifest, "metadata": meta}

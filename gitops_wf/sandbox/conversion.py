@@ -41,6 +41,10 @@ def from_stored(resource: Resource, manifest: Manifest) -> Manifest:
     """A stored object in the version of a resource; the given one where it is that."""
     if resource.group == "events.k8s.io":
         event = _renamed(manifest, dict(_EVENT_NAMES))
+        # What the core form always has, this form leaves out when empty.
+        for key in ("reportingController", "reportingInstance"):
+            if event.get(key) == "":
+                del event[key]
         return {**event, "apiVersion": "events.k8s.io/v1"}
     if resource.qualified == "horizontalpodautoscalers.autoscaling":
         return _autoscaler_to_v1(manifest) if resource.version == "v1" else manifest

@@ -2,19 +2,130 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from typing import Any, Literal, cast
 
-from gitops_wf.sandbox.objects import Manifest
-from gitops_wf.sandbox.resources import Resource
+from gitops_wf.sandbox.clocks import stamp
+from gitops_wf.sandbox.fields import typed, validate
+from gitops_wf.sandbox.fields.apply import server_side_apply
+from gitops_wf.sandbox.fields.defaults import apply_defaults
+from gitops_wf.sandbox.fields.errors import FieldError, PatchError
+from gitops_wf.sandbox.fields.managed import keep_times, track_update
+from gitops_wf.sandbox.fields.patch import json_patch, merge_patch
+from gitops_wf.sandbox.fields.schema import Schema, Schemas
+from gitops_wf.sandbox.fields.stored import stored_form
+from gitops_wf.sandbox.fields.strategic import strategic_merge_patch
+from gitops_wf.sandbox.objects import Manifest, copy
+from gitops_wf.sandbox.resources import Resource, ResourceTable
+from gitops_wf.sandbox.statuses import ApiError
+
+PatchKind = Literal["json", "merge", "strategic"]
+Level = Literal["", "Ignore", "Warn", "Strict"]
+SCHEME = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"
+_META_ORDER = (
+    "name",
+    "generateName",
+    "namespace",
+    "selfLink",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "labels",
+    "annotations",
+    "ownerReferences",
+    "finalizers",
+    "managedFields",
+)
+_ENTRY_ORDER = (
+    "manager",
+    "operation",
+    "apiVersion",
+    "time",
+    "fieldsType",
+    "fieldsV1",
+    "subresource",
+)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn the errors of `fields` into the API's own."""
+    try:
+        yield
+    except FieldError as exc:
+        raise refusal(exc) from exc
+
+
+def refusal(error: FieldError) -> ApiError:
+    """The Status of an error of `fields`."""
+    details: dict[str, Any] | None = None
+    if error.code == 409 or isinstance(error, PatchError):
+        causes = [
+            {"reason": one.reason, "message": one.message, "field": one.field}
+            for one in error.causes
+        ]
+        details = {"causes": causes}
+    elif error.code == 422:
+        details = {}
+    return ApiError(error.code, error.message, reason=error.reason, details=details)
 
 
 class Mutation:
-    """Decoding, defaults and field ownership of objects."""
+    """Decoding, defaults, patches and field ownership of objects."""
+
+    def __init__(self, table: ResourceTable) -> None:
+        self._table = table
+        self._schemas = Schemas.bundled()
+        self._customs: dict[tuple[str, str], Schema] = {}
+
+    def schema(self, resource: Resource) -> Schema:
+        """The type of a resource's objects."""
+        key = (resource.api_version, resource.kind)
+        if not resource.custom:
+            return self._schemas.for_kind(*key)
+        found = self._customs.get(key)
+        if found is None:
+            found = self._schemas.for_custom(
+                *key, {}, status_subresource="status" in resource.subresources
+            )
+            self._customs[key] = found
+        return found
+
+    def forget(self, resource: Resource) -> None:
+        """Drop what was known of a custom kind that changed."""
+        self._customs.pop((resource.api_version, resource.kind), None)
+
+    def check(
+        self,
+        resource: Resource,
+        manifest: Manifest,
+        *,
+        level: Level,
+        duplicates: Sequence[str] = (),
+    ) -> list[str]:
+        """Warnings about a body; ApiError 400 where it cannot be read as the kind."""
+        with refusals():
+            return validate.check_decoding(
+                manifest,
+                self.schema(resource),
+                validation=level,
+                duplicates=duplicates,
+            )
 
     def complete(self, resource: Resource, manifest: Manifest) -> Manifest:
-        """The object as the server reads it: without nulls, with its defaults."""
-        del resource
-        return _without_nulls(manifest)
+        """The object as it is stored, with its defaults."""
+        schema = self.schema(resource)
+        return apply_defaults(stored_form(manifest, schema), schema)
+
+    def stored_scale(self, scale: Manifest) -> Manifest:
+        """A Scale as it is answered."""
+        return stored_form(scale, self._schemas.for_kind("autoscaling/v1", "Scale"))
 
     def track(
         self,
@@ -27,13 +138,121 @@ class Mutation:
         subresource: str = "",
     ) -> Manifest:
         """The new object with the manager's entry in its managedFields."""
-        del resource, old, manager, now, subresource
+        return track_update(
+            old,
+            new,
+            manager=manager,
+            schema=self.schema(resource),
+            now=stamp(now),
+            subresource=subresource,
+        )
+
+    def keep_times(self, live: Manifest, new: Manifest) -> Manifest:
+        """The new object, with the live times where nothing else differs."""
+        return keep_times(live, new)
+
+    def apply(
+        self,
+        resource: Resource,
+        live: Manifest | None,
+        applied: Manifest,
+        *,
+        manager: str,
+        force: bool,
+        now: datetime,
+        subresource: str = "",
+    ) -> Manifest:
+        """The object after a server-side apply; ApiError 409 for a conflict."""
+        with refusals():
+            return server_side_apply(
+                copy(live),
+                copy(applied),
+                manager=manager,
+                force=force,
+                schema=self.schema(resource),
+                now=stamp(now),
+                subresource=subresource,
+            )
+
+    def patched(
+        self,
+        resource: Resource,
+        live: Manifest,
+        kind: PatchKind,
+        patch: Any,
+        *,
+        level: Level,
+        warn: Callable[[str], None],
+    ) -> Manifest:
+        """The object after a patch, before its defaults."""
+        schema = self.schema(resource)
+        live = _ordered(live)
+        with refusals():
+            if kind == "json":
+                new = json_patch(live, patch)
+            elif kind == "merge":
+                new = merge_patch(live, patch)
+            else:
+                new = strategic_merge_patch(live, patch, schema)
+            if not isinstance(new, dict):
+                raise PatchError(json.dumps(new), "the result is not an object")
+            shown: Callable[[], str] = lambda: _shown(new)  # noqa: E731
+            if kind == "strategic":
+                shown = lambda: typed.go_value(patch)  # noqa: E731
+            self._check_patched(resource, new, shown)
+            unknown = validate.unknown_fields(new, schema)
+            if level == "Strict" and unknown:
+                raise PatchError(shown(), validate.strict_problem((), unknown))
+        if level in ("", "Warn"):
+            for path in unknown:
+                warn(f'unknown field "{path}"')
         return new
 
+    def _check_patched(
+        self, resource: Resource, new: Manifest, shown: Callable[[], str]
+    ) -> None:
+        version, kind = new.get("apiVersion"), new.get("kind")
+        schema = self.schema(resource)
+        if (version, kind) != (resource.api_version, resource.kind):
+            other = self._table.by_kind(str(version), str(kind))
+            if other is None:
+                raise PatchError(
+                    shown(),
+                    f'no kind "{kind}" is registered for version "{version}" in scheme '
+                    f'"{SCHEME}"',
+                )
+            schema = self.schema(other)
+        problem = validate.decoding_problem(new, schema)
+        if problem:
+            raise PatchError(shown(), problem)
 
-def _without_nulls(manifest: Manifest) -> Manifest:
+
+def _ordered(manifest: Manifest) -> Manifest:
+    """The object with its keys in the order in which Go writes them."""
+    meta = cast("Mapping[str, Any]", manifest.get("metadata") or {})
+    ordered = {key: meta[key] for key in _META_ORDER if key in meta}
+    if "managedFields" in ordered:
+        ordered["managedFields"] = [
+            {key: _sorted(entry[key]) for key in _ENTRY_ORDER if key in entry}
+            for entry in ordered["managedFields"]
+        ]
     return {
-        key: _without_nulls(value) if isinstance(value, dict) else value
-        for key, value in manifest.items()
-        if value is not None
+        "kind": manifest.get("kind"),
+        "apiVersion": manifest.get("apiVersion"),
+        "metadata": ordered,
+        **{
+            key: value
+            for key, value in manifest.items()
+            if key not in ("kind", "apiVersion", "metadata")
+        },
     }
+
+
+def _sorted(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: _sorted(value[key]) for key in sorted(value)}
+
+
+def _shown(manifest: Manifest) -> str:
+    return json.dumps(manifest, separators=(",", ":"), ensure_ascii=False)

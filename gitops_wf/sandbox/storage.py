@@ -205,14 +205,15 @@ class Storage:
             self._publish(change)
             return manifest
 
-    def remove(self, collection: str, manifest: Manifest) -> Manifest:
-        """Remove an object; returns its last state with the version of the removal."""
+    def remove(self, collection: str, namespace: str, name: str) -> Manifest:
+        """Remove an object; returns what was stored, at the version of the removal."""
         with self.lock:
-            key = (namespace_of(manifest), name_of(manifest))
-            old = self._collection(collection).objects.get(key)
-            self._number(manifest)
-            body = json.dumps(manifest, separators=(",", ":"))
-            change = Change(self.revision + 1, "DELETED", collection, manifest, old)
+            key = (namespace, name)
+            old = self._collection(collection).objects[key]
+            last = {**old, "metadata": {**metadata(old)}}
+            self._number(last)
+            body = json.dumps(last, separators=(",", ":"))
+            change = Change(self.revision + 1, "DELETED", collection, last, old)
             statement = (
                 "DELETE FROM objects "
                 "WHERE collection = ? AND namespace = ? AND name = ?"
@@ -220,7 +221,7 @@ class Storage:
             self._commit(change, body, (statement, (collection, *key)))
             self._collection(collection).drop(key)
             self._publish(change)
-            return manifest
+            return last
 
     def _number(self, manifest: Manifest) -> None:
         metadata(manifest)["resourceVersion"] = str(self.revision + 1)

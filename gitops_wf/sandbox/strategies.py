@@ -148,6 +148,10 @@ def prepare_update(
         for key, value in old.items():
             if key not in ("metadata", "status"):
                 new[key] = value
+        if kind == "pods" and "qosClass" in (old.get("status") or {}):
+            new.setdefault("status", {}).setdefault(
+                "qosClass", old["status"]["qosClass"]
+            )
         if resource.custom or kind == "customresourcedefinitions.apiextensions.k8s.io":
             managed = meta.get("managedFields")
             new["metadata"] = {**before}

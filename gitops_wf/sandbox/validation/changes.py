@@ -8,7 +8,7 @@ from typing import Any
 from gitops_wf.sandbox.objects import Manifest, copy, metadata
 from gitops_wf.sandbox.resources import Resource
 from gitops_wf.sandbox.statuses import StatusCause, forbidden_field, invalid_value
-from gitops_wf.sandbox.validation.content import go_json
+from gitops_wf.sandbox.validation.content import go_json, job_labels
 
 _IMMUTABLE = "field is immutable"
 _STATEFUL_SET = (
@@ -72,7 +72,8 @@ def _stateful_set(new: Manifest, old: Manifest) -> list[StatusCause]:
 
 
 def _job(new: Manifest, old: Manifest) -> list[StatusCause]:
-    causes = []
+    # An update checks the spec a second time.
+    causes = job_labels(new)
     indexed = _spec(new).get("completionMode") == "Indexed"
     if not indexed:
         causes += _same(new, old, "completions")

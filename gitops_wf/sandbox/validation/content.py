@@ -300,6 +300,19 @@ def _container(
     return causes
 
 
+def job_labels(manifest: Manifest) -> list[StatusCause]:
+    """Whether a Job's selector misses its own Pods."""
+    spec = manifest.get("spec") or {}
+    labels = metadata(spec.get("template") or {}).get("labels") or {}
+    if selector_labels_match(spec.get("selector") or {}, labels):
+        return []
+    return [
+        invalid_value(
+            "spec.template.metadata.labels", go_json(labels), _SELECTOR_MISMATCH
+        )
+    ]
+
+
 def _job(manifest: Manifest) -> list[StatusCause]:
     spec = manifest.get("spec") or {}
     template = spec.get("template") or {}
@@ -317,21 +330,16 @@ def _job(manifest: Manifest) -> list[StatusCause]:
                 "spec.selector", go_json(selector), "`selector` not auto-generated"
             )
         )
-    labels = metadata(template).get("labels") or {}
-    if not selector_labels_match(selector, labels):
-        causes.append(
-            invalid_value(
-                "spec.template.metadata.labels", go_json(labels), _SELECTOR_MISMATCH
-            )
-        )
+    causes += job_labels(manifest)
     causes += pod_spec(template.get("spec") or {}, "spec.template.spec")
     policy = (template.get("spec") or {}).get("restartPolicy") or ""
     if policy not in ("Never", "OnFailure"):
+        # Always is what a missing policy defaults to, and so counts as missing.
         causes.append(
             required(
                 "spec.template.spec.restartPolicy", 'valid values: "OnFailure", "Never"'
             )
-            if not policy
+            if policy in ("", "Always")
             else unsupported(
                 "spec.template.spec.restartPolicy",
                 f'"{policy}"',

@@ -63,11 +63,12 @@ _PATH_NAMES = frozenset(
 _STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 _ANNOTATION_BYTES = 256 * 1024
 _OWNER_KEYS = (
-    ("apiVersion", "version"),
-    ("kind", "kind"),
-    ("name", "name"),
-    ("uid", "uid"),
+    ("apiVersion", "version must not be empty"),
+    ("kind", "must not be empty"),
+    ("name", "must not be empty"),
+    ("uid", "must not be empty"),
 )
+_SAID_ON_UPDATE = {"configmaps": 4}
 
 
 def is_label(text: str) -> bool:
@@ -197,8 +198,8 @@ def _owners(owners: list[dict[str, Any]]) -> list[StatusCause]:
     field = "metadata.ownerReferences"
     for owner in owners:
         causes += [
-            invalid_value(f"{field}.{key}", '""', f"{word} must not be empty")
-            for key, word in _OWNER_KEYS
+            invalid_value(f"{field}.{key}", '""', text)
+            for key, text in _OWNER_KEYS
             if not owner.get(key)
         ]
     controllers = [owner for owner in owners if owner.get("controller")]
@@ -245,13 +246,12 @@ def _finalizers(finalizers: list[str]) -> list[StatusCause]:
 
 
 def updated_names(
-    resource: Resource,  # noqa: ARG001 - the same form as its neighbours
-    new: Manifest,
-    old: Manifest,
+    resource: Resource, new: Manifest, old: Manifest
 ) -> list[StatusCause]:
     """What is wrong with the metadata of a changed object."""
     meta = metadata(new)
-    causes = _common(meta)
+    # Every layer of an update checks the metadata again and says the same again.
+    causes = _common(meta) * _SAID_ON_UPDATE.get(resource.qualified, 2)
     if is_deleting(old):
         added = [one for one in finalizers_of(new) if one not in finalizers_of(old)]
         if added:

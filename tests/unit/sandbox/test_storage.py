@@ -14,7 +14,7 @@ def test_a_reopened_file_has_the_objects_the_revision_and_the_log(tmp_path):
     before = Storage(path)
     first = before.put("configmaps", a_config("one"))
     before.put("configmaps", a_config("two"))
-    before.remove("configmaps", a_config("two"))
+    before.remove("configmaps", "a", "two")
     before.close()
 
     after = Storage(path)

@@ -1,0 +1,1 @@
+"""The HTTP side of the sandbox: requests in, JSON, YAML, Tables and watches out."""

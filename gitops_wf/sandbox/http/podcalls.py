@@ -1,0 +1,163 @@
+"""The subresources that are calls: log, binding and eviction of Pods, tokens."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import cast
+
+from gitops_wf.sandbox.api import ObjectApi
+from gitops_wf.sandbox.clocks import stamp
+from gitops_wf.sandbox.http.answers import Answer, structured, text
+from gitops_wf.sandbox.http.bodies import decode_patch
+from gitops_wf.sandbox.http.negotiation import PLAIN
+from gitops_wf.sandbox.http.options import first
+from gitops_wf.sandbox.http.paths import Target
+from gitops_wf.sandbox.http.request import Request
+from gitops_wf.sandbox.objects import Manifest, metadata
+from gitops_wf.sandbox.statuses import (
+    ApiError,
+    bad_request,
+    method_not_allowed,
+    resource_not_found,
+)
+
+# What a Pod wrote, as the lines of this annotation; else two lines for each container.
+LOG_ANNOTATION = "sandbox.gitops-wf.dev/log"
+_CALLS = {
+    ("pods", "log"),
+    ("pods", "binding"),
+    ("pods", "eviction"),
+    ("serviceaccounts", "token"),
+}
+
+
+def answer(api: ObjectApi, request: Request, target: Target) -> Answer | None:
+    """The answer to such a call; None where the request is none."""
+    if (target.resource.qualified, target.subresource) not in _CALLS:
+        return None
+    space, name = target.namespace or "", target.name
+    if target.subresource == "log":
+        if request.method != "GET":
+            raise method_not_allowed()
+        return _log(api.get(target.resource, space, name), request)
+    if request.method != "POST":
+        raise method_not_allowed()
+    body = cast("Manifest", decode_patch(request.body or b"{}"))
+    match target.subresource:
+        case "binding":
+            return bind(api, space, name, body, request)
+        case "eviction":
+            api.delete(target.resource, space, name)
+            return structured(201, _done(), PLAIN)
+        case "token":
+            account = api.get(target.resource, space, name)
+            return structured(201, _token(api, account, body), PLAIN)
+        case _:
+            raise resource_not_found()
+
+
+def _done() -> Manifest:
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Success",
+        "code": 201,
+    }
+
+
+def bind(
+    api: ObjectApi, namespace: str, name: str, binding: Manifest, request: Request
+) -> Answer:
+    """Assign a Pod to a node, as a scheduler does."""
+    pods = api.resources.named("pods")
+    node = (binding.get("target") or {}).get("name") or ""
+    with api.storage.lock:
+        pod = api.get(pods, namespace, name)
+        spec = pod.setdefault("spec", {})
+        if spec.get("nodeName"):
+            raise ApiError(
+                409,
+                f'Operation cannot be fulfilled on pods/binding "{name}": pod {name} '
+                f'is already assigned to node "{spec["nodeName"]}"',
+                reason="Conflict",
+                details={"name": name, "kind": "pods/binding"},
+            )
+        spec["nodeName"] = node
+        conditions = pod.setdefault("status", {}).setdefault("conditions", [])
+        conditions[:] = [one for one in conditions if one.get("type") != "PodScheduled"]
+        conditions.append(
+            {
+                "type": "PodScheduled",
+                "status": "True",
+                "lastProbeTime": None,
+                "lastTransitionTime": stamp(api.now()),
+            }
+        )
+        stored = api.storage.put(pods.collection, pod)
+    done = structured(201, _done(), PLAIN)
+    done.revision = metadata(stored)["resourceVersion"]
+    done.warnings = request.warnings
+    return done
+
+
+def _token(api: ObjectApi, account: Manifest, body: Manifest) -> Manifest:
+    spec = body.get("spec") or {}
+    claims = {"sub": metadata(account).get("name"), "iat": api.now().timestamp()}
+    text_of = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode()
+    return {
+        "kind": "TokenRequest",
+        "apiVersion": "authentication.k8s.io/v1",
+        "metadata": {
+            "name": metadata(account).get("name"),
+            "namespace": metadata(account).get("namespace"),
+            "creationTimestamp": stamp(api.now()),
+        },
+        "spec": {"audiences": [], "expirationSeconds": 3600, **spec},
+        "status": {"token": text_of, "expirationTimestamp": stamp(api.now())},
+    }
+
+
+def _log(pod: Manifest, request: Request) -> Answer:
+    spec, status = pod.get("spec") or {}, pod.get("status") or {}
+    names = [
+        one.get("name")
+        for group in ("initContainers", "containers")
+        for one in spec.get(group) or []
+    ]
+    containers = [one.get("name") for one in spec.get("containers") or []]
+    asked = first(request.query, "container") or (
+        containers[0] if len(containers) == 1 else ""
+    )
+    name = metadata(pod).get("name")
+    if not asked:
+        listed = " ".join(str(one) for one in containers)
+        raise bad_request(
+            f"a container name must be specified for pod {name}, choose one of: "
+            f"[{listed}]"
+        )
+    if asked not in names:
+        raise bad_request(f"container {asked} is not valid for pod {name}")
+    if not spec.get("nodeName"):
+        return text(204, "")
+    for one in status.get("containerStatuses") or []:
+        waiting = (one.get("state") or {}).get("waiting")
+        if one.get("name") == asked and waiting is not None:
+            raise bad_request(
+                f'container "{asked}" in pod "{name}" is waiting to start: '
+                f"{_waiting(waiting)}"
+            )
+    lines = (metadata(pod).get("annotations") or {}).get(LOG_ANNOTATION)
+    shown = ["line 1", "line 2"] if lines is None else lines.splitlines()
+    tail = first(request.query, "tailLines")
+    if tail.isdigit():
+        shown = shown[len(shown) - min(int(tail), len(shown)) :]
+    return Answer(200, "".join(f"{one}\n" for one in shown).encode(), "text/plain")
+
+
+def _waiting(waiting: Manifest) -> str:
+    reason = waiting.get("reason") or "ContainerCreating"
+    if reason in ("ImagePullBackOff", "ErrImagePull"):
+        return "trying and failing to pull image"
+    return str(reason)

@@ -1,0 +1,56 @@
+"""The witness: one JSON line per answered request, for those who check the product."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+from gitops_wf.sandbox.clocks import micro_stamp
+
+
+class RequestLog:
+    """An append-only file; each line is flushed before the answer goes out."""
+
+    def __init__(self, path: Path | None) -> None:
+        """None keeps no log."""
+        self._lock = threading.Lock()
+        self._file: TextIO | None = None
+        if path is not None:
+            self._file = path.open("a", encoding="utf-8")
+
+    def write(
+        self,
+        *,
+        at: datetime,
+        method: str,
+        path: str,
+        user_agent: str,
+        user: str,
+        code: int,
+        revision: str,
+    ) -> None:
+        """Note a request; `revision` is the resourceVersion it wrote, or ''."""
+        if self._file is None:
+            return
+        line = json.dumps(
+            {
+                "time": micro_stamp(at),
+                "method": method,
+                "path": path,
+                "userAgent": user_agent,
+                "user": user,
+                "code": code,
+                "resourceVersion": revision,
+            }
+        )
+        with self._lock:
+            self._file.write(line + "\n")
+            self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()

@@ -1,0 +1,89 @@
+"""The scale subresource: replicas and selector of a workload as a Scale."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gitops_wf.sandbox.fields.patch import json_patch, merge_patch
+from gitops_wf.sandbox.mutation import PatchKind
+from gitops_wf.sandbox.objects import Manifest, copy, metadata, name_of, revision_of
+from gitops_wf.sandbox.resources import Resource
+from gitops_wf.sandbox.statuses import bad_request, invalid, invalid_value
+from gitops_wf.sandbox.tables.cells import selector_text
+
+_META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+
+
+def of(resource: Resource, manifest: Manifest) -> Manifest:
+    """The Scale of an object."""
+    spec, status = manifest.get("spec") or {}, manifest.get("status") or {}
+    meta = metadata(manifest)
+    selector = spec.get("selector") or {}
+    if resource.plural == "replicationcontrollers":
+        selector = {"matchLabels": selector}
+    shown: dict[str, Any] = {"replicas": status.get("replicas", 0)}
+    text = selector_text(selector)
+    if text != "<none>":
+        shown["selector"] = text
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {key: meta[key] for key in _META if key in meta},
+        "spec": {"replicas": spec.get("replicas", 0)},
+        "status": shown,
+    }
+
+
+def scaled(live: Manifest, scale: Manifest) -> Manifest:
+    """The object with the replicas of a Scale; ApiError 400 or 422."""
+    replicas = (scale.get("spec") or {}).get("replicas", 0)
+    if not isinstance(replicas, int) or isinstance(replicas, bool):
+        raise bad_request(
+            'Scale in version "v1" cannot be handled as a Scale: json: '
+            "cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of "
+            "type int32"
+        )
+    if replicas < 0:
+        cause = invalid_value(
+            "spec.replicas", str(replicas), "must be greater than or equal to 0"
+        )
+        raise invalid("Scale", name_of(live), [cause], group="autoscaling")
+    new = copy(live)
+    new.setdefault("spec", {})["replicas"] = replicas
+    return new
+
+
+def patched(
+    live: Manifest,
+    kind: PatchKind,
+    patch: Any,
+    resource: Resource,
+) -> Manifest:
+    """The object after a patch of its Scale; raises the errors of `fields`."""
+    before = of(resource, live)
+    # A Scale has no lists, so a strategic merge patch is a merge patch.
+    after = json_patch(before, patch) if kind == "json" else merge_patch(before, patch)
+    new = scaled(live, after)
+    revision = revision_of(after)
+    if revision:
+        metadata(new)["resourceVersion"] = revision
+    return new
+
+
+def applied(live: Manifest, scale: Manifest, resource: Resource) -> Manifest:
+    """What an apply of a Scale applies to the object itself."""
+    spec = scale.get("spec") or {}
+    if isinstance(spec.get("replicas"), int):
+        scaled(live, scale)
+    wanted = {key: spec[key] for key in ("replicas",) if key in spec}
+    meta = {
+        key: value
+        for key, value in metadata(scale).items()
+        if key in ("name", "namespace", "resourceVersion", "uid")
+    }
+    return {
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "metadata": meta,
+        "spec": wanted,
+    }

@@ -1,0 +1,149 @@
+"""A Table of objects: columns of the kind, a row each, the objects as asked for."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from importlib import resources as package_files
+from typing import Any, Literal
+
+from gitops_wf.sandbox.objects import Manifest, metadata, name_of
+from gitops_wf.sandbox.resources import Resource
+from gitops_wf.sandbox.tables.ages import UNKNOWN, since
+from gitops_wf.sandbox.tables.cells import CELLS
+from gitops_wf.sandbox.tables.pods import pod_row_conditions
+
+IncludeObject = Literal["Metadata", "Object", "None"]
+
+_PLAIN_COLUMNS = [
+    {
+        "name": "Name",
+        "type": "string",
+        "format": "name",
+        "description": "Name must be unique within a namespace.",
+        "priority": 0,
+    },
+    {
+        "name": "Created At",
+        "type": "date",
+        "format": "",
+        "description": "The time at which the server created this object.",
+        "priority": 0,
+    },
+]
+
+
+@functools.cache
+def _recorded_columns() -> dict[str, list[dict[str, Any]]]:
+    path = package_files.files("gitops_wf.sandbox") / "data" / "columns.json.gz"
+    found: dict[str, list[dict[str, Any]]] = json.loads(
+        gzip.decompress(path.read_bytes())
+    )
+    return found
+
+
+def partial(manifest: Manifest) -> Manifest:
+    """The metadata of an object alone."""
+    return {
+        "kind": "PartialObjectMetadata",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": manifest.get("metadata") or {},
+    }
+
+
+def _columns(resource: Resource) -> list[dict[str, Any]]:
+    if resource.qualified not in CELLS:
+        return _custom_columns(resource)
+    return _recorded_columns()[resource.qualified]
+
+
+def _custom_columns(resource: Resource) -> list[dict[str, Any]]:
+    if not resource.custom:
+        return _PLAIN_COLUMNS
+    age = {**_PLAIN_COLUMNS[1], "name": "Age"}
+    return [_PLAIN_COLUMNS[0], age]
+
+
+def _cells(resource: Resource, manifest: Manifest, now: datetime) -> list[Any]:
+    known = CELLS.get(resource.qualified)
+    if known is not None:
+        return known(manifest, now)
+    created = metadata(manifest).get("creationTimestamp")
+    if resource.custom:
+        return [name_of(manifest), since(created, now)]
+    return [name_of(manifest), created]
+
+
+def _row(
+    resource: Resource, manifest: Manifest, now: datetime, include: IncludeObject
+) -> dict[str, Any]:
+    row: dict[str, Any] = {"cells": _cells(resource, manifest, now)}
+    if resource.qualified == "pods":
+        conditions = pod_row_conditions(manifest)
+        if conditions:
+            row["conditions"] = conditions
+    match include:
+        case "Metadata":
+            row["object"] = partial(manifest)
+        case "Object":
+            row["object"] = manifest
+        case "None":
+            row["object"] = None
+    return row
+
+
+def _head(
+    list_metadata: dict[str, Any], columns: list[dict[str, Any]] | None
+) -> dict[str, Any]:
+    return {
+        "kind": "Table",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": list_metadata,
+        "columnDefinitions": columns,
+    }
+
+
+def table(
+    resource: Resource,
+    manifests: Sequence[Manifest],
+    *,
+    now: datetime,
+    list_metadata: dict[str, Any],
+    include: IncludeObject = "Metadata",
+    columns: bool = True,
+) -> dict[str, Any]:
+    """A Table; without columns for all but the first event of a watch."""
+    return {
+        **_head(list_metadata, _columns(resource) if columns else None),
+        "rows": [_row(resource, one, now, include) for one in manifests],
+    }
+
+
+def bookmark_table(
+    resource: Resource, bookmark: Manifest, *, columns: bool, include: IncludeObject
+) -> dict[str, Any]:
+    """A bookmark as a Table: one row of empty cells."""
+    definitions = _columns(resource)
+    empty: dict[str, Any] = {"integer": 0, "boolean": False}
+    cells: list[Any] = [
+        UNKNOWN
+        if column["name"] in ("Age", "Last Seen", "First Seen")
+        else empty.get(column["type"], "")
+        for column in definitions
+    ]
+    if resource.qualified in ("configmaps", "secrets"):
+        # Their Data column is declared a string and holds a number.
+        cells = [
+            0 if column["name"] == "Data" else cell
+            for column, cell in zip(definitions, cells, strict=True)
+        ]
+    row: dict[str, Any] = {"cells": cells, "object": None}
+    if include == "Metadata":
+        row["object"] = partial(bookmark)
+    elif include == "Object":
+        row["object"] = bookmark
+    meta = {"resourceVersion": metadata(bookmark).get("resourceVersion", "")}
+    return {**_head(meta, definitions if columns else None), "rows": [row]}

@@ -1,0 +1,201 @@
+"""What happens to every object on its way into storage, new or changed."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from random import Random
+
+from gitops_wf.sandbox import deletion, strategies
+from gitops_wf.sandbox.admission import admit_create, random_suffix
+from gitops_wf.sandbox.clocks import stamp
+from gitops_wf.sandbox.conversion import from_stored, to_stored
+from gitops_wf.sandbox.mutation import Mutation
+from gitops_wf.sandbox.objects import (
+    Manifest,
+    copy,
+    is_deleting,
+    metadata,
+    name_of,
+    namespace_of,
+    revision_of,
+    uid_of,
+)
+from gitops_wf.sandbox.resources import Resource, ResourceTable
+from gitops_wf.sandbox.services import ServiceNetwork, check_address
+from gitops_wf.sandbox.statuses import (
+    already_exists,
+    bad_request,
+    conflict,
+    internal,
+    invalid_object,
+    invalid_value,
+    namespace_terminating,
+    not_found,
+)
+from gitops_wf.sandbox.storage import Storage
+from gitops_wf.sandbox.validation import validate_create, validate_update
+
+_NAME_ATTEMPTS = 8
+
+
+class Writes:
+    """Stores objects whose fields are complete and tracked; holds no state."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        table: ResourceTable,
+        mutation: Mutation,
+        *,
+        now: Callable[[], datetime],
+        random: Random,
+    ) -> None:
+        self._storage, self._mutation = storage, mutation
+        self._now, self._random = now, random
+        self._network = ServiceNetwork(random)
+        self._namespaces = table.named("namespaces")
+
+    def create(
+        self, resource: Resource, new: Manifest, *, revision: str, dry_run: bool
+    ) -> Manifest:
+        """Store a new object; `revision` is the resourceVersion that it came with."""
+        with self._storage.lock:
+            meta = metadata(new)
+            if not resource.namespaced:
+                meta.pop("namespace", None)
+            self._admit_namespace(resource, new)
+            generated = bool(meta.get("generateName"))
+            self._begin_metadata(resource, new)
+            admit_create(resource, new, self._random)
+            strategies.prepare_create(resource, new)
+            stored = to_stored(resource, new)
+            causes = validate_create(resource, stored)
+            if resource.qualified == "services" and not causes:
+                others = self._storage.list("services")
+                self._network.prepare_create(stored, others)
+                causes = check_address(stored)
+            if causes:
+                raise invalid_object(resource, name_of(new), causes)
+            if revision not in ("", "0"):
+                raise internal(
+                    "resourceVersion should not be set on objects to be created"
+                )
+            existing = self._storage.get(
+                resource.collection, namespace_of(new), name_of(new)
+            )
+            if existing is not None:
+                raise already_exists(
+                    resource,
+                    name_of(new),
+                    deleting=is_deleting(existing),
+                    generated=generated,
+                )
+            if not dry_run:
+                stored = self._storage.put(resource.collection, stored)
+            return copy(from_stored(resource, stored))
+
+    def _admit_namespace(self, resource: Resource, new: Manifest) -> None:
+        if not resource.namespaced:
+            return
+        name = namespace_of(new)
+        if not name:
+            raise bad_request("an empty namespace may not be set during creation")
+        space = self._storage.get("namespaces", "", name)
+        if space is None:
+            raise not_found(self._namespaces, name)
+        if is_deleting(space):
+            raise namespace_terminating(resource, name_of(new), name)
+
+    def _begin_metadata(self, resource: Resource, new: Manifest) -> None:
+        meta = metadata(new)
+        for key in (
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "resourceVersion",
+            "selfLink",
+        ):
+            meta.pop(key, None)
+        meta["uid"] = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+        meta["creationTimestamp"] = stamp(self._now())
+        prefix = meta.get("generateName")
+        if prefix and not meta.get("name"):
+            space = namespace_of(new)
+            for _ in range(_NAME_ATTEMPTS):
+                meta["name"] = prefix + random_suffix(self._random)
+                if not self._storage.get(resource.collection, space, meta["name"]):
+                    break
+
+    def check_revision(
+        self, resource: Resource, manifest: Manifest, live: Manifest
+    ) -> None:
+        """ApiError where a write names another version than the live one."""
+        revision = revision_of(manifest)
+        if revision and not revision.isdigit():
+            raise internal(f'strconv.ParseUint: parsing "{revision}": invalid syntax')
+        if revision not in ("", "0", revision_of(live)):
+            raise conflict(resource, name_of(live))
+
+    def check_replaced_uid(
+        self, resource: Resource, manifest: Manifest, live: Manifest
+    ) -> None:
+        """ApiError 409 where a PUT names another object of that name."""
+        wanted = uid_of(manifest)
+        if not wanted or wanted == uid_of(live):
+            return
+        space, name = namespace_of(live), name_of(live)
+        key = f"/registry/{resource.plural}/{f'{space}/' if space else ''}{name}"
+        raise conflict(
+            resource,
+            name,
+            f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, "
+            f"AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, "
+            f"UID in object meta: {uid_of(live)}",
+        )
+
+    def check_patched_uid(
+        self, resource: Resource, manifest: Manifest, live: Manifest
+    ) -> None:
+        """ApiError 422 where a patch changes the uid."""
+        wanted = uid_of(manifest)
+        if wanted and wanted != uid_of(live):
+            cause = invalid_value("metadata.uid", f'"{wanted}"', "field is immutable")
+            # The server checks this in two places and so says it twice.
+            raise invalid_object(resource, name_of(live), [cause, cause])
+
+    def change(
+        self,
+        resource: Resource,
+        new: Manifest,
+        live: Manifest,
+        *,
+        subresource: str,
+        dry_run: bool,
+    ) -> Manifest:
+        """Store a changed object. One that differs in nothing stays as it is."""
+        old = from_stored(resource, live)
+        metadata(new)["resourceVersion"] = revision_of(live)
+        strategies.prepare_update(resource, new, old, subresource)
+        stored = to_stored(resource, new)
+        if resource.qualified == "services" and not subresource:
+            others = [
+                one
+                for one in self._storage.list("services")
+                if uid_of(one) != uid_of(live)
+            ]
+            self._network.prepare_update(stored, live, others)
+        if subresource in ("", "scale"):
+            causes = validate_update(resource, stored, live)
+            if causes:
+                raise invalid_object(resource, name_of(new), causes)
+        stored = self._mutation.keep_times(live, stored)
+        if stored == live:
+            return copy(old)
+        if dry_run:
+            return copy(from_stored(resource, stored))
+        if deletion.is_done(resource, stored):
+            self._storage.remove(resource.collection, namespace_of(live), name_of(live))
+        else:
+            stored = self._storage.put(resource.collection, stored)
+        return copy(from_stored(resource, stored))
