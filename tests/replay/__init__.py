@@ -1,0 +1,1 @@
+"""Replays recorded Kubernetes requests against a server and compares its answers."""
