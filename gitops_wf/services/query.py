@@ -1,0 +1,334 @@
+"""Questions to the store, each answered from one consistent look."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from gitops_wf.core.config import DaemonConfig
+from gitops_wf.core.decision import Decision
+from gitops_wf.core.errors import TerminalError, cut
+from gitops_wf.core.identifiers import EnvironmentId, TargetName
+from gitops_wf.core.revision import Revision
+from gitops_wf.ports.store import EnvironmentRecord, Reader
+from gitops_wf.services.approvals import Approvals, Waiting
+from gitops_wf.services.views import (
+    DecisionView,
+    Description,
+    EnvironmentView,
+    EventView,
+    InventoryView,
+    RepositoryView,
+    RevisionView,
+    RunView,
+    TargetView,
+)
+
+_LATELY = 20
+"""Revisions among which the released one is looked for first."""
+
+_SHOWN = 10
+"""Revisions, decisions and events that a description has."""
+
+
+class ReadableStore(Protocol):
+    """A store as far as it can be read."""
+
+    def read(self) -> AbstractContextManager[Reader]:
+        """One consistent look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Answers from the store of the daemon with this config; changes nothing."""
+
+    store: ReadableStore
+    config: DaemonConfig
+
+    def resolve(self, name: str) -> EnvironmentId:
+        """Return the environment that a person names: its name, or repository/name.
+
+        Errors: TerminalError (NotFound, Ambiguous) that lists what could be meant.
+        """
+        with self.store.read() as reader:
+            records = reader.environments()
+        ids = [record.id for record in records]
+        if name in ids:
+            return EnvironmentId(name)
+        found = [record.id for record in records if record.name == name]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise TerminalError(
+                f"environment {name} is in several repositories: write one of"
+                f" {', '.join(found)}",
+                reason="Ambiguous",
+            )
+        raise TerminalError(_unknown(name, records), reason="NotFound")
+
+    def repositories(self) -> tuple[RepositoryView, ...]:
+        """Return the watched repositories, by name."""
+        with self.store.read() as reader:
+            counted: dict[str, int] = {}
+            for record in reader.environments():
+                if not record.is_removed:
+                    counted[record.repository] = counted.get(record.repository, 0) + 1
+            return tuple(
+                RepositoryView(record=r, environments=counted.get(r.name, 0))
+                for r in reader.repositories()
+            )
+
+    def environments(self, *, removed: bool = False) -> tuple[EnvironmentView, ...]:
+        """Return the environments by id, with ``removed`` those that are gone too."""
+        with self.store.read() as reader:
+            return tuple(
+                self._environment(reader, record)
+                for record in reader.environments()
+                if removed or not record.is_removed
+            )
+
+    def revisions(
+        self, environment: EnvironmentId | None = None, *, limit: int | None = None
+    ) -> tuple[RevisionView, ...]:
+        """Return revisions, newest first."""
+        with self.store.read() as reader:
+            return self._revisions(reader, reader.revisions(environment, limit=limit))
+
+    def revision(self, environment: EnvironmentId, number: int) -> RevisionView | None:
+        """Return one revision."""
+        with self.store.read() as reader:
+            found = reader.revision(environment, number)
+            return self._revisions(reader, [found])[0] if found else None
+
+    def runs(
+        self,
+        environment: EnvironmentId | None = None,
+        *,
+        number: int | None = None,
+        limit: int | None = None,
+    ) -> tuple[RunView, ...]:
+        """Return runs, newest first."""
+        with self.store.read() as reader:
+            return tuple(
+                RunView(run=run, waiting=self._approvals.waiting(reader, run))
+                for run in reader.runs(environment, number=number, limit=limit)
+            )
+
+    def decisions(
+        self,
+        environment: EnvironmentId | None = None,
+        *,
+        number: int | None = None,
+        limit: int | None = None,
+    ) -> tuple[DecisionView, ...]:
+        """Return decisions, newest first."""
+        with self.store.read() as reader:
+            found = reader.decisions(environment, number=number, limit=limit)
+            return _decisions(reader, found)
+
+    def targets(self) -> tuple[TargetView, ...]:
+        """Return the targets of the config, by name."""
+        with self.store.read() as reader:
+            users = {r.id: _targets(r) for r in reader.environments()}
+        return tuple(
+            TargetView(
+                target=target,
+                gate=self.config.rulebook.gates.get(name),
+                environments=tuple(e for e, used in users.items() if name in used),
+            )
+            for name, target in sorted(self.config.targets.items())
+        )
+
+    def inventories(
+        self, environment: EnvironmentId | None = None
+    ) -> tuple[InventoryView, ...]:
+        """Return what environments own, by environment and target."""
+        with self.store.read() as reader:
+            records = reader.environments()
+            return tuple(
+                view
+                for record in records
+                if environment in {None, record.id}
+                for view in self._inventories(reader, record)
+            )
+
+    def events(
+        self,
+        environment: EnvironmentId | None = None,
+        *,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> tuple[EventView, ...]:
+        """Return events, oldest first, from past an id on; the last ``limit``."""
+        with self.store.read() as reader:
+            found = reader.events(environment, after=after, limit=limit)
+            return tuple(EventView(event=event) for event in found)
+
+    def describe(
+        self, environment: EnvironmentId, number: int | None = None
+    ) -> Description:
+        """Return everything about an environment, or about one of its revisions.
+
+        Errors: TerminalError (NotFound) where there is no such revision.
+        """
+        with self.store.read() as reader:
+            record = reader.environment(environment)
+            if record is None:
+                raise TerminalError(f"no environment {environment}", reason="NotFound")
+            source = reader.repository(record.repository)
+            assert source is not None
+            view = self._environment(reader, record)
+            if number is None:
+                revision = view.current
+            else:
+                found = reader.revision(environment, number)
+                if found is None:
+                    raise TerminalError(
+                        f"{record.name} has no revision #{number}; gitops-wf history"
+                        f" {record.name} lists them",
+                        reason="NotFound",
+                    )
+                revision = self._revisions(reader, [found])[0]
+            meant = revision.revision if revision else None
+            runs = (
+                reader.runs(environment, number=meant.number, limit=1) if meant else ()
+            )
+            policy = (
+                self._approvals.policy(meant)
+                if meant
+                else self.config.rulebook.policy_for(environment)
+            )
+            return Description(
+                environment=view,
+                repository=RepositoryView(
+                    record=source,
+                    environments=len(reader.environments(record.repository)),
+                ),
+                revision=revision,
+                run=(
+                    RunView(run=runs[0], waiting=revision.waiting if revision else ())
+                    if runs
+                    else None
+                ),
+                policy=policy,
+                gates=self.config.rulebook.gates_for(_targets(record, meant)),
+                revisions=self._revisions(
+                    reader, reader.revisions(environment, limit=_SHOWN)
+                ),
+                decisions=_decisions(
+                    reader,
+                    reader.decisions(environment, number=number, limit=_SHOWN),
+                ),
+                inventories=self._inventories(reader, record),
+                events=tuple(
+                    EventView(event=event)
+                    for event in reader.events(environment, limit=_SHOWN * 10)
+                    if number in {None, event.revision}
+                )[-_SHOWN:],
+            )
+
+    @property
+    def _approvals(self) -> Approvals:
+        return Approvals(rulebook=self.config.rulebook)
+
+    def _environment(
+        self, reader: Reader, record: EnvironmentRecord
+    ) -> EnvironmentView:
+        lately = reader.revisions(record.id, limit=_LATELY)
+        released = next((r for r in lately if r.released), None)
+        if released is None and len(lately) == _LATELY:
+            older = reader.revisions(record.id)
+            released = next((r for r in older if r.released), None)
+        newest = self._revisions(reader, lately[:1])
+        active = reader.active_run(record.id)
+        running = (
+            reader.revision(record.id, active.subject.number)
+            if active is not None
+            else None
+        )
+        current = self._revisions(reader, [running]) if running else newest
+        return EnvironmentView(
+            record=record,
+            newest=newest[0] if newest else None,
+            current=current[0] if current else None,
+            released=released,
+        )
+
+    def _revisions(
+        self, reader: Reader, revisions: Iterable[Revision]
+    ) -> tuple[RevisionView, ...]:
+        waiting: dict[tuple[EnvironmentId, int], tuple[Waiting, ...]] = {}
+        views = []
+        for revision in revisions:
+            key = (revision.environment, revision.number)
+            if not revision.phase.is_final and key not in waiting:
+                run = reader.active_run(revision.environment)
+                if run is not None and run.subject.number == revision.number:
+                    waiting[key] = self._approvals.waiting(reader, run)
+            views.append(RevisionView(revision=revision, waiting=waiting.get(key, ())))
+        return tuple(views)
+
+    def _inventories(
+        self, reader: Reader, record: EnvironmentRecord
+    ) -> tuple[InventoryView, ...]:
+        views = []
+        names = dict.fromkeys((*_targets(record), *sorted(self.config.targets)))
+        for name in names:
+            inventory = reader.inventory(record.id, name)
+            if inventory is not None and inventory.entries:
+                views.append(
+                    InventoryView(
+                        environment=record.id, target=name, inventory=inventory
+                    )
+                )
+        return tuple(views)
+
+
+def _decisions(
+    reader: Reader, decisions: Sequence[Decision]
+) -> tuple[DecisionView, ...]:
+    commits: dict[tuple[EnvironmentId, int], str] = {}
+    views = []
+    for decision in decisions:
+        written = decision.entry.revision
+        if decision.revision is not None:
+            key = (decision.environment, decision.revision)
+            if key not in commits:
+                revision = reader.revision(*key)
+                commits[key] = revision.commit if revision else written
+            written = commits[key]
+        views.append(DecisionView(decision=decision, revision=written))
+    return tuple(views)
+
+
+def _targets(
+    record: EnvironmentRecord, revision: Revision | None = None
+) -> tuple[TargetName, ...]:
+    """Return the targets that a definition names and that its workflow writes to."""
+    definition = record.definition
+    named = definition.targets if definition else ()
+    workflow = revision.workflow if revision else None
+    written = (
+        [target for step, _ in workflow.walk() for target in step.targets]
+        if workflow
+        else []
+    )
+    return tuple(dict.fromkeys((*named, *written)))
+
+
+def _unknown(name: str, records: Sequence[EnvironmentRecord]) -> str:
+    if not records:
+        return (
+            f"no environment {cut(name, 64)}: the daemon has found none yet;"
+            " gitops-wf get repositories says how polling goes"
+        )
+    names = sorted({record.name for record in records})
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {_some(names)}"
+    return f"no environment {cut(name, 64)}; {hint}"
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"

@@ -1,0 +1,451 @@
+"""What the store knows, as the command line, the API and the dashboard show it.
+
+Each view wraps the core's own values and says with `as_json` how it reads outside;
+names of keys are promised there: add to them, never rename one. Times are RFC 3339.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from gitops_wf.core.config import TargetConfig
+from gitops_wf.core.decision import Decision
+from gitops_wf.core.event import Event
+from gitops_wf.core.identifiers import (
+    EnvironmentId,
+    TargetName,
+    environment_name,
+    repository_name,
+)
+from gitops_wf.core.inventory import Inventory
+from gitops_wf.core.phases import Phase
+from gitops_wf.core.policy import Gate, Identity, Policy
+from gitops_wf.core.revision import Revision
+from gitops_wf.core.run import Run, StepRun
+from gitops_wf.ports.store import EnvironmentRecord, RepositoryRecord
+from gitops_wf.services.approvals import Waiting
+
+Json = dict[str, Any]
+
+
+def rfc3339(at: datetime | None) -> str | None:
+    """Return a time in UTC as RFC 3339 text, to the millisecond."""
+    if at is None:
+        return None
+    text = at.astimezone(UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def without_userinfo(url: str) -> str:
+    """Return a URL without user and password, which are nobody's to read."""
+    return re.sub(r"(?<=://)[^/@]*@", "", url)
+
+
+def waiting_json(waiting: Waiting) -> Json:
+    """Return what a step that waits has and needs."""
+    return {
+        "step": waiting.step,
+        "approvals": list(waiting.approvals),
+        "needed": waiting.needed,
+        "approvers": _listed(waiting.approvers),
+        "gate": waiting.gate or None,
+    }
+
+
+def policy_json(policy: Policy) -> Json:
+    """Return a policy, with what follows from it said plainly."""
+    return {
+        "approvers": _listed(policy.approvers),
+        "minApprovals": policy.min_approvals,
+        "allowAuthor": policy.allow_author,
+        "identity": str(policy.identity),
+        "bots": list(policy.bots),
+        "anyAuthorMayApprove": policy.approvers is None,
+        "onlyClaimed": policy.identity is Identity.AUTHOR,
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryView:
+    """A watched branch; ``environments`` counts those that it has now."""
+
+    record: RepositoryRecord
+    environments: int
+
+    @property
+    def is_ready(self) -> bool | None:
+        """Whether the last poll went well; None before the first."""
+        if self.record.condition:
+            return False
+        return True if self.record.cursor else None
+
+    @property
+    def url(self) -> str:
+        """Where it is, without credentials."""
+        return without_userinfo(self.record.url)
+
+    def as_json(self) -> Json:
+        """Return it as plain JSON."""
+        record = self.record
+        return {
+            "repository": record.name,
+            "url": self.url,
+            "branch": record.branch,
+            "commit": record.cursor,
+            "ready": self.is_ready,
+            "message": record.condition,
+            "failures": record.failures,
+            "polled": rfc3339(record.polled),
+            "environments": self.environments,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevisionView:
+    """A revision and the approvals that it waits for."""
+
+    revision: Revision
+    waiting: tuple[Waiting, ...] = ()
+
+    def as_json(self) -> Json:
+        """Return it as plain JSON; ``waiting`` is the first thing it waits for."""
+        revision = self.revision
+        return {
+            **_named(revision.environment),
+            "number": revision.number,
+            "commit": revision.commit,
+            "branch": revision.branch,
+            "phase": str(revision.phase),
+            "reason": revision.reason,
+            "message": revision.message,
+            "released": revision.released,
+            "barred": revision.barred,
+            "rollback": revision.is_rollback,
+            "rollbackOf": revision.rollback_of,
+            "reverts": list(revision.reverts),
+            "author": revision.author,
+            "subject": revision.subject,
+            "source": revision.source,
+            "changed": list(revision.changed),
+            "created": rfc3339(revision.created),
+            "ended": rfc3339(revision.ended),
+            "waiting": waiting_json(self.waiting[0]) if self.waiting else None,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """A run with its steps, in declared order, and the approvals it waits for."""
+
+    run: Run
+    waiting: tuple[Waiting, ...] = ()
+
+    def as_json(self) -> Json:
+        """Return it as plain JSON."""
+        run = self.run
+        return {
+            **_named(run.subject.environment),
+            "number": run.subject.number,
+            "run": run.ordinal,
+            "id": run.id,
+            "commit": run.subject.commit,
+            "phase": str(run.phase),
+            "reason": run.reason,
+            "message": run.message,
+            "created": rfc3339(run.created),
+            "started": rfc3339(run.started),
+            "ended": rfc3339(run.ended),
+            "waiting": [waiting_json(waiting) for waiting in self.waiting],
+            "steps": [step_json(step) for step in run.steps],
+        }
+
+
+def step_json(step: StepRun) -> Json:
+    """Return a step's run as plain JSON."""
+    return {
+        "name": step.name,
+        "type": step.type,
+        "parent": step.parent,
+        "target": step.target,
+        "phase": str(step.phase),
+        "reason": step.reason,
+        "message": step.message,
+        "attempts": step.attempt,
+        "started": rfc3339(step.started),
+        "ended": rfc3339(step.ended),
+        "deadline": rfc3339(step.deadline),
+        "outputs": dict(step.outputs),
+        "releasedBy": list(step.released),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionView:
+    """A decision, and the commit of the revision that it is about.
+
+    ``revision`` is the full SHA where the revision is known, else what was written.
+    """
+
+    decision: Decision
+    revision: str
+
+    def as_json(self) -> Json:
+        """Return it as plain JSON; ``commit`` is the one that introduced it."""
+        decision = self.decision
+        entry = decision.entry
+        return {
+            **_named(decision.environment),
+            "revision": self.revision,
+            "number": decision.revision,
+            "step": decision.step or entry.step,
+            "decision": str(entry.decision),
+            "run": entry.run,
+            "by": decision.person,
+            "evidence": str(decision.evidence),
+            "commit": decision.commit,
+            "effect": str(decision.effect),
+            "acted": decision.acted,
+            "reason": decision.reason,
+            "comment": entry.comment,
+            "path": entry.path,
+            "line": entry.line,
+            "at": rfc3339(decision.at),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetView:
+    """A target of the daemon config, its gate, and who delivers there."""
+
+    target: TargetConfig
+    gate: Gate | None
+    environments: tuple[EnvironmentId, ...]
+
+    def as_json(self) -> Json:
+        """Return it as plain JSON."""
+        target = self.target
+        gate = None
+        if self.gate is not None:
+            gate = policy_json(self.gate.policy)
+            gate["rollback"] = str(self.gate.rollback)
+        return {
+            "target": target.name,
+            "kind": str(target.kind),
+            "path": target.path,
+            "context": target.context,
+            "namespace": target.namespace,
+            "namespaces": _listed(target.namespaces),
+            "kinds": _listed(target.kinds),
+            "gate": gate,
+            "environments": [environment_name(e) for e in self.environments],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InventoryView:
+    """What an environment owns on a target, as the store last saw it."""
+
+    environment: EnvironmentId
+    target: TargetName
+    inventory: Inventory
+
+    def as_json(self) -> Json:
+        """Return it as plain JSON."""
+        inventory = self.inventory
+        return {
+            **_named(self.environment),
+            "target": self.target,
+            "instance": inventory.instance,
+            "number": inventory.number,
+            "commit": inventory.commit,
+            "written": rfc3339(inventory.written),
+            "objects": [
+                {
+                    "group": entry.ref.group,
+                    "version": entry.version,
+                    "kind": entry.ref.kind,
+                    "namespace": entry.ref.namespace,
+                    "name": entry.ref.name,
+                    "step": entry.step,
+                }
+                for entry in sorted(inventory.entries, key=lambda e: e.ref)
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventView:
+    """One line of an environment's or a repository's history."""
+
+    event: Event
+
+    def as_json(self) -> Json:
+        """Return it as plain JSON."""
+        event = self.event
+        place = event.environment
+        return {
+            "id": event.id,
+            "at": rfc3339(event.at),
+            "type": str(event.type),
+            "kind": event.kind,
+            "reason": event.reason,
+            "environment": environment_name(place) if place else None,
+            "repository": repository_name(place) if place else event.repository,
+            "number": event.revision,
+            "run": event.run or None,
+            "step": event.step or None,
+            "message": event.message,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentView:
+    """An environment, its revisions that matter, and who must act.
+
+    ``current`` is the one that runs, which under ``strict`` need not be the newest;
+    where none does, it is the newest.
+    """
+
+    record: EnvironmentRecord
+    newest: RevisionView | None
+    current: RevisionView | None
+    released: Revision | None
+
+    @property
+    def is_ready(self) -> bool | None:
+        """Whether the newest revision is the released one, and nothing is wrong.
+
+        None while it cannot be said yet.
+        """
+        if self.record.conditions:
+            return False
+        if self.newest is None:
+            return None
+        phase = self.newest.revision.phase
+        if phase is Phase.SUCCEEDED:
+            return True
+        return False if phase.is_bad else None
+
+    def as_json(self) -> Json:
+        """Return it as plain JSON."""
+        record, newest, released = self.record, self.newest, self.released
+        current = self.current
+        definition = record.definition
+        return {
+            **_named(record.id),
+            "application": definition.application if definition else "",
+            "folder": record.folder,
+            "targets": list(definition.targets) if definition else [],
+            "removed": record.is_removed,
+            "ready": self.is_ready,
+            "phase": str(newest.revision.phase) if newest else None,
+            "reason": newest.revision.reason if newest else "",
+            "message": newest.revision.message if newest else "",
+            "number": newest.revision.number if newest else None,
+            "commit": newest.revision.commit if newest else None,
+            "released": (
+                {"number": released.number, "commit": released.commit}
+                if released
+                else None
+            ),
+            "waiting": current.as_json()["waiting"] if current else None,
+            "conditions": dict(record.conditions),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """Everything about one environment, or about one of its revisions.
+
+    ``revision`` is the one described: the current, or the one that was asked for;
+    ``run`` its newest run. ``policy`` is the one that its approvals are judged by.
+    """
+
+    environment: EnvironmentView
+    repository: RepositoryView
+    revision: RevisionView | None
+    run: RunView | None
+    policy: Policy
+    gates: tuple[Gate, ...]
+    revisions: tuple[RevisionView, ...]
+    decisions: tuple[DecisionView, ...]
+    inventories: tuple[InventoryView, ...]
+    events: tuple[EventView, ...]
+
+    @property
+    def waiting(self) -> tuple[Waiting, ...]:
+        """What the described revision waits for."""
+        return self.revision.waiting if self.revision else ()
+
+    @property
+    def approvals_path(self) -> str:
+        """The file that a decision is written to, from the repository's root."""
+        folder = self.environment.record.folder
+        return f"{folder}/approvals.yaml" if folder else "approvals.yaml"
+
+    def as_json(self) -> Json:
+        """Return it as plain JSON."""
+        revision = self.revision.revision if self.revision else None
+        return {
+            **self.environment.as_json(),
+            "source": self.repository.as_json(),
+            "policy": policy_json(self.policy),
+            "gates": [
+                {
+                    "target": gate.target,
+                    **policy_json(gate.policy),
+                    "rollback": str(gate.rollback),
+                }
+                for gate in self.gates
+            ],
+            "revision": self.revision.as_json() if self.revision else None,
+            "run": self.run.as_json() if self.run else None,
+            "approve": [
+                {
+                    **waiting_json(waiting),
+                    "command": approve_command(revision, waiting),
+                    "path": self.approvals_path,
+                    "entry": approve_entry(revision, waiting),
+                }
+                for waiting in self.waiting
+                if revision is not None
+            ],
+            "revisions": [each.as_json() for each in self.revisions],
+            "decisions": [each.as_json() for each in self.decisions],
+            "inventories": [each.as_json() for each in self.inventories],
+            "events": [each.as_json() for each in self.events],
+        }
+
+
+def approve_command(revision: Revision, waiting: Waiting) -> str:
+    """Return the command that would approve."""
+    name = environment_name(revision.environment)
+    return (
+        f"gitops-wf approve {name} --revision {revision.commit[:8]}"
+        f" --step {waiting.step} --push"
+    )
+
+
+def approve_entry(revision: Revision, waiting: Waiting) -> str:
+    """Return the line of the approvals file that would approve."""
+    return (
+        f"- {{revision: '{revision.commit}', step: {waiting.step}, decision: approve}}"
+    )
+
+
+def _named(environment: EnvironmentId) -> Json:
+    return {
+        "environment": environment_name(environment),
+        "repository": repository_name(environment),
+    }
+
+
+def _listed(names: Sequence[str] | None) -> list[str] | None:
+    return None if names is None else list(names)
+
+
+def as_json(views: Sequence[Any]) -> list[Mapping[str, Any]]:
+    """Return views as a list of plain JSON."""
+    return [view.as_json() for view in views]
