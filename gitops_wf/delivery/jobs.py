@@ -18,7 +18,7 @@ from gitops_wf.core.health import (
 from gitops_wf.core.identifiers import EnvironmentId, Sha, TargetName
 from gitops_wf.core.inventory import Manifest, ObjectRef
 from gitops_wf.core.phases import Reason
-from gitops_wf.delivery.names import ENVIRONMENT_LABEL, label_value
+from gitops_wf.delivery.names import CLAIMED, ENVIRONMENT_LABEL, label_value
 from gitops_wf.delivery.rendering import Part, Source, desired_objects, read_sources
 from gitops_wf.ports.cluster import (
     ApiResource,
@@ -134,7 +134,7 @@ class JobRuns:
         if owner != label_value(order.id):
             raise TerminalError(
                 f"{ref} is there already, and not of environment {order.id}",
-                reason=Reason.OWNED_BY_ANOTHER,
+                reason=CLAIMED,
             )
         return self.state(order.target, ref, live)
 

@@ -6,6 +6,9 @@ import re
 from gitops_wf.core.identifiers import EnvironmentId
 
 ENVIRONMENT_LABEL = "gitops-wf.io/environment"
+CLAIMED = "ObjectClaimed"
+"""The reason where an object is another environment's."""
+
 FORCE_ANNOTATIONS = (
     "gitops-wf.io/force",
     "kustomize.toolkit.fluxcd.io/force",

@@ -16,7 +16,7 @@ from gitops_wf.core.errors import DefinitionError, TerminalError, cut
 from gitops_wf.core.inventory import Manifest, ObjectRef
 from gitops_wf.core.phases import Reason
 from gitops_wf.delivery.selector import Selector
-from gitops_wf.ports.cluster import AllowList
+from gitops_wf.ports.cluster import AllowList, UnknownKindError
 from gitops_wf.ports.content import File
 from gitops_wf.ports.manifests import ManifestReader
 
@@ -245,7 +245,7 @@ def desired_objects(
         api_version, kind = source.manifest["apiVersion"], source.manifest["kind"]
         try:
             namespaced = is_namespaced(api_version, kind)
-        except TerminalError as exc:
+        except UnknownKindError as exc:
             raise source.error(exc.message) from exc
         own = metadata.get("namespace") or ""
         if not namespaced and own:

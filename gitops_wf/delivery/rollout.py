@@ -13,7 +13,7 @@ from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.inventory import Manifest, ObjectRef
 from gitops_wf.core.phases import Reason
 from gitops_wf.delivery.applying import Applier
-from gitops_wf.delivery.names import ENVIRONMENT_LABEL, label_value
+from gitops_wf.delivery.names import CLAIMED, ENVIRONMENT_LABEL, label_value
 from gitops_wf.delivery.ordering import DEFINITIONS, stage
 from gitops_wf.delivery.rendering import Desired
 from gitops_wf.delivery.snapshot import Snapshots
@@ -124,7 +124,7 @@ def _check_claim(ref: ObjectRef, live: Manifest, environment: EnvironmentId) -> 
         raise TerminalError(
             f"{ref} is claimed by two environments: {environment} wants it, and "
             f"{str(owner).replace('.', '/')} has it; remove it from one of them",
-            reason=Reason.OWNED_BY_ANOTHER,
+            reason=CLAIMED,
         )
 
 

@@ -41,10 +41,15 @@ def kubeconfig_access(path: Path, context: str | None = None) -> ApiAccess:
             context=context or None,
             client_configuration=configuration,
         )
-    except (config.ConfigException, OSError, ValueError, KeyError) as exc:
-        raise _not_configured(f"kubeconfig {path}", exc) from exc
     except yaml.YAMLError as exc:
         raise _not_configured(f"kubeconfig {path}", "it is not YAML") from exc
+    except (config.ConfigException, OSError) as exc:
+        raise _not_configured(f"kubeconfig {path}", exc) from exc
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        # The library reads it unchecked: any of these is a part of the wrong kind.
+        raise _not_configured(
+            f"kubeconfig {path}", f"it is no kubeconfig: {exc}"
+        ) from exc
     return _access(configuration)
 
 
