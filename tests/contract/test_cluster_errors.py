@@ -1,0 +1,232 @@
+"""What an API server that fails looks like: every error is clear, and in its family."""
+
+import json
+import socket
+import threading
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from gitops_wf.adapters.kube_api import KubeCluster, kubeconfig_access
+from gitops_wf.core.errors import TerminalError
+from gitops_wf.ports.cluster import (
+    ApiResource,
+    ClusterRefusalError,
+    ClusterUnavailableError,
+    ResourceConflictError,
+)
+from tests.sandbox_process import KUBECONFIG
+
+CONFIG_MAPS = ApiResource(
+    group="", version="v1", kind="ConfigMap", plural="configmaps", is_namespaced=True
+)
+
+
+class Server(ThreadingHTTPServer):
+    """Gives each request the same answer; None hangs up."""
+
+    daemon_threads = True
+    answer: tuple[int, dict, dict] | None = (200, {}, {})
+    seen = 0
+
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.seen += 1
+        self.server.user_agent = self.headers["User-Agent"]
+        self.server.authorization = self.headers["Authorization"]
+        if self.server.answer is None:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        status, headers, body = self.server.answer
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server():
+    with Server(("127.0.0.1", 0), Handler) as http:
+        thread = threading.Thread(target=http.serve_forever, args=(0.05,))
+        thread.start()
+        yield http
+        http.shutdown()
+        thread.join()
+
+
+def cluster_at(tmp_path, url, **timeouts):
+    path = tmp_path / "kubeconfig"
+    path.write_text(KUBECONFIG.format(server=url, token="t0"))
+    return KubeCluster(kubeconfig_access(path), **timeouts)
+
+
+def status(code, reason, message, **details):
+    body = {"kind": "Status", "message": message, "reason": reason, "details": details}
+    return (code, {}, body)
+
+
+def test_requests_say_who_we_are(tmp_path, server):
+    cluster_at(tmp_path, server.url()).get(CONFIG_MAPS, "ns", "a")
+
+    assert server.user_agent.startswith("gitops-wf/")
+    assert server.authorization == "Bearer t0"
+
+
+def test_a_server_that_is_down_is_worth_another_try(tmp_path):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+
+        with pytest.raises(ClusterUnavailableError) as caught:
+            cluster_at(tmp_path, url).get(CONFIG_MAPS, "ns", "a")
+
+    assert str(caught.value).startswith(f"API server {url} unreachable: ")
+    assert "refused" in str(caught.value)
+
+
+def test_a_server_that_never_answers_is_given_up_in_time(tmp_path):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+
+        with pytest.raises(ClusterUnavailableError, match="no answer in time"):
+            cluster_at(tmp_path, url, read_timeout=0.1).get(CONFIG_MAPS, "ns", "a")
+
+
+def test_a_host_that_does_not_exist_is_named(tmp_path):
+    url = "http://no-such-host.invalid:1"
+
+    with pytest.raises(ClusterUnavailableError, match=r"no-such-host\.invalid"):
+        cluster_at(tmp_path, url).get(CONFIG_MAPS, "ns", "a")
+
+
+def test_a_server_without_tls_is_told_from_one_that_is_down(tmp_path, server):
+    url = server.url().replace("http:", "https:")
+
+    with pytest.raises(ClusterRefusalError, match="certificate authority") as caught:
+        cluster_at(tmp_path, url).get(CONFIG_MAPS, "ns", "a")
+
+    assert caught.value.reason == "TlsFailed"
+
+
+def test_a_connection_that_breaks_is_tried_once_more(tmp_path, server):
+    server.answer = None
+
+    with pytest.raises(ClusterUnavailableError, match="connection broke"):
+        cluster_at(tmp_path, server.url()).get(CONFIG_MAPS, "ns", "a")
+
+    assert server.seen == 2
+
+
+def test_an_expired_token_is_said_to_be_one(tmp_path, server):
+    server.answer = status(401, "Unauthorized", "Unauthorized")
+
+    with pytest.raises(ClusterRefusalError, match="token may have expired") as caught:
+        cluster_at(tmp_path, server.url()).get(CONFIG_MAPS, "ns", "a")
+
+    assert caught.value.status == 401
+
+
+def test_a_refusal_keeps_the_server_s_words(tmp_path, server):
+    server.answer = status(403, "Forbidden", 'configmaps "a" is forbidden: User "x"')
+
+    with pytest.raises(ClusterRefusalError) as caught:
+        cluster_at(tmp_path, server.url()).get(CONFIG_MAPS, "ns", "a")
+
+    assert str(caught.value) == (
+        'ConfigMap/ns/a: get: forbidden (403): configmaps "a" is forbidden: User "x"'
+    )
+    assert caught.value.reason == "Forbidden"
+
+
+@pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
+def test_an_overloaded_server_is_asked_again_when_it_says(tmp_path, server, code):
+    server.answer = (code, {"Retry-After": "7"}, {"message": "too busy"})
+
+    with pytest.raises(ClusterUnavailableError, match="too busy") as caught:
+        cluster_at(tmp_path, server.url()).get(CONFIG_MAPS, "ns", "a")
+
+    assert caught.value.retry_after == timedelta(seconds=7)
+
+
+def test_a_namespace_that_is_going_away_is_worth_another_try(tmp_path, server):
+    server.answer = status(
+        403,
+        "Forbidden",
+        "is being terminated",
+        causes=[{"reason": "NamespaceTerminating"}],
+    )
+
+    with pytest.raises(ResourceConflictError, match="namespace is being deleted"):
+        cluster_at(tmp_path, server.url()).get(CONFIG_MAPS, "ns", "a")
+
+
+def test_a_redirect_is_not_followed(tmp_path, server):
+    server.answer = (302, {"Location": "http://169.254.169.254/"}, {})
+
+    with pytest.raises(ClusterRefusalError, match="refused"):
+        cluster_at(tmp_path, server.url()).get(CONFIG_MAPS, "ns", "a")
+
+
+def test_a_page_that_expired_starts_the_list_again(tmp_path, server):
+    pages = iter(
+        [
+            (
+                200,
+                {},
+                {"items": [{"metadata": {"name": "a"}}], "metadata": {"continue": "x"}},
+            ),
+            status(410, "Expired", "too old"),
+            (
+                200,
+                {},
+                {"items": [{"metadata": {"name": "a"}}, {"metadata": {"name": "b"}}]},
+            ),
+        ]
+    )
+    original = Handler.do_GET
+
+    class Paged(Handler):
+        def do_GET(self):
+            self.server.answer = next(pages)
+            original(self)
+
+    server.RequestHandlerClass = Paged
+
+    found = cluster_at(tmp_path, server.url()).list(CONFIG_MAPS, "ns")
+
+    assert [each["metadata"]["name"] for each in found] == ["a", "b"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "clusters: 1", ""])
+def test_a_broken_kubeconfig_is_named(tmp_path, text):
+    path = tmp_path / "kubeconfig"
+    path.write_text(text)
+
+    with pytest.raises(TerminalError, match="kubeconfig ") as caught:
+        kubeconfig_access(path)
+
+    assert caught.value.reason == "TargetNotConfigured"
+
+
+def test_a_context_that_is_not_there_is_named(tmp_path):
+    path = tmp_path / "kubeconfig"
+    path.write_text(KUBECONFIG.format(server="http://127.0.0.1:1", token="t"))
+
+    with pytest.raises(TerminalError, match="prod"):
+        kubeconfig_access(path, "prod")
+    with pytest.raises(TerminalError, match="kubeconfig "):
+        kubeconfig_access(tmp_path / "none")

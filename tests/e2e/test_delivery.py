@@ -1,0 +1,491 @@
+"""Delivery on the sandbox process: what its own request log and objects witness."""
+
+import socket
+import uuid
+from datetime import timedelta
+
+import pytest
+
+from gitops_wf.core.errors import TerminalError
+from gitops_wf.core.phases import Phase
+from gitops_wf.ports.cluster import AllowList, ClusterUnavailableError
+from gitops_wf.steps.deploy2env import STEP_TYPE as DEPLOY
+from tests import sandbox_process
+from tests.delivering import World
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory):
+    with sandbox_process.running(tmp_path_factory.mktemp("sandbox")) as running:
+        yield running
+
+
+@pytest.fixture
+def make(sandbox):
+    """Environments that share one new namespace."""
+    namespace = f"gw-{uuid.uuid4().hex[:8]}"
+    worlds = []
+
+    def world(**fields):
+        made = World(kubeconfig=sandbox.kubeconfig, namespace=namespace, **fields)
+        if not worlds:
+            made.cluster.create(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Namespace",
+                    "metadata": {"name": namespace},
+                }
+            )
+        worlds.append(made)
+        return made
+
+    return world
+
+
+@pytest.fixture
+def world(make):
+    return make()
+
+
+def config_map(name="config", metadata=None, **data):
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, **(metadata or {})},
+        "data": data,
+    }
+
+
+def deployment(image="nginx:1", name="web", **metadata):
+    labels = {"app": name}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, **metadata},
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {
+                    "containers": [
+                        {
+                            "name": "web",
+                            "image": image,
+                            "ports": [{"containerPort": 80}],
+                        }
+                    ]
+                },
+            },
+        },
+    }
+
+
+def inventory(world):
+    from gitops_wf.core.identifiers import EnvironmentId
+    from gitops_wf.delivery.inventories import InventoryStore
+
+    return InventoryStore(
+        cluster=world.cluster,
+        namespace=world.namespace,
+        environment=EnvironmentId(f"shop/{world.name}"),
+    ).read()
+
+
+def owned(world):
+    return [str(entry.ref) for entry in inventory(world).entries]
+
+
+def deploy(world, **properties):
+    result = world.attempt(DEPLOY, **properties)
+    return world.until_done(DEPLOY, result, **properties)
+
+
+def test_a_first_apply_creates_all_and_waits_until_they_are_healthy(world):
+    slow = deployment()
+    slow["spec"]["template"]["metadata"]["annotations"] = {
+        "sandbox.gitops-wf.io/delay": "2s"
+    }
+    world.write(config_map(k="1"), slow)
+
+    first = world.attempt(DEPLOY)
+    last = world.until_done(DEPLOY, first)
+
+    assert first.phase is Phase.RUNNING
+    assert "Deployment/" in first.message
+    assert last.phase is Phase.SUCCEEDED
+    assert last.message == "2 created; 2 healthy"
+    assert world.get("v1", "ConfigMap", "config")["data"] == {"k": "1"}
+    assert owned(world) == [
+        f"ConfigMap/{world.namespace}/config",
+        f"Deployment/{world.namespace}/web",
+    ]
+    assert inventory(world).inputs == "inputs-1"
+
+
+def test_a_second_apply_of_the_same_writes_nothing(world, sandbox):
+    world.write(config_map(k="1"), deployment())
+    deploy(world)
+    before = len(sandbox.writes())
+
+    result = deploy(world)
+
+    assert result.message == "2 unchanged; 2 healthy"
+    # Which step's inputs are complete is forgotten at the start and noted again.
+    writes = sandbox.writes()[before:]
+    assert [method for method, _ in writes] == ["PUT", "PUT"]
+    assert all("/configmaps/gitops-wf.shop" in path for _, path in writes)
+
+
+def test_an_unchanged_apply_asks_once_for_each_kind(world, sandbox):
+    world.write(*(config_map(f"c{number}", k="1") for number in range(20)))
+    deploy(world)
+    before = len(sandbox.requests())
+
+    deploy(world)
+
+    reads = [path for method, path in sandbox.requests()[before:] if method == "GET"]
+    assert len(reads) <= 6, reads
+
+
+def test_only_what_changed_is_written(world):
+    world.write(config_map("a", k="1"), config_map("b", k="1"))
+    deploy(world)
+    world.number = 2
+    world.write(config_map("a", k="2"), config_map("b", k="1"))
+
+    result = deploy(world)
+
+    assert result.message == "1 configured, 1 unchanged; 2 healthy"
+    assert world.get("v1", "ConfigMap", "a")["data"] == {"k": "2"}
+    assert inventory(world).number == 2
+
+
+def test_a_field_that_leaves_git_leaves_the_cluster(world):
+    world.write(config_map(k="1", l="1"))
+    deploy(world)
+    world.write(config_map(k="1"))
+
+    deploy(world)
+
+    assert world.get("v1", "ConfigMap", "config")["data"] == {"k": "1"}
+
+
+def test_a_change_by_hand_is_a_conflict_that_names_who(world):
+    world.write(config_map(k="1"))
+    deploy(world)
+    live = world.get("v1", "ConfigMap", "config")
+    world.cluster.replace({**live, "data": {"k": "by hand"}})
+
+    with pytest.raises(TerminalError) as caught:
+        deploy(world)
+
+    assert caught.value.reason == "Conflict"
+    assert '"gitops-wf" owns .data.k' in str(caught.value)
+    assert "forceConflicts" in str(caught.value)
+    assert deploy(world, forceConflicts=True).phase is Phase.SUCCEEDED
+    assert world.get("v1", "ConfigMap", "config")["data"] == {"k": "1"}
+
+
+def test_what_kubectl_apply_made_is_taken_over_whole(world):
+    by_kubectl = world.cluster.create(
+        {
+            **config_map(k="old", gone="1"),
+            "metadata": {"name": "config", "namespace": world.namespace},
+        }
+    )
+    entry = by_kubectl["metadata"]["managedFields"][0]
+    entry["manager"] = "kubectl-client-side-apply"
+    world.cluster.replace(by_kubectl)
+    world.write(config_map(k="new"))
+
+    result = deploy(world)
+
+    assert result.phase is Phase.SUCCEEDED
+    live = world.get("v1", "ConfigMap", "config")
+    assert live["data"] == {"k": "new"}
+    managers = {each["manager"] for each in live["metadata"]["managedFields"]}
+    assert managers == {"gitops-wf"}
+
+
+def test_an_immutable_field_is_explained_and_force_recreates(world):
+    world.write(deployment())
+    deploy(world)
+    before = world.get("apps/v1", "Deployment", "web")["metadata"]["uid"]
+    other = deployment()
+    for labels in (
+        other["spec"]["selector"]["matchLabels"],
+        other["spec"]["template"]["metadata"]["labels"],
+    ):
+        labels["app"] = "other"
+    world.write(other)
+
+    with pytest.raises(TerminalError, match=r"gitops-wf\.io/force") as caught:
+        deploy(world)
+
+    assert caught.value.reason == "Immutable"
+    other["metadata"]["annotations"] = {"gitops-wf.io/force": "enabled"}
+    world.write(other)
+    assert deploy(world).phase is Phase.SUCCEEDED
+    assert world.get("apps/v1", "Deployment", "web")["metadata"]["uid"] != before
+
+
+def test_what_left_git_is_pruned(world):
+    world.write(config_map("a"), config_map("b"))
+    deploy(world)
+    world.write(config_map("a"))
+
+    result = deploy(world)
+
+    assert result.message == "1 unchanged, 1 deleted; 1 healthy"
+    assert world.get("v1", "ConfigMap", "b") is None
+    assert owned(world) == [f"ConfigMap/{world.namespace}/a"]
+
+
+def test_nothing_is_pruned_to_empty(world):
+    world.write(config_map("a"))
+    deploy(world)
+    world.write(path="empty.yaml")
+
+    with pytest.raises(TerminalError, match="allowEmpty") as caught:
+        deploy(world)
+
+    assert caught.value.reason == "PruneToEmpty"
+    assert world.get("v1", "ConfigMap", "a") is not None
+    world.environment = {"allow_empty": True}
+    assert deploy(world).phase is Phase.SUCCEEDED
+    assert world.get("v1", "ConfigMap", "a") is None
+
+
+@pytest.mark.parametrize(
+    "annotations",
+    [
+        {"gitops-wf.io/prune": "disabled"},
+        {"kustomize.toolkit.fluxcd.io/prune": "disabled"},
+        {"argocd.argoproj.io/sync-options": "Validate=false, Prune=false"},
+    ],
+)
+def test_what_says_so_is_kept(world, annotations):
+    world.write(config_map("a"), config_map("b", metadata={"annotations": annotations}))
+    deploy(world)
+    world.write(config_map("a"))
+
+    result = deploy(world)
+
+    assert "1 skipped" in result.message
+    assert world.get("v1", "ConfigMap", "b") is not None
+
+
+def test_a_namespace_is_pruned_only_where_it_allows_it(world):
+    name = f"{world.namespace}-extra"
+    extra = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    world.write(config_map("a"), extra)
+    deploy(world)
+    world.write(config_map("a"))
+
+    deploy(world)
+
+    assert world.get("v1", "Namespace", name)["status"]["phase"] == "Active"
+    assert f"Namespace/{name}" in owned(world)
+
+
+def test_prune_may_be_left_out(world):
+    world.write(config_map("a"), config_map("b"))
+    deploy(world)
+    world.write(config_map("a"))
+
+    deploy(world, prune=False)
+
+    assert world.get("v1", "ConfigMap", "b") is not None
+    assert len(owned(world)) == 2
+
+
+def test_an_object_that_finalizers_hold_stays_in_the_inventory(world):
+    held = config_map("b", metadata={"finalizers": ["example.com/hold"]})
+    world.write(config_map("a"), held)
+    deploy(world)
+    world.write(config_map("a"))
+
+    result = deploy(world)
+
+    assert result.phase is Phase.SUCCEEDED
+    assert f"ConfigMap/{world.namespace}/b" in owned(world)
+    live = world.get("v1", "ConfigMap", "b")
+    live["metadata"]["finalizers"] = []
+    world.cluster.replace(live)
+    deploy(world)
+    assert owned(world) == [f"ConfigMap/{world.namespace}/a"]
+
+
+def test_a_partial_failure_prunes_nothing_and_keeps_the_inventory(world):
+    world.write(config_map("a"), config_map("b"))
+    deploy(world)
+    broken = deployment()
+    broken["spec"]["replicas"] = -1
+    world.write(config_map("a"), config_map("c"), broken)
+
+    with pytest.raises(TerminalError, match=r"spec\.replicas") as caught:
+        deploy(world)
+
+    assert "applied before" in str(caught.value)
+    assert world.get("v1", "ConfigMap", "b") is not None
+    assert owned(world) == [f"ConfigMap/{world.namespace}/{name}" for name in "abc"] + [
+        f"Deployment/{world.namespace}/web"
+    ]
+    assert inventory(world).inputs == ""
+
+
+def test_a_broken_image_fails_fast_with_the_pod_s_own_reason(world):
+    world.write(deployment())
+    deploy(world)
+    world.write(deployment("nginx:broken"))
+
+    result = deploy(world)
+
+    assert result.phase is Phase.FAILED
+    assert result.reason == "HealthCheckFailed"
+    assert f"Deployment/{world.namespace}/web: Pod web-" in result.message
+    assert 'ImagePullBackOff: Back-off pulling image "nginx:broken"' in result.message
+    world.write(deployment())
+    assert deploy(world).phase is Phase.SUCCEEDED
+
+
+def test_a_server_that_is_down_is_worth_another_try(world):
+    world.write(config_map("a"))
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        server = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        text = sandbox_process.KUBECONFIG.format(server=server, token="t")
+        down = world.kubeconfig.parent / f"down-{uuid.uuid4().hex}"
+        down.write_text(text)
+
+        other = World(kubeconfig=down, namespace=world.namespace)
+        other.write(config_map("a"))
+
+        with pytest.raises(ClusterUnavailableError, match="unreachable") as caught:
+            deploy(other)
+
+    assert server in str(caught.value)
+
+
+def test_a_wrong_token_is_refused_for_good(world):
+    world.write(config_map("a"))
+    text = world.kubeconfig.read_text().replace(sandbox_process.TOKEN, "wrong")
+    wrong = world.kubeconfig.parent / f"wrong-{uuid.uuid4().hex}"
+    wrong.write_text(text)
+    other = World(kubeconfig=wrong, namespace=world.namespace)
+    other.write(config_map("a"))
+
+    with pytest.raises(TerminalError, match="credentials not accepted"):
+        deploy(other)
+
+
+def test_two_environments_that_claim_one_object_are_both_named(make):
+    first, second = make(name="prod"), make(name="staging")
+    first.write(config_map("a", k="1"))
+    second.write(config_map("a", k="2"))
+    deploy(first)
+
+    with pytest.raises(TerminalError, match="shop/staging") as caught:
+        deploy(second)
+
+    assert "shop/prod" in str(caught.value)
+    assert caught.value.reason == "ObjectClaimed"
+    assert first.get("v1", "ConfigMap", "a")["data"] == {"k": "1"}
+
+
+def test_a_second_daemon_is_noticed_unless_it_adopts_or_the_first_is_gone(make):
+    first, second = make(), make(instance="two")
+    first.write(config_map("a"))
+    second.write(config_map("a"))
+    deploy(first)
+
+    with pytest.raises(TerminalError, match="instance one") as caught:
+        deploy(second)
+
+    assert caught.value.reason == "OwnedByAnother"
+    third = make(instance="three", adopt=True)
+    third.write(config_map("a"))
+    assert deploy(third).phase is Phase.SUCCEEDED
+    second.later(timedelta(days=2))
+    assert deploy(second).phase is Phase.SUCCEEDED
+
+
+def test_two_steps_on_one_target_do_not_prune_each_other(world):
+    world.add(config_map("a"), path="one/a.yaml")
+    world.add(config_map("b"), path="two/b.yaml")
+    for path in ("one", "two", "one"):
+        properties = {"path": path}
+        context = world.context(DEPLOY, properties, step=f"deploy-{path}")
+        assert world.runner(DEPLOY).attempt(context).phase is Phase.SUCCEEDED
+
+    assert world.get("v1", "ConfigMap", "a") is not None
+    assert world.get("v1", "ConfigMap", "b") is not None
+    steps = {entry.step for entry in inventory(world).entries}
+    assert steps == {"deploy-one", "deploy-two"}
+
+
+def test_the_target_s_own_namespace_may_stand_in_git(world):
+    world.namespace = world.clusters.place = f"{world.namespace}-new"
+    world.write(
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": world.namespace},
+        },
+        config_map("a"),
+    )
+
+    assert deploy(world).phase is Phase.SUCCEEDED
+
+
+def test_a_missing_namespace_is_said_to_be_missing(world):
+    world.namespace = world.clusters.place = "gw-not-there"
+    world.write(config_map("a"))
+
+    with pytest.raises(TerminalError, match="add a Namespace manifest"):
+        deploy(world)
+
+
+def test_an_allow_list_is_kept(world, sandbox):
+    world.clusters.allow = AllowList(namespaces=("other",))
+    world.write(config_map("a"))
+    before = len(sandbox.writes())
+
+    result = world.attempt(DEPLOY)
+
+    assert result.is_final
+    assert "namespace " in result.message
+    assert len(sandbox.writes()) == before
+
+
+def test_a_definition_error_writes_nothing(world, sandbox):
+    world.write(config_map("a"), {"apiVersion": "v1", "metadata": {"name": "x"}})
+    before = len(sandbox.writes())
+
+    result = world.attempt(DEPLOY)
+
+    assert result.phase is Phase.FAILED
+    assert result.reason == "InvalidDefinition"
+    assert result.message.startswith("envs/prod/all.yaml:7: manifest has no kind")
+    assert len(sandbox.writes()) == before
+
+
+def test_departed_steps_leave_no_objects(world):
+    from gitops_wf.core.identifiers import EnvironmentId, TargetName
+
+    world.write(config_map("a"))
+    deploy(world)
+    context = world.context(DEPLOY, {}, step="renamed")
+    world.write(config_map("b"))
+    assert world.runner(DEPLOY).attempt(context).phase is Phase.SUCCEEDED
+
+    delivery = world.runner(DEPLOY)._delivery
+    changes = delivery.prune_departed(
+        EnvironmentId("shop/prod"), TargetName("here"), steps=["renamed"], now=world.now
+    )
+
+    assert str(changes) == "1 deleted"
+    assert owned(world) == [f"ConfigMap/{world.namespace}/b"]
+    assert world.get("v1", "ConfigMap", "a") is None
+    assert inventory(world).inputs == "inputs-1"
