@@ -73,11 +73,10 @@ def running(folder: Path) -> Iterator[Sandbox]:
 
 def main(folder: Path) -> None:
     """Serve until stdin closes."""
-    from gitops_wf.sandbox.http.server import SandboxServer
-
     from gitops_wf.sandbox.api import ObjectApi
     from gitops_wf.sandbox.controllers.loop import ControllerLoop
     from gitops_wf.sandbox.controllers.work import Pace
+    from gitops_wf.sandbox.http.server import SandboxServer
     from gitops_wf.sandbox.storage import Storage
 
     api = ObjectApi(Storage(":memory:"))
