@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from gitops_wf.adapters.sql_store import SqlStore, open_for_reading, open_store, schema
 from gitops_wf.adapters.sql_store.migrate import MIGRATIONS, schema_of
+from gitops_wf.adapters.sql_store.reading import SqlReader
 from gitops_wf.adapters.sql_store.writing import SqlTransaction
 from gitops_wf.core.decision import Decision, Effect, Entry, Verb
 from gitops_wf.core.errors import InvalidTransitionError, TerminalError
@@ -414,6 +415,21 @@ class TestRuns:
 
         with store.read() as reader:
             assert reader.run(run.id) == replace(run, seq=1)
+
+    def test_a_run_read_again_after_another_change_is_whole(self, store: SqlStore):
+        save(store, an_environment(), a_run())
+        moved = replace(
+            a_run(),
+            seq=1,
+            steps=tuple(replace(s, phase=Phase.RUNNING) for s in a_run().steps),
+        )
+
+        with store.engine.connect() as connection:
+            reader = SqlReader(connection)
+            assert reader.run(a_run().id) == a_run()
+            connection.rollback()
+            save(store, moved)
+            assert reader.run(a_run().id) == moved
 
     def test_an_environment_has_one_active_run(self, store: Store):
         save(store, a_run(number=1))

@@ -97,6 +97,9 @@ def begin_write(connection: Connection) -> None:
 
     sqlite3 itself would begin only before the first INSERT or UPDATE: what was
     read before that could be stale. PostgreSQL locks rows where they are read.
+    A lock of our own around it, so that threads queue instead of sleeping in
+    SQLite's busy handler, was measured: no gain, or a loss where it covers only our
+    own transactions and not DBOS's.
     """
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")

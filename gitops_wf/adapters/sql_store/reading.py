@@ -5,7 +5,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, literal_column, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    literal_column,
+    select,
+)
 
 from gitops_wf.adapters.sql_store import schema
 from gitops_wf.adapters.sql_store.payload import Payload, merge
@@ -37,6 +45,7 @@ class SqlReader:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self._known_steps: dict[str, tuple[int, dict[str, str]]] = {}
 
     def repository(self, name: RepositoryName) -> RepositoryRecord | None:
         """Return a repository's record."""
@@ -106,14 +115,11 @@ class SqlReader:
 
     def run(self, run: RunId) -> Run | None:
         """Return a run."""
-        return self._one_run(_runs().where(schema.run.c.id == run))
+        return self._one_run(_RUN_BY_ID, {"run": run})
 
     def active_run(self, environment: EnvironmentId) -> Run | None:
         """Return the environment's one run that has not ended."""
-        table = schema.run
-        return self._one_run(
-            _runs().where(table.c.environment == environment, table.c.active == ACTIVE)
-        )
+        return self._one_run(_ACTIVE_RUN, {"environment": environment})
 
     def runs(
         self,
@@ -218,11 +224,20 @@ class SqlReader:
         texts: Sequence[str] = self.connection.execute(query).scalars().all()
         return texts
 
-    def _one_run(self, query: Select[Any]) -> Run | None:
-        row = self.connection.execute(query).one_or_none()
+    def _one_run(self, query: Select[Any], parameters: dict[str, Any]) -> Run | None:
+        row = self.connection.execute(query, parameters).one_or_none()
         if row is None:
             return None
-        return _run(row, self._steps([row.id])[row.id].values())
+        return _run(row, self._steps_of(row.id, row.seq).values())
+
+    def _steps_of(self, run: str, seq: int) -> dict[str, str]:
+        """Payloads of a run's step runs by name; asked for once for each seq."""
+        known = self._known_steps.get(run)
+        if known is None or known[0] != seq:
+            rows = self.connection.execute(_STEPS_OF_RUN, {"run": run})
+            known = seq, {row.name: row.payload for row in rows}
+            self._known_steps[run] = known
+        return known[1]
 
     def _steps(self, runs: Sequence[str]) -> dict[str, dict[str, str]]:
         """Payloads of step runs by run and name, in declared order."""
@@ -245,7 +260,20 @@ _MOST_PARAMETERS = 500
 
 
 def _runs() -> Select[Any]:
-    return select(schema.run.c.id, schema.run.c.definition, schema.run.c.payload)
+    table = schema.run
+    return select(table.c.id, table.c.seq, table.c.definition, table.c.payload)
+
+
+# Made once, for every transition asks these: making a query costs more than running it.
+_RUN_BY_ID = _runs().where(schema.run.c.id == bindparam("run"))
+_ACTIVE_RUN = _runs().where(
+    schema.run.c.environment == bindparam("environment"), schema.run.c.active == ACTIVE
+)
+_STEPS_OF_RUN = (
+    select(schema.step_run.c.name, schema.step_run.c.payload)
+    .where(schema.step_run.c.run == bindparam("run"))
+    .order_by(schema.step_run.c.place)
+)
 
 
 def _run(row: Row[Any], steps: Iterable[str]) -> Run:

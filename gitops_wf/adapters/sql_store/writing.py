@@ -7,7 +7,7 @@ from dataclasses import astuple, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import Connection, Insert, Table, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -44,8 +44,8 @@ class SqlTransaction(SqlReader):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self.after: list[Callable[[], None]] = []
-        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-        self._insert = dialect.insert
+        self._dialect = connection.dialect.name
+        self._insert = _DIALECTS[self._dialect].insert
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call it once everything is stored; not at all on a roll-back.
@@ -57,11 +57,8 @@ class SqlTransaction(SqlReader):
 
     def lock_environment(self, environment: EnvironmentId) -> bool:
         """Hold the environment's row until the end; False where it is not there."""
-        table = schema.environment
-        query = select(table.c.id).where(table.c.id == environment)
-        # SQLite has no such clause: there, the transaction began with the lock.
-        query = query.with_for_update(key_share=True)
-        return self.connection.execute(query).one_or_none() is not None
+        found = self.connection.execute(_LOCK, {"environment": environment})
+        return found.one_or_none() is not None
 
     def save_repository(self, record: RepositoryRecord) -> None:
         """Insert or update."""
@@ -109,10 +106,9 @@ class SqlTransaction(SqlReader):
             "seq": run.seq,
             "payload": RUN.dump(run, exclude={*_DEFINITION, "steps"}),
         }
-        table = schema.run
-        fenced = update(table).where(table.c.id == run.id, table.c.seq == run.seq - 1)
+        fence = {"run": run.id, "before": run.seq - 1}
         try:
-            if self.connection.execute(fenced.values(values)).rowcount == 0:
+            if self.connection.execute(_MOVE_RUN, {**values, **fence}).rowcount == 0:
                 self._insert_run(run, values)
         except IntegrityError as exc:
             raise InvalidTransitionError(
@@ -223,25 +219,42 @@ class SqlTransaction(SqlReader):
 
     def _save_steps(self, run: Run) -> None:
         """Write the steps that changed: a run of fifty changes one at a time."""
-        stored = self._steps([run.id])[run.id]
-        table = schema.step_run
+        stored = self._steps_of(run.id, run.seq - 1)
         rows = [
             {"run": run.id, "name": step.name, "place": place, "payload": payload}
             for place, step in enumerate(run.steps)
             if (payload := STEP_RUN.dump(step)) != stored.get(step.name)
         ]
         if rows:
-            insert = self._insert(table)
-            self.connection.execute(
-                insert.on_conflict_do_update(
-                    index_elements=["run", "name"],
-                    set_={
-                        "place": insert.excluded.place,
-                        "payload": insert.excluded.payload,
-                    },
-                ),
-                rows,
-            )
+            self.connection.execute(_SAVE_STEPS[self._dialect], rows)
+        del self._known_steps[run.id]
+
+
+_DIALECTS = {"sqlite": sqlite, "postgresql": postgresql}
+
+
+def _save_steps(dialect: str) -> Insert:
+    insert = _DIALECTS[dialect].insert(schema.step_run)
+    upsert: Insert = insert.on_conflict_do_update(
+        index_elements=["run", "name"],
+        set_={"place": insert.excluded.place, "payload": insert.excluded.payload},
+    )
+    return upsert
+
+
+# Made once, as those of the reader.
+_SAVE_STEPS = {dialect: _save_steps(dialect) for dialect in _DIALECTS}
+_MOVE_RUN = (
+    update(schema.run)
+    .where(schema.run.c.id == bindparam("run"), schema.run.c.seq == bindparam("before"))
+    .values({name: bindparam(name) for name in ("active", "seq", "payload")})
+)
+# SQLite has no such clause: there, the transaction began with the lock.
+_LOCK = (
+    select(schema.environment.c.id)
+    .where(schema.environment.c.id == bindparam("environment"))
+    .with_for_update(key_share=True)
+)
 
 
 def _digest(*parts: str) -> str:
