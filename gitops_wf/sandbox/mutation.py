@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Literal, cast
 
 from gitops_wf.sandbox.clocks import stamp
-from gitops_wf.sandbox.fields import typed, validate
+from gitops_wf.sandbox.fields import validate
 from gitops_wf.sandbox.fields.apply import server_side_apply
 from gitops_wf.sandbox.fields.defaults import apply_defaults
 from gitops_wf.sandbox.fields.errors import FieldError, PatchError
@@ -24,7 +23,6 @@ from gitops_wf.sandbox.statuses import ApiError
 
 PatchKind = Literal["json", "merge", "strategic"]
 Level = Literal["", "Ignore", "Warn", "Strict"]
-SCHEME = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"
 _META_ORDER = (
     "name",
     "generateName",
@@ -194,37 +192,20 @@ class Mutation:
                 new = merge_patch(live, patch)
             else:
                 new = strategic_merge_patch(live, patch, schema)
-            if not isinstance(new, dict):
-                raise PatchError(json.dumps(new), "the result is not an object")
-            shown: Callable[[], str] = lambda: _shown(new)  # noqa: E731
-            if kind == "strategic":
-                shown = lambda: typed.go_value(patch)  # noqa: E731
-            self._check_patched(resource, new, shown)
-            unknown = validate.unknown_fields(new, schema)
-            if level == "Strict" and unknown:
-                raise PatchError(shown(), validate.strict_problem((), unknown))
-        if level in ("", "Warn"):
-            for path in unknown:
-                warn(f'unknown field "{path}"')
+            warnings = validate.check_patched(
+                new,
+                schema,
+                self._known,
+                patch=patch if kind == "strategic" else None,
+                validation=level,
+            )
+        for text in warnings:
+            warn(text)
         return new
 
-    def _check_patched(
-        self, resource: Resource, new: Manifest, shown: Callable[[], str]
-    ) -> None:
-        version, kind = new.get("apiVersion"), new.get("kind")
-        schema = self.schema(resource)
-        if (version, kind) != (resource.api_version, resource.kind):
-            other = self._table.by_kind(str(version), str(kind))
-            if other is None:
-                raise PatchError(
-                    shown(),
-                    f'no kind "{kind}" is registered for version "{version}" in scheme '
-                    f'"{SCHEME}"',
-                )
-            schema = self.schema(other)
-        problem = validate.decoding_problem(new, schema)
-        if problem:
-            raise PatchError(shown(), problem)
+    def _known(self, api_version: str, kind: str) -> Schema | None:
+        resource = self._table.by_kind(api_version, kind)
+        return None if resource is None else self.schema(resource)
 
 
 def _ordered(manifest: Manifest) -> Manifest:
@@ -252,7 +233,3 @@ def _sorted(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     return {key: _sorted(value[key]) for key in sorted(value)}
-
-
-def _shown(manifest: Manifest) -> str:
-    return json.dumps(manifest, separators=(",", ":"), ensure_ascii=False)
