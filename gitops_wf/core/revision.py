@@ -1,6 +1,6 @@
 """A revision: one environment at one commit, and what makes it a rollback."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -51,15 +51,14 @@ class Revision:
         return self.rollback_of is not None
 
 
-def rollback_of(inputs: str, earlier: Iterable[Revision]) -> int | None:
-    """Return the number of the newest earlier revision that it goes back to.
+def rollback_of(same: Sequence[Revision]) -> int | None:
+    """Return the number of the newest earlier revision that one goes back to.
 
-    By content alone: its inputs equal those of a revision that Succeeded and
-    is not barred. What a commit message claims plays no part (design 3.3).
-    A barred inputs digest stays barred under every number that had it.
+    By content alone: ``same`` are the earlier revisions with equal inputs, and one
+    of them Succeeded and none is barred. What a commit message claims plays no part
+    (design 3.3). Barred inputs stay barred under every number that had them.
     """
-    seen = [revision for revision in earlier if revision.inputs == inputs]
-    if any(revision.barred for revision in seen):
+    if any(revision.barred for revision in same):
         return None
-    good = [r.number for r in seen if r.phase is Phase.SUCCEEDED]
+    good = [r.number for r in same if r.phase is Phase.SUCCEEDED]
     return max(good, default=None)

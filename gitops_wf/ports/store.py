@@ -88,9 +88,10 @@ class Reader(Protocol):
         self,
         environment: EnvironmentId | None = None,
         *,
+        inputs: str | None = None,
         limit: int | None = None,
     ) -> Sequence[Revision]:
-        """Return revisions, newest first."""
+        """Return revisions (those with this inputs digest), newest first."""
 
     def unfinished_revisions(self, environment: EnvironmentId) -> Sequence[Revision]:
         """Return the revisions that have not ended, oldest first."""

@@ -37,6 +37,8 @@ from gitops_wf.services.watched import Watched
 
 log = structlog.get_logger()
 
+_NO_BRANCH = "the repository has no such branch"
+
 BATCH = 50
 """Commits whose outcome is stored in one transaction."""
 
@@ -105,8 +107,11 @@ class Discover:
         remote = git.remote_head()
         branch = self._watched.config.branch
         if remote.sha is None:
-            what = "the repository is empty" if remote.is_empty else "no such branch"
-            self._failed(f"{what}: nothing at refs/heads/{branch}", "BranchNotFound")
+            if record.cursor is not None:
+                what = "the branch is gone; its environments stay as they are"
+            else:
+                what = "the repository is empty" if remote.is_empty else _NO_BRANCH
+            self._failed(f"refs/heads/{branch}: {what}", "BranchNotFound")
             return False
         if remote.sha == record.cursor and self._has_looked:
             self._succeeded()
@@ -114,7 +119,7 @@ class Discover:
         fetched = git.fetch()
         head = fetched.new
         if head is None:
-            self._failed(f"no such branch: refs/heads/{branch}", "BranchNotFound")
+            self._failed(f"refs/heads/{branch}: {_NO_BRANCH}", "BranchNotFound")
             return False
         moved = self._take_in(record, head)
         self._has_looked = True

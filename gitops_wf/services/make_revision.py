@@ -109,7 +109,7 @@ class MakeRevision:
             return updated
         self.fetch(updated, commit.sha)
         number = record.last_number + 1
-        earlier = transaction.revisions(record.id)
+        earlier = transaction.revisions(record.id, inputs=shot.inputs)
         revision = Revision(
             environment=record.id,
             number=number,
@@ -117,7 +117,7 @@ class MakeRevision:
             branch=self.watched.config.branch,
             position=position,
             inputs=shot.inputs,
-            rollback_of=rollback_of(shot.inputs, earlier),
+            rollback_of=rollback_of(earlier),
             reverts=commit.claims_to_revert,
             author=cut(str(commit.author)),
             author_email=commit.author.email,

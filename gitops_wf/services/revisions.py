@@ -19,6 +19,9 @@ _KINDS = {
 }
 
 
+_WRONG = frozenset({Phase.FAILED, Phase.ERRORED})
+
+
 def title(revision: Revision) -> str:
     """Return how a revision prints: ``prod#12 main@sha1:4f1c2d9e``."""
     name = environment_name(revision.environment)
@@ -88,7 +91,7 @@ def ended_event(revision: Revision, now: datetime, run: str = "") -> Event:
         kind = "rejected"
     elif revision.phase is Phase.SUCCEEDED and revision.is_rollback:
         kind = "rolledBack"
-    bad = revision.phase in {Phase.FAILED, Phase.ERRORED}
+    bad = revision.phase in _WRONG
     text = f": {revision.message}" if revision.message else ""
     return Event(
         at=now,
@@ -114,7 +117,7 @@ def run_events(
             yield _step_event(step, after, revision, now, kind="suspended")
         elif was_waiting and step.released:
             yield _step_event(step, after, revision, now, kind="approved")
-        elif step.phase.is_bad and not (old and old.phase.is_final):
+        elif step.phase in _WRONG and not (old and old.phase.is_final):
             yield _step_event(step, after, revision, now, kind="stepFailed")
     if after.phase.is_final:
         yield ended_event(revision, now, after.id)

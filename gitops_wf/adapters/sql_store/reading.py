@@ -91,11 +91,14 @@ class SqlReader:
         self,
         environment: EnvironmentId | None = None,
         *,
+        inputs: str | None = None,
         limit: int | None = None,
     ) -> Sequence[Revision]:
-        """Return revisions, newest first."""
+        """Return revisions (those with these inputs), newest first."""
         table = schema.revision
         query = select(table.c.payload).limit(limit)
+        if inputs is not None:
+            query = query.where(table.c.inputs == inputs)
         if environment is None:
             query = query.order_by(table.c.created.desc(), table.c.number.desc())
         else:

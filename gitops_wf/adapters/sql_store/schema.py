@@ -111,9 +111,11 @@ revision = Table(
     metadata,
     Column("environment", Word, primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("inputs", Word, nullable=False),
     Column("active", SmallInteger, nullable=False),
     Column("created", Time, nullable=False, index=True),
     Column("payload", Text, nullable=False),
+    Index("ix_revision_inputs", "environment", "inputs"),
     Index(
         "ix_revision_active",
         "environment",

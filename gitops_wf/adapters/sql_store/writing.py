@@ -89,6 +89,7 @@ class SqlTransaction(SqlReader):
             schema.revision,
             {"environment": revision.environment, "number": revision.number},
             {
+                "inputs": revision.inputs,
                 "active": int(not revision.phase.is_final),
                 "created": revision.created,
                 "payload": REVISION.dump(revision),

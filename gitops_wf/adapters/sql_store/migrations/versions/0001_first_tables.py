@@ -53,12 +53,14 @@ def _make_runs() -> None:
         "revision",
         sa.Column("environment", sa.Text(), nullable=False),
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("inputs", sa.Text(), nullable=False),
         sa.Column("active", sa.SmallInteger(), nullable=False),
         sa.Column("created", _time(), nullable=False),
         sa.Column("payload", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("environment", "number", name="pk_revision"),
     )
     op.create_index("ix_revision_created", "revision", ["created"])
+    op.create_index("ix_revision_inputs", "revision", ["environment", "inputs"])
     op.create_index(
         "ix_revision_active",
         "revision",

@@ -1,0 +1,298 @@
+"""A release line for tests: real Git, the real store and services, a test's clock.
+
+Only what would reach a cluster is scripted: a `deploy2env` that does what the commit's
+files say, by a file `outcome` in the environment's folder.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from gitops_wf.adapters.git_cli import GitCliRepository
+from gitops_wf.adapters.sql_store import open_store
+from gitops_wf.core.config import RepositoryConfig
+from gitops_wf.core.decision import Decision
+from gitops_wf.core.environment import Environment
+from gitops_wf.core.identifiers import RepositoryName, TargetName, environment_id
+from gitops_wf.core.phases import Phase
+from gitops_wf.core.policy import Rulebook
+from gitops_wf.core.revision import Revision
+from gitops_wf.core.run import Run
+from gitops_wf.ports.git import Remote
+from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
+from gitops_wf.services.advance import Advance
+from gitops_wf.services.announce import Announcer
+from gitops_wf.services.approvals import Approvals
+from gitops_wf.services.attempts import Attempts
+from gitops_wf.services.content import RepositoryContent
+from gitops_wf.services.decide import Decide
+from gitops_wf.services.discover import Discover
+from gitops_wf.services.due import Due
+from gitops_wf.services.watched import Watched
+from gitops_wf.steps.step_group import STEP_TYPE as STEP_GROUP
+from gitops_wf.steps.suspend import STEP_TYPE as SUSPEND
+from tests.fakes.clock import FakeClock
+from tests.fakes.executor import ManualExecutor
+from tests.gitworktree import GitWorkTree, bare_repository
+
+REPOSITORY = RepositoryName("shop")
+
+APPROVAL_WORKFLOW = """\
+apiVersion: gitops-wf.io/v1alpha1
+kind: Workflow
+steps:
+  - {name: staging, type: deploy2env, properties: {target: cluster}}
+  - {name: go-live, type: suspend}
+  - {name: live, type: deploy2env, properties: {target: cluster}}
+"""
+
+
+def approval(
+    revision: str,
+    step: str,
+    *,
+    by: str | None,
+    decision: str = "approve",
+    comment: str = "",
+    run: int | None = None,
+) -> str:
+    """An approvals file with one entry; ``by`` is a Git identity."""
+    fields = [f"revision: '{revision}'", f"decision: {decision}"]
+    fields += [f"step: {step}"] if step else []
+    fields += [f"by: {by.partition('<')[2].rstrip('>')}"] if by else []
+    fields += [f"comment: {comment}"] if comment else []
+    fields += [f"run: {run}"] if run is not None else []
+    return "approvals:\n  - {" + ", ".join(fields) + "}\n"
+
+
+class _Properties(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    target: str | None = None
+
+
+def _targets(properties: BaseModel, environment: Environment) -> tuple[TargetName, ...]:
+    named = getattr(properties, "target", None)
+    return (TargetName(named),) if named else environment.targets
+
+
+@dataclass
+class ScriptedDeploy:
+    """Deploys by noting it down, and ends as the folder's file ``outcome`` says.
+
+    ``hold`` in that file never gets healthy.
+    """
+
+    content: RepositoryContent
+    done: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def attempt(self, context: StepContext) -> StepResult:
+        path = f"{context.environment.folder}/outcome"
+        file = self.content.file(
+            context.subject.environment, context.subject.commit, path
+        )
+        outcome = file.data.decode().strip() if file else "ok"
+        self.done.append(
+            (context.environment.name, context.target or "", context.subject.commit)
+        )
+        if outcome == "fail":
+            return StepResult(phase=Phase.FAILED, message="the image is broken")
+        if outcome == "hold":
+            return StepResult(
+                phase=Phase.RUNNING,
+                message="1 of 3 replicas available",
+                retry_after=timedelta(seconds=5),
+            )
+        return StepResult(phase=Phase.SUCCEEDED, message="deployed")
+
+    def look(self, context: StepContext) -> StepResult:
+        return StepResult(
+            phase=Phase.RUNNING,
+            message="1 of 3 replicas available",
+            retry_after=timedelta(seconds=5),
+        )
+
+
+class FewStepTypes:
+    """A catalogue of what release lines use."""
+
+    def __init__(self, deploy: ScriptedDeploy | None = None) -> None:
+        scripted = StepType(
+            name="deploy2env",
+            properties=_Properties,
+            make=lambda _: deploy,
+            default_timeout=timedelta(minutes=10),
+            targets=_targets,
+        )
+        self._types = {t.name: t for t in (scripted, SUSPEND, STEP_GROUP)}
+
+    def get(self, name: str) -> StepType | None:
+        return self._types.get(name)
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted(self._types))
+
+
+class ReleaseLine:
+    """A repository, a daemon without its loops, and a person's work tree."""
+
+    def __init__(
+        self,
+        path: Path,
+        definitions: Any,
+        *,
+        rulebook: Rulebook | None = None,
+        verifier: Any = None,
+        environments: tuple[str, ...] = ("envs/*",),
+        implicit: bool = False,
+    ) -> None:
+        self.remote = bare_repository(path / "remote.git")
+        self.work = GitWorkTree.init(path / "work", remote=str(self.remote))
+        self.clock = FakeClock()
+        self.store = open_store(path / "store.db")
+        self.executor = ManualExecutor(self.clock)
+        rulebook = rulebook or Rulebook()
+        self.git = GitCliRepository(
+            path / "clone.git", Remote(url=str(self.remote), branch="main")
+        )
+        config = RepositoryConfig(
+            name=REPOSITORY,
+            url=str(self.remote),
+            environments=environments,
+            implicit=implicit,
+            targets=(TargetName("cluster"),),
+        )
+        self.watched = Watched(config=config, git=self.git, verifier=verifier)
+        content = RepositoryContent({REPOSITORY: self.watched})
+        self.deploy = ScriptedDeploy(content)
+        announcer = Announcer(executor=self.executor, channels={})
+        approvals = Approvals(rulebook=rulebook)
+        advance = Advance(
+            executor=self.executor, announcer=announcer, approvals=approvals
+        )
+        decide = Decide(
+            advance=advance,
+            approvals=approvals,
+            announcer=announcer,
+            rulebook=rulebook,
+        )
+        self.approvals = approvals
+        self.attempts = Attempts(
+            store=self.store,
+            clock=self.clock,
+            advance=advance,
+            approvals=approvals,
+            announcer=announcer,
+            catalogue=FewStepTypes(self.deploy),
+            capabilities=Capabilities(
+                clusters=None,
+                content=content,
+                outbound=None,
+                secrets=None,
+                instance="test",
+                channels={},
+            ),
+            new_token=iter(f"token-{n}" for n in range(10**6)).__next__,
+        )
+        self.discover = Discover(
+            watched=self.watched,
+            store=self.store,
+            clock=self.clock,
+            definitions=definitions,
+            decide=decide,
+            advance=advance,
+            announcer=announcer,
+        )
+        self._due = Due(store=self.store, clock=self.clock, advance=advance)
+        self.executor.start(self.attempts.carry_out)
+
+    def close(self) -> None:
+        """Let go of the clone and the store."""
+        self.git.close()
+        self.store.close()
+
+    def commit(
+        self, files: Mapping[str, str | bytes | None], message: str = "Change", **more
+    ) -> str:
+        """Commit and push; return the commit's id."""
+        sha = self.work.commit(files, message, **more)
+        self.work.push()
+        return sha
+
+    def poll(self) -> None:
+        """Let the daemon see what was pushed, without carrying anything out."""
+        self.discover.poll()
+
+    def settle(self) -> None:
+        """Poll, and carry out all that is due now."""
+        self.poll()
+        self.work_off()
+
+    def work_off(self) -> None:
+        """Carry out all that is due now."""
+        self.executor.run_due()
+        self._due.act()
+        self.executor.run_due()
+
+    def wait(self, span: timedelta) -> None:
+        """Let time pass and all that is due by then be carried out, in order."""
+        end = self.clock.now() + span
+        while True:
+            with self.store.read() as reader:
+                moments = [reader.next_due(), self.executor.next_due()]
+            due = min((m for m in moments if m is not None and m <= end), default=None)
+            if due is None:
+                break
+            self.clock.pass_time(max(due - self.clock.now(), timedelta()))
+            self.work_off()
+        self.clock.pass_time(end - self.clock.now())
+        self.work_off()
+
+    def revisions(self, environment: str) -> list[Revision]:
+        """All revisions of an environment, oldest first."""
+        with self.store.read() as reader:
+            found = reader.revisions(environment_id(REPOSITORY, environment))
+        return list(reversed(found))
+
+    def phases(self, environment: str) -> list[str]:
+        """Phase (and reason) of each revision, oldest first."""
+        return [
+            f"{r.phase}/{r.reason}" if r.reason else r.phase.value
+            for r in self.revisions(environment)
+        ]
+
+    def run(self, environment: str, number: int | None = None) -> Run:
+        """The newest run (of a revision)."""
+        with self.store.read() as reader:
+            found = reader.runs(environment_id(REPOSITORY, environment), number=number)
+        return found[0]
+
+    def decisions(self, environment: str) -> list[Decision]:
+        """All decisions, oldest first."""
+        with self.store.read() as reader:
+            found = reader.decisions(environment_id(REPOSITORY, environment))
+        return list(reversed(found))
+
+    def conditions(self, environment: str) -> Mapping[str, str]:
+        """What is wrong with an environment."""
+        with self.store.read() as reader:
+            record = reader.environment(environment_id(REPOSITORY, environment))
+        return record.conditions
+
+    def repository(self):
+        """The repository's record."""
+        with self.store.read() as reader:
+            return reader.repository(REPOSITORY)
+
+    def record(self, environment: str):
+        """The environment's record."""
+        with self.store.read() as reader:
+            return reader.environment(environment_id(REPOSITORY, environment))
+
+    def events(self):
+        """All events, oldest first."""
+        with self.store.read() as reader:
+            return reader.events()
