@@ -221,13 +221,12 @@ def check_patched(
     (422) where the result can't be read as what its apiVersion and kind now say it
     is, and under Strict for unknown fields.
     """
-    shown = _compact_json(patched) if patch is None else go_value(patch)
     api_version, kind = patched.get("apiVersion"), patched.get("kind")
     if (api_version, kind) != (schema.api_version, schema.kind):
         other = known(str(api_version), str(kind))
         if other is None:
             raise PatchError(
-                shown,
+                _shown(patched, patch),
                 f'no kind "{kind}" is registered for version "{api_version}" in '
                 f'scheme "{_SCHEME}"',
             )
@@ -237,9 +236,11 @@ def check_patched(
     if not problem and validation == "Strict":
         problem = strict_problem((), unknown)
     if problem:
-        raise PatchError(shown, problem)
+        raise PatchError(_shown(patched, patch), problem)
     return [f'unknown field "{path}"' for path in unknown]
 
 
-def _compact_json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+def _shown(patched: Object, patch: Any) -> str:
+    if patch is not None:
+        return go_value(patch)
+    return json.dumps(patched, separators=(",", ":"), ensure_ascii=False)
