@@ -61,6 +61,7 @@ class GitHttpServer:
         self.credentials: tuple[str, ...] | None = None
         self.misbehave: int | str | None = None
         self.retry_after: str | None = None
+        self.speaks_v2 = True
         self.requests: list[HttpRequest] = []
         self.closing = threading.Event()
         handler = type("Handler", (_GitHandler,), {"owner": self})
@@ -180,6 +181,7 @@ class _GitHandler(BaseHTTPRequestHandler):
     def _backend(
         self, path: str, query: str, body: bytes
     ) -> tuple[int, list[tuple[str, str]], bytes]:
+        protocol = self.headers.get("Git-Protocol") or ""
         env = git_env(
             GIT_PROJECT_ROOT=str(self.owner.root),
             GIT_HTTP_EXPORT_ALL="1",
@@ -189,7 +191,7 @@ class _GitHandler(BaseHTTPRequestHandler):
             CONTENT_TYPE=self.headers.get("Content-Type") or "",
             CONTENT_LENGTH=str(len(body)),
             HTTP_CONTENT_ENCODING=self.headers.get("Content-Encoding") or "",
-            GIT_PROTOCOL=self.headers.get("Git-Protocol") or "",
+            GIT_PROTOCOL=protocol if self.owner.speaks_v2 else "",
             REMOTE_ADDR="127.0.0.1",
             REMOTE_USER="git",
         )

@@ -12,11 +12,15 @@ from gitops_wf.adapters.git_cli.failures import is_damage
 from gitops_wf.adapters.git_cli.history import (
     LOG_FORMAT,
     descending_chain,
-    parsed_changes,
     parsed_log,
     parsed_parents,
 )
-from gitops_wf.adapters.git_cli.objects import DamagedCloneError, ObjectReader
+from gitops_wf.adapters.git_cli.objects import (
+    DamagedCloneError,
+    ObjectInfo,
+    ObjectReader,
+    OversizedObjectError,
+)
 from gitops_wf.adapters.git_cli.process import Finished, run
 from gitops_wf.adapters.git_cli.trees import TREE_MODE, TreeReader
 from gitops_wf.core.commit import CommitInfo, PathChange, Tree
@@ -27,16 +31,12 @@ from gitops_wf.ports.git import BlobContent, GitReason, OversizedBlob, Walk
 OUR_REFS = "refs/gitops-wf/"
 HEAD_REF = OUR_REFS + "head"
 HELD_REFS = OUR_REFS + "held/"
-TREE_LIMIT = 16 * 1024 * 1024
-"""Bytes of one tree object: some 400,000 files in one folder."""
+OBJECT_LIMIT = 16 * 1024 * 1024
+"""Bytes of one commit or tree: some 400,000 files in one folder."""
 _FULL_ID = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 _PREFIX = re.compile(r"[0-9a-f]{4,64}\Z")
 _NO_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|$)")
 """What git-check-ref-format(1) refuses, without a process per name."""
-_EMPTY_TREES = {
-    40: Oid("4b825dc642cb6eb9a060e54bf8d69288fbee4904"),
-    64: Oid("6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321"),
-}
 
 
 class Clone:
@@ -162,23 +162,12 @@ class Clone:
         self, pairs: Sequence[tuple[Sha | None, Sha]]
     ) -> tuple[tuple[PathChange, ...], ...]:
         """`changes` of many pairs at the price of one."""
-        if not pairs:
-            return ()
         with self._reading():
             roots = self._roots(sha for pair in pairs for sha in pair if sha)
-        empty = _EMPTY_TREES[len(pairs[0][1])]
-        lines = [f"{roots[old] if old else empty} {roots[new]}\n" for old, new in pairs]
-        args = (
-            "diff-tree",
-            "--stdin",
-            "-r",
-            "--raw",
-            "-z",
-            "--no-renames",
-            "--no-abbrev",
-        )
-        done = self._git(*args, stdin="".join(lines).encode())
-        return parsed_changes(done.stdout, len(pairs))
+            return tuple(
+                self._trees.changes(roots[old] if old else None, roots[new])
+                for old, new in pairs
+            )
 
     # --- blobs ---
 
@@ -199,7 +188,8 @@ class Clone:
                 if info.size > max_bytes:
                     found[oid] = OversizedBlob(oid=oid, size=info.size)
             small = [oid for oid in wanted if oid not in found]
-            return found | dict(zip(small, self._objects.contents(small), strict=True))
+            read = self._objects.objects(small, max_bytes=max_bytes)
+            return found | {info.oid: data for info, data in filter(None, read)}
 
     def missing(self, oids: Iterable[Oid]) -> tuple[Oid, ...]:
         """Those of `oids` that are not here; what `ensure_blobs` would fetch."""
@@ -281,25 +271,43 @@ class Clone:
             infos = self._objects.infos([Oid(sha) for sha in shas])
         for sha, info in zip(shas, infos, strict=True):
             if info is None or info.kind != "commit":
-                raise KeyError(f"commit {sha} is not in the clone of {self._subject}")
+                raise self._unknown(sha)
 
     def _roots(self, shas: Iterable[Sha]) -> Mapping[Sha, Oid]:
         """The trees of commits, from the first line of each commit object."""
         wanted = list(dict.fromkeys(shas))
-        self._require(*wanted)
-        contents = self._objects.contents([Oid(sha) for sha in wanted])
-        return {
-            sha: Oid(content[5 : 5 + len(sha)].decode("ascii"))
-            for sha, content in zip(wanted, contents, strict=True)
-        }
+        if any(not _FULL_ID.match(sha) for sha in wanted):
+            self._require(*wanted)
+        roots = {}
+        read = self._read([Oid(sha) for sha in wanted])
+        for sha, (info, content) in zip(wanted, read, strict=True):
+            if info.kind != "commit":
+                raise self._unknown(sha)
+            roots[sha] = Oid(content[5 : 5 + len(sha)].decode("ascii"))
+        return roots
 
     def _read_tree(self, oid: Oid) -> bytes:
-        (info,) = self._objects.infos([oid])
-        if info is None or info.kind != "tree":
+        try:
+            ((info, content),) = self._read([oid])
+        except KeyError as exc:  # a commit is here, its tree is not
+            raise DamagedCloneError from exc
+        if info.kind != "tree":
             raise DamagedCloneError
-        if info.size > TREE_LIMIT:
+        return content
+
+    def _read(self, oids: Sequence[Oid]) -> list[tuple[ObjectInfo, bytes]]:
+        """Commits or trees with their content; a `KeyError` for one not here."""
+        try:
+            found = self._objects.objects(oids, max_bytes=OBJECT_LIMIT)
+        except OversizedObjectError as exc:
             message = (
-                f"{self._subject}: a folder has more than {TREE_LIMIT} bytes of names"
+                f"{self._subject}: object {exc} has more than {OBJECT_LIMIT} bytes"
             )
-            raise TerminalError(message, reason=GitReason.TOO_LARGE)
-        return self._objects.contents([oid])[0]
+            raise TerminalError(message, reason=GitReason.TOO_LARGE) from exc
+        for oid, entry in zip(oids, found, strict=True):
+            if entry is None:
+                raise self._unknown(oid)
+        return [entry for entry in found if entry is not None]
+
+    def _unknown(self, sha: str) -> KeyError:
+        return KeyError(f"commit {sha} is not in the clone of {self._subject}")

@@ -104,7 +104,7 @@ _OUR_CLONE = re.compile(
     r"|index file .* is too|garbage at end of|missing (blob|tree|commit)"
     r"|Could not read [0-9a-f]{40}|bad tree object|failed to read object"
     r"|could not parse commit|revision walk setup failed|unresolved deltas|bad config"
-    r"|did not send all necessary objects|unknown repository extension"
+    r"|did not send all necessary objects|unknown repository extension|reference broken"
 )
 
 
@@ -119,10 +119,12 @@ def remote_failure(
 ) -> TerminalError | TransientError:
     """The error for a command that asked the remote and failed."""
     for known in _TERMINAL:
-        if re.search(known.pattern, stderr):
+        if match := re.search(known.pattern, stderr):
             message = f"{subject}: {known.words}"
             if known.reason is GitReason.CORRUPT_REMOTE:
-                message += f": {_said(stderr, secrets)}"
+                message += (
+                    f": {_said(stderr[match.start() :].splitlines()[0], secrets)}"
+                )
             return TerminalError(message, reason=known.reason)
     for pattern, words in _TRANSIENT:
         if match := re.search(pattern, stderr):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from gitops_wf.core.commit import CommitInfo, PathChange, Person
+from gitops_wf.core.commit import CommitInfo, Person
 from gitops_wf.core.identifiers import Oid, Sha
 
 # One field a line; none of them can hold a line end, save the last.
@@ -82,38 +82,3 @@ def descending_chain(
         chain.append(at)
         at = next(iter(parents[at]), None)
     return tuple(reversed(chain))
-
-
-def parsed_changes(output: bytes, count: int) -> tuple[tuple[PathChange, ...], ...]:
-    """The changes of `git diff-tree --stdin -r --raw -z`, for `count` pairs of trees.
-
-    Each pair begins with a line of its own, ended by a line end even with -z.
-    """
-    pairs: list[list[PathChange]] = []
-    at = 0
-    while at < len(output):
-        if output[at : at + 1] != b":":
-            at = output.index(b"\n", at) + 1
-            pairs.append([])
-            continue
-        end = output.index(b"\0", at)
-        path_end = output.index(b"\0", end + 1)
-        pairs[-1].append(_change(output[at + 1 : end], output[end + 1 : path_end]))
-        at = path_end + 1
-    assert len(pairs) == count
-    return tuple(tuple(pair) for pair in pairs)
-
-
-def _change(raw: bytes, path: bytes) -> PathChange:
-    old_mode, new_mode, old_oid, new_oid, _ = raw.decode("ascii").split()
-    return PathChange(
-        path=path.decode("utf-8", "surrogateescape"),
-        old_mode=int(old_mode, 8),
-        old_oid=_oid(old_oid),
-        new_mode=int(new_mode, 8),
-        new_oid=_oid(new_oid),
-    )
-
-
-def _oid(text: str) -> Oid | None:
-    return Oid(text) if text.strip("0") else None

@@ -1,9 +1,10 @@
 """One long-lived `git cat-file --batch-command`: reads objects without a start each."""
 
 import contextlib
-import subprocess
+import os
+import selectors
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ _ANSWER_TIMEOUT = timedelta(seconds=60)
 # A batch of questions fits the pipe (64 KiB on Linux), so that writing it never waits
 # for git while git waits for us to read.
 _QUESTIONS = 256
+_CHUNK = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,118 +36,145 @@ class DamagedCloneError(Exception):
     """git cannot read an object that our clone has; only inside this package."""
 
 
+class OversizedObjectError(Exception):
+    """An object is larger than the cap; only inside this package."""
+
+
 class ObjectReader:
     """Objects by full id, from any thread; the child is restarted when it died."""
 
     def __init__(self, git_dir: Path) -> None:
         self._git_dir = git_dir
         self._lock = threading.Lock()
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: _Child | None = None
 
     def infos(self, oids: Sequence[Oid]) -> list[ObjectInfo | None]:
         """What each of `oids` is; None for those that are not here."""
-        found: list[ObjectInfo | None] = []
-        for batch in _batches(oids, _QUESTIONS):
-            with self._asked(f"info {oid}" for oid in batch) as answer:
-                found += [_header(answer) for _ in batch]
-        return found
 
-    def contents(self, oids: Sequence[Oid]) -> list[bytes]:
-        """The bytes of each of `oids`, whatever their size.
+        def read(child: "_Child", batch: Sequence[Oid]) -> list[ObjectInfo | None]:
+            return [child.header() for _ in batch]
 
-        Ask `infos` first whether they are here and of harmless size.
+        return self._asked("info", oids, read)
+
+    def objects(
+        self, oids: Sequence[Oid], *, max_bytes: int
+    ) -> list[tuple[ObjectInfo, bytes] | None]:
+        """Each of `oids` with its content; None for those that are not here.
+
+        `OversizedObjectError` if one is larger than `max_bytes`; it is not read.
         """
-        found: list[bytes] = []
-        for batch in _batches(oids, _QUESTIONS):
-            with self._asked(f"contents {oid}" for oid in batch) as answer:
-                for oid in batch:
-                    header = _header(answer)
-                    if header is None:
-                        raise KeyError(oid)
-                    found.append(_body(answer, header.size))
-        return found
+
+        def read(
+            child: "_Child", batch: Sequence[Oid]
+        ) -> list[tuple[ObjectInfo, bytes] | None]:
+            return [child.object(max_bytes) for _ in batch]
+
+        return self._asked("contents", oids, read)
 
     def close(self) -> None:
         """Ends the child; the next question starts another."""
         with self._lock:
             self._end()
 
-    @contextlib.contextmanager
-    def _asked(self, questions: Iterable[str]) -> Iterator[IO[bytes]]:
-        """Writes questions to the child; gives the stream with the answers."""
-        text = "".join(f"{question}\n" for question in questions).encode("ascii")
+    def _asked(
+        self,
+        command: str,
+        oids: Sequence[Oid],
+        read: Callable[["_Child", Sequence[Oid]], list[_T]],
+    ) -> list[_T]:
+        found: list[_T] = []
         with self._lock:
-            child = self._written(text)
-            clock = threading.Timer(_ANSWER_TIMEOUT.total_seconds(), kill, (child,))
-            clock.daemon = True
-            clock.start()
-            assert child.stdout is not None
+            for batch in _batches(oids, _QUESTIONS):
+                found += self._answered([f"{command} {o}" for o in batch], batch, read)
+        return found
+
+    def _answered(
+        self,
+        questions: Iterable[str],
+        batch: Sequence[Oid],
+        read: Callable[["_Child", Sequence[Oid]], list[_T]],
+    ) -> list[_T]:
+        """The answers of the child, or of a second one if the first has died."""
+        for _ in range(2):
+            if self._child is None:
+                self._child = _Child(self._git_dir)
             try:
-                yield child.stdout
-            except EOFError as exc:
+                self._child.ask(questions)
+                return read(self._child, batch)
+            except (BrokenPipeError, EOFError):
                 self._end()
-                if not clock.is_alive():
-                    raise TransientError("git cat-file did not answer") from exc
-                raise DamagedCloneError from exc
             except BaseException:
                 self._end()  # what it still prints would answer the next question
                 raise
-            finally:
-                clock.cancel()
-
-    def _written(self, text: bytes) -> subprocess.Popen[bytes]:
-        """A child that has been given `text`; a new one if the old one is gone."""
-        for _ in range(2):
-            child = self._started()
-            assert child.stdin is not None
-            try:
-                child.stdin.write(text)
-                child.stdin.flush()
-            except (BrokenPipeError, ValueError):
-                self._end()
-            else:
-                return child
         raise DamagedCloneError
-
-    def _started(self) -> subprocess.Popen[bytes]:
-        if self._child is not None and self._child.poll() is not None:
-            self._end()
-        if self._child is None:
-            env = local_environment(self._git_dir)
-            child = start(self._git_dir, ["cat-file", "--batch-command"], env)
-            assert child.stderr is not None
-            threading.Thread(target=_drain, args=(child.stderr,), daemon=True).start()
-            self._child = child
-        return self._child
 
     def _end(self) -> None:
         child, self._child = self._child, None
-        if child is None:
-            return
-        kill(child)
-        child.wait()
-        for stream in (child.stdin, child.stdout):
-            assert stream is not None
+        if child is not None:
+            child.end()
+
+
+class _Child:
+    """The child and its answers; `EOFError` when it is gone."""
+
+    def __init__(self, git_dir: Path) -> None:
+        args = ("cat-file", "--batch-command")
+        self._process = start(git_dir, args, local_environment(git_dir))
+        self._buffer = bytearray()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(_pipe(self._process.stdout), selectors.EVENT_READ)
+        stderr = _pipe(self._process.stderr)
+        threading.Thread(target=_drain, args=(stderr,), daemon=True).start()
+
+    def ask(self, questions: Iterable[str]) -> None:
+        stream = _pipe(self._process.stdin)
+        stream.write("".join(f"{question}\n" for question in questions).encode("ascii"))
+        stream.flush()
+
+    def header(self) -> ObjectInfo | None:
+        while (end := self._buffer.find(b"\n")) < 0:
+            self._fill()
+        words = self._take(end + 1).decode("ascii", "replace").split()
+        if words[-1] == "missing":
+            return None
+        oid, kind, size = words
+        return ObjectInfo(Oid(oid), kind, int(size))
+
+    def object(self, max_bytes: int) -> tuple[ObjectInfo, bytes] | None:
+        info = self.header()
+        if info is None:
+            return None
+        if info.size > max_bytes:
+            raise OversizedObjectError(info.oid)
+        while len(self._buffer) < info.size + 1:  # and the line end that git adds
+            self._fill()
+        return info, self._take(info.size + 1)[:-1]
+
+    def end(self) -> None:
+        kill(self._process)
+        self._process.wait()
+        self._selector.close()
+        for stream in (self._process.stdin, self._process.stdout):
             with contextlib.suppress(OSError):
-                stream.close()
+                _pipe(stream).close()
+
+    def _fill(self) -> None:
+        if not self._selector.select(_ANSWER_TIMEOUT.total_seconds()):
+            raise TransientError("git cat-file did not answer")
+        chunk = os.read(_pipe(self._process.stdout).fileno(), _CHUNK)
+        if not chunk:
+            raise EOFError
+        self._buffer += chunk
+
+    def _take(self, size: int) -> bytes:
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return taken
 
 
-def _header(stream: IO[bytes]) -> ObjectInfo | None:
-    line = stream.readline()
-    if not line.endswith(b"\n"):
-        raise EOFError
-    words = line.decode("ascii", "replace").split()
-    if words[-1] == "missing":
-        return None
-    oid, kind, size = words
-    return ObjectInfo(Oid(oid), kind, int(size))
-
-
-def _body(stream: IO[bytes], size: int) -> bytes:
-    content = stream.read(size + 1)  # and the line end that git adds
-    if len(content) != size + 1:
-        raise EOFError
-    return content[:-1]
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    assert stream is not None
+    return stream
 
 
 def _batches(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:

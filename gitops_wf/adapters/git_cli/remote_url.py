@@ -108,11 +108,12 @@ def _parts(path: str) -> tuple[str, ...]:
 
 def _scp_like(url: str) -> RemoteUrl:
     match = _SCP.match(url)
-    if match is None or "::" in url or match["host"].startswith("-"):
+    hosts = (*_PORTS, "file")  # `file:x` is a slip, no host named file
+    if match is None or "::" in url or match["host"] in hosts:
         raise _refused(url, f"is none of {_SCHEMES}")
+    if match["host"].startswith("-"):
+        raise _refused(url, "names a host that starts with '-'")
     user = match["user"]
-    if user is not None and user.startswith("-"):
-        raise _refused(url, "has a user that starts with '-'")
     return RemoteUrl(url, "ssh", match["host"].lower(), 22, "/" + match["path"], user)
 
 

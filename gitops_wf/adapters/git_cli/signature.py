@@ -9,7 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gitops_wf.adapters.git_cli.environment import local_environment
-from gitops_wf.adapters.git_cli.objects import DamagedCloneError, ObjectReader
+from gitops_wf.adapters.git_cli.objects import (
+    DamagedCloneError,
+    ObjectReader,
+    OversizedObjectError,
+)
 from gitops_wf.adapters.git_cli.process import Finished, run
 from gitops_wf.core.errors import TerminalError, TransientError, cut
 from gitops_wf.core.identifiers import Oid, Sha
@@ -23,6 +27,7 @@ from gitops_wf.ports.verifier import (
 )
 
 _SIGNATURE = re.compile(rb"^gpgsig(?:-sha256)? (.*)$", re.MULTILINE)
+_COMMIT_LIMIT = 1024 * 1024
 _SSH = b"-----BEGIN SSH SIGNATURE-----"
 _FORMAT = "--format=tformat:%H%n%G?%n%GS%n%GF"
 _UNSIGNED = Unverified(
@@ -73,12 +78,14 @@ class GitSignatureVerifier(SignatureVerifier):
     def _without_ssh(self, sha: Sha) -> Verification | None:
         """The verdict on a commit without an SSH signature; None if it has one."""
         try:
-            (info,) = self._objects.infos([Oid(sha)])
-            if info is None or info.kind != "commit":
-                raise KeyError(f"commit {sha} is not in the clone")
-            (content,) = self._objects.contents([Oid(sha)])
+            (found,) = self._objects.objects([Oid(sha)], max_bytes=_COMMIT_LIMIT)
         except DamagedCloneError as exc:
             raise TransientError("our clone is damaged") from exc
+        except OversizedObjectError:
+            return _UNSUPPORTED
+        if found is None or found[0].kind != "commit":
+            raise KeyError(f"commit {sha} is not in the clone")
+        content = found[1]
         signatures = _SIGNATURE.findall(content.partition(b"\n\n")[0])
         if not signatures:
             return _UNSIGNED
