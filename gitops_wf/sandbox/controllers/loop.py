@@ -91,13 +91,13 @@ class ControllerLoop:
         """Make what a fresh cluster holds, and take up what is stored."""
         self._unsubscribe = self._api.subscribe(self._note)
         with self._api.storage.lock:
-            for resource in {
-                one.collection: one for one in self._api.resources
-            }.values():
-                for manifest in self._api.storage.list(resource.collection):
-                    self._changes.append(
-                        _Change("ADDED", resource.qualified, manifest, None)
-                    )
+            table = self._api.resources
+            for collection in dict.fromkeys(one.collection for one in table):
+                # Several resources may be views of one collection, as with Events.
+                resource = table.of_collection(collection)
+                name = resource.qualified if resource else collection
+                for manifest in self._api.storage.list(collection):
+                    self._changes.append(_Change("ADDED", name, manifest, None))
         self._furnish()
 
     def stop(self) -> None:

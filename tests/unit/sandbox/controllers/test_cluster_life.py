@@ -180,6 +180,21 @@ def test_equal_events_are_counted_on_one():
     assert counts["SuccessfulCreate"] == 1
 
 
+def test_equal_events_are_counted_on_one_after_a_restart_too(tmp_path):
+    path = tmp_path / "sandbox.db"
+    first = Cluster(Storage(path))
+    first.create("deployments.apps", deployment(image="crash:1", replicas=1))
+    first.settle(5)
+    first.loop.stop()
+    first.api.storage.close()
+
+    second = Cluster(Storage(path))
+    second.settle(60)
+
+    (event,) = [one for one in second.list("events") if one["reason"] == "BackOff"]
+    assert event["count"] > 2
+
+
 def test_events_are_forgotten_after_an_hour():
     cluster = Cluster()
     cluster.create("deployments.apps", deployment())
