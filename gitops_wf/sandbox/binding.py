@@ -5,7 +5,7 @@ from __future__ import annotations
 from gitops_wf.sandbox.api import ObjectApi
 from gitops_wf.sandbox.clocks import stamp
 from gitops_wf.sandbox.objects import Manifest, copy, is_deleting
-from gitops_wf.sandbox.statuses import conflict, not_found
+from gitops_wf.sandbox.statuses import ApiError, not_found
 
 
 def bind(api: ObjectApi, namespace: str, name: str, node: str) -> Manifest:
@@ -23,7 +23,12 @@ def bind(api: ObjectApi, namespace: str, name: str, node: str) -> Manifest:
             why = f"pod {name} is being deleted, cannot be assigned to a host"
             if bound_to:
                 why = f'pod {name} is already assigned to node "{bound_to}"'
-            raise conflict(pods, name, why)
+            raise ApiError(
+                409,
+                f'Operation cannot be fulfilled on pods/binding "{name}": {why}',
+                reason="Conflict",
+                details={"name": name, "kind": "pods/binding"},
+            )
         pod: Manifest = copy(live)
         pod["spec"]["nodeName"] = node
         status = pod.setdefault("status", {})

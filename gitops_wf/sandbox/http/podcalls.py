@@ -6,8 +6,10 @@ import base64
 import json
 from typing import cast
 
+from gitops_wf.sandbox import binding
 from gitops_wf.sandbox.api import ObjectApi
 from gitops_wf.sandbox.clocks import stamp
+from gitops_wf.sandbox.controllers.logs import log_of
 from gitops_wf.sandbox.http.answers import Answer, structured, text
 from gitops_wf.sandbox.http.bodies import decode_patch
 from gitops_wf.sandbox.http.negotiation import PLAIN
@@ -16,14 +18,11 @@ from gitops_wf.sandbox.http.paths import Target
 from gitops_wf.sandbox.http.request import Request
 from gitops_wf.sandbox.objects import Manifest, metadata
 from gitops_wf.sandbox.statuses import (
-    ApiError,
     bad_request,
     method_not_allowed,
     resource_not_found,
 )
 
-# What a Pod wrote, as the lines of this annotation; else two lines for each container.
-LOG_ANNOTATION = "sandbox.gitops-wf.dev/log"
 _CALLS = {
     ("pods", "log"),
     ("pods", "binding"),
@@ -68,34 +67,11 @@ def _done() -> Manifest:
 
 
 def bind(
-    api: ObjectApi, namespace: str, name: str, binding: Manifest, request: Request
+    api: ObjectApi, namespace: str, name: str, body: Manifest, request: Request
 ) -> Answer:
     """Assign a Pod to a node, as a scheduler does."""
-    pods = api.resources.named("pods")
-    node = (binding.get("target") or {}).get("name") or ""
-    with api.storage.lock:
-        pod = api.get(pods, namespace, name)
-        spec = pod.setdefault("spec", {})
-        if spec.get("nodeName"):
-            raise ApiError(
-                409,
-                f'Operation cannot be fulfilled on pods/binding "{name}": pod {name} '
-                f'is already assigned to node "{spec["nodeName"]}"',
-                reason="Conflict",
-                details={"name": name, "kind": "pods/binding"},
-            )
-        spec["nodeName"] = node
-        conditions = pod.setdefault("status", {}).setdefault("conditions", [])
-        conditions[:] = [one for one in conditions if one.get("type") != "PodScheduled"]
-        conditions.append(
-            {
-                "type": "PodScheduled",
-                "status": "True",
-                "lastProbeTime": None,
-                "lastTransitionTime": stamp(api.now()),
-            }
-        )
-        stored = api.storage.put(pods.collection, pod)
+    node = (body.get("target") or {}).get("name") or ""
+    stored = binding.bind(api, namespace, name, node)
     done = structured(201, _done(), PLAIN)
     done.revision = metadata(stored)["resourceVersion"]
     done.warnings = request.warnings
@@ -148,8 +124,7 @@ def _log(pod: Manifest, request: Request) -> Answer:
                 f'container "{asked}" in pod "{name}" is waiting to start: '
                 f"{_waiting(waiting)}"
             )
-    lines = (metadata(pod).get("annotations") or {}).get(LOG_ANNOTATION)
-    shown = ["line 1", "line 2"] if lines is None else lines.splitlines()
+    shown = log_of(pod, asked).splitlines()
     tail = first(request.query, "tailLines")
     if tail.isdigit():
         shown = shown[len(shown) - min(int(tail), len(shown)) :]
