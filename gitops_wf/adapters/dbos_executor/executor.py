@@ -15,7 +15,6 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from queue import Empty
 from typing import Any, Protocol, cast
@@ -27,7 +26,6 @@ from dbos import (
     DBOSConfig,
     DBOSPortableJSONSerializer,
     EnqueueOptions,
-    Queue,
 )
 
 # Private, and the reason why the dependency is pinned to a minor version: the only
@@ -36,6 +34,7 @@ from dbos._queue import queue_worker_thread
 from sqlalchemy import Connection, Engine
 
 from gitops_wf.adapters.dbos_executor.places import Abandoned, Outcome, Places
+from gitops_wf.adapters.dbos_executor.queues import Limits, register_queues
 from gitops_wf.adapters.dbos_executor.wakeup import (
     FREED_WINDOW,
     START_WINDOW,
@@ -63,12 +62,6 @@ APPLICATION_VERSION = "1"
 It changes only when the arguments of queued work can no longer be read.
 """
 
-POLL_SECONDS = 1.0
-"""For what nobody in this process can know of: the work of other replicas."""
-
-POLL_SECONDS_ALONE = 5.0
-"""The same where there are no others; only a safety net, for workers are woken."""
-
 _SELDOM = 600.0
 """For loops of DBOS that serve features which are not used here."""
 
@@ -91,19 +84,6 @@ class SqlTransaction(Transaction, Protocol):
         """Call it once everything is stored."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much is carried out at the same time, over all replicas.
-
-    ``at_once`` holds for each of the two queues; ``grace`` is how long `stop`
-    waits for what is being carried out.
-    """
-
-    at_once: int = 32
-    per_target: int = 8
-    grace: timedelta = timedelta(seconds=3)
-
-
 class DbosExecutor:
     """The Executor role; one per process, as DBOS is.
 
@@ -117,6 +97,7 @@ class DbosExecutor:
         self._engine = engine
         self._replica = replica
         self._limits = limits or Limits()
+        self._is_alone = engine.dialect.name == "sqlite"
         self._places = Places(
             at_once=self._limits.at_once, per_target=self._limits.per_target
         )
@@ -179,7 +160,7 @@ class DbosExecutor:
         dbos._registry.get_internal_queue()._polling_interval_sec = _SELDOM  # noqa: SLF001
         DBOS.launch()
         self._alarm.start()
-        for queue in self._register_queues():
+        for queue in register_queues(self._limits, alone=self._is_alone):
             # Each process keeps its own limits and does not read them at every poll.
             queue.database_backed_queue = False
             bell = self._doorbells[queue.name]
@@ -231,43 +212,6 @@ class DbosExecutor:
             self._client.delete_workflows([row.workflow_id for row in found])
             count += len(found)
         return count
-
-    def _register_queues(self) -> tuple[Queue, Queue]:
-        at_once = self._limits.at_once
-        per_target = min(self._limits.per_target, at_once)
-        if self._engine.dialect.name == "sqlite":
-            # One process: what it counts itself it need not ask the database.
-            poll = POLL_SECONDS_ALONE
-            return (
-                DBOS.register_queue(
-                    TARGETS,
-                    worker_concurrency=at_once,
-                    partition_worker_concurrency=per_target,
-                    polling_interval_sec=poll,
-                    on_conflict="always_update",
-                ),
-                DBOS.register_queue(
-                    OUTSIDE,
-                    worker_concurrency=at_once,
-                    polling_interval_sec=poll,
-                    on_conflict="always_update",
-                ),
-            )
-        return (
-            DBOS.register_queue(
-                TARGETS,
-                global_concurrency=at_once,
-                partition_concurrency=per_target,
-                polling_interval_sec=POLL_SECONDS,
-                on_conflict="always_update",
-            ),
-            DBOS.register_queue(
-                OUTSIDE,
-                global_concurrency=at_once,
-                polling_interval_sec=POLL_SECONDS,
-                on_conflict="always_update",
-            ),
-        )
 
     def _wake(self, queued: Queued, begin: float, delay: float) -> None:
         if delay > 0:

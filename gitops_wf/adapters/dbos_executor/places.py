@@ -1,7 +1,6 @@
 """Which work is being carried out in this process, and whether others wait for it."""
 
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
@@ -20,7 +19,8 @@ class Places:
     """The work in progress."""
 
     def __init__(self, *, at_once: int, per_target: int) -> None:
-        self._limits = {True: per_target, False: at_once}
+        self._at_once = at_once
+        self._per_target = per_target
         self._running: dict[Outcome, Queued] = {}
         self._changed = threading.Condition()
         self._is_closed = False
@@ -43,11 +43,11 @@ class Places:
     def is_scarce(self, queued: Queued) -> bool:
         """Whether others may be waiting for the place of this one."""
         with self._changed:
-            count = Counter(other.target for other in self._running.values())
-        return (
-            count.total() >= self._limits[False]
-            or count[queued.target] >= self._limits[queued.target is not None]
-        )
+            running = [o for o in self._running.values() if o.queue == queued.queue]
+        if len(running) >= self._at_once:
+            return True
+        same = sum(other.target == queued.target for other in running)
+        return queued.target is not None and same >= self._per_target
 
     def wait_until_empty(self, seconds: float) -> bool:
         """Wait for the work in progress to end; False where it did not."""
