@@ -12,7 +12,11 @@ from typing import Self
 
 from gitops_wf.adapters.git_cli.clone import HEAD_REF, OUR_REFS, Clone
 from gitops_wf.adapters.git_cli.environment import remote_environment, secrets_of
-from gitops_wf.adapters.git_cli.failures import is_damage, remote_failure
+from gitops_wf.adapters.git_cli.failures import (
+    is_damage,
+    is_harmless_fault,
+    remote_failure,
+)
 from gitops_wf.adapters.git_cli.process import Finished, run
 from gitops_wf.adapters.git_cli.recovery import (
     refs_below,
@@ -118,7 +122,7 @@ class GitCliRepository(Clone, GitRepository):
             done = self._fetch_objects(wanted)
             if done.code and re.search(r"not our ref|unadvertised object", done.stderr):
                 # A server that gives no single objects: take everything, once.
-                (self._git_dir / _UNFILTERED).touch()
+                self._stop_filtering()
                 done = self._fetched("--refetch")
             self._check(done)
         if lost := self.missing(wanted):
@@ -148,7 +152,18 @@ class GitCliRepository(Clone, GitRepository):
     def _fetched(self, *options: str) -> Finished:
         refspec = f"+{self._branch_ref}:{HEAD_REF}"
         args = [*_FETCH, *options, "--end-of-options", "origin", refspec]
-        return self._ask(args, self._fetch_timeout)
+        done = self._ask(args, self._fetch_timeout)
+        if done.code and is_harmless_fault(done.stderr) and self._is_filtering():
+            # Only without a filter does git 2.39 heed `fetch.fsck.<fault>`.
+            self._stop_filtering()
+            done = self._ask(args, self._fetch_timeout)
+        return done
+
+    def _is_filtering(self) -> bool:
+        return not (self._git_dir / _UNFILTERED).exists()
+
+    def _stop_filtering(self) -> None:
+        (self._git_dir / _UNFILTERED).touch()
 
     def _fetch_objects(self, oids: Sequence[str]) -> Finished:
         """Objects by id, without telling what we have: as git's own lazy fetch does."""
@@ -159,9 +174,8 @@ class GitCliRepository(Clone, GitRepository):
     def _ask(
         self, args: Sequence[str], timeout: timedelta, stdin: bytes = b""
     ) -> Finished:
-        blobless = not (self._git_dir / _UNFILTERED).exists()
         with remote_environment(
-            self._git_dir, self._remote, self._url, blobless=blobless
+            self._git_dir, self._remote, self._url, blobless=self._is_filtering()
         ) as env:
             try:
                 return run(self._git_dir, args, env, stdin=stdin, timeout=timeout)
