@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from gitops_wf.core.errors import TerminalError
+from gitops_wf.core.errors import TerminalError, TransientError
+from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.core.phases import Phase
 from gitops_wf.ports.cluster import AllowList, ClusterUnavailableError
 from gitops_wf.steps.deploy2env import STEP_TYPE as DEPLOY
@@ -131,10 +132,7 @@ def test_a_second_apply_of_the_same_writes_nothing(world, sandbox):
     result = deploy(world)
 
     assert result.message == "2 unchanged; 2 healthy"
-    # Which step's inputs are complete is forgotten at the start and noted again.
-    writes = sandbox.writes()[before:]
-    assert [method for method, _ in writes] == ["PUT", "PUT"]
-    assert all("/configmaps/gitops-wf.shop" in path for _, path in writes)
+    assert sandbox.writes()[before:] == []
 
 
 def test_an_unchanged_apply_asks_once_for_each_kind(world, sandbox):
@@ -159,6 +157,37 @@ def test_only_what_changed_is_written(world):
     assert result.message == "1 configured, 1 unchanged; 2 healthy"
     assert world.get("v1", "ConfigMap", "a")["data"] == {"k": "2"}
     assert inventory(world).number == 2
+
+
+def test_another_revision_of_the_same_content_writes_the_inventory_alone(
+    world, sandbox
+):
+    world.write(config_map("a", k="1"))
+    deploy(world)
+    before = len(sandbox.writes())
+    world.number = 2
+
+    deploy(world)
+
+    writes = sandbox.writes()[before:]
+    assert {method for method, _ in writes} == {"PUT"}
+    assert all("/configmaps/gitops-wf.shop" in path for _, path in writes)
+
+
+def test_an_object_that_is_going_away_is_applied_when_it_is_gone(world):
+    held = config_map("a", metadata={"finalizers": ["example.com/hold"]})
+    world.write(held)
+    deploy(world)
+    live = world.get("v1", "ConfigMap", "a")
+    world.cluster.delete(ObjectRef.of(live), "v1")
+
+    with pytest.raises(TransientError, match="is being deleted"):
+        deploy(world)
+
+    live = world.get("v1", "ConfigMap", "a")
+    live["metadata"]["finalizers"] = []
+    world.cluster.replace(live)
+    assert deploy(world).message == "1 created; 1 healthy"
 
 
 def test_a_field_that_leaves_git_leaves_the_cluster(world):
@@ -322,6 +351,7 @@ def test_a_partial_failure_prunes_nothing_and_keeps_the_inventory(world):
     deploy(world)
     broken = deployment()
     broken["spec"]["replicas"] = -1
+    world.number = 2
     world.write(config_map("a"), config_map("c"), broken)
 
     with pytest.raises(TerminalError, match=r"spec\.replicas") as caught:
