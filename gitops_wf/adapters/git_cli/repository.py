@@ -98,7 +98,7 @@ class GitCliRepository(Clone, GitRepository):
     def fetch(self) -> FetchResult:
         """Brings the branch here; its blobs too if the remote cannot filter."""
         with self._network_lock:
-            old = refs_below(self._git_dir, HEAD_REF).get(HEAD_REF)
+            old = self.head()
             if self._is_damaged:
                 self._renew()
             done = self._fetched()
@@ -110,8 +110,7 @@ class GitCliRepository(Clone, GitRepository):
             self._check(done)
             new = self.head()
             assert new is not None
-            forced = old not in {None, new} and not self._descends(old, new)
-            return FetchResult(old=old, new=new, is_forced=forced)
+            return FetchResult(old=old, new=new, is_forced=self._is_forced(old, new))
 
     def ensure_blobs(self, oids: Iterable[Oid]) -> int:
         """Fetches the blobs that are not here, in one request; how many those were."""
@@ -191,8 +190,10 @@ class GitCliRepository(Clone, GitRepository):
 
     def _open(self) -> None:
         self._git_dir.parent.mkdir(parents=True, exist_ok=True)
-        if not (self._git_dir / "HEAD").exists() and not self._has_content():
-            self._initialise()
+        if not (self._git_dir / "HEAD").exists():
+            self._is_damaged = self._has_content()
+            if not self._is_damaged:
+                self._initialise()
         remove_stale_locks(self._git_dir)
         self._check_git()
         if self._remote.branch.startswith("-") or not self._is_ref(self._branch_ref):
@@ -223,9 +224,12 @@ class GitCliRepository(Clone, GitRepository):
         except (KeyError, TransientError):
             return False
 
-    def _descends(self, old: Sha | None, new: Sha) -> bool:
-        assert old is not None
-        return self.has_commit(old) and self.is_ancestor(old, new)
+    def _is_forced(self, old: Sha | None, new: Sha) -> bool:
+        if old is None or old == new:
+            return False
+        if not self.has_commit(old):
+            return True
+        return old not in self._parents(new) and not self.is_ancestor(old, new)
 
     def _renew(self) -> None:
         """Clones anew beside the damaged clone, which is moved aside when that is done.
