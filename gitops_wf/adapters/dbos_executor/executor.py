@@ -14,7 +14,7 @@ when to give up, and work whose row has moved on ends at once.
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from queue import Empty
 from typing import Any, Protocol, cast
@@ -32,6 +32,7 @@ from dbos import (
 # way to wake a worker is to hand it the event that it waits on.
 from dbos._queue import queue_worker_thread
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from gitops_wf.adapters.dbos_executor.places import Abandoned, Outcome, Places
 from gitops_wf.adapters.dbos_executor.queues import Limits, register_queues
@@ -49,7 +50,7 @@ from gitops_wf.adapters.dbos_executor.work import (
     to_arguments,
 )
 from gitops_wf.core.backoff import backoff
-from gitops_wf.core.errors import TransientError
+from gitops_wf.core.errors import TransientError, cut
 from gitops_wf.ports.executor import Work
 from gitops_wf.ports.store import Transaction
 
@@ -107,14 +108,15 @@ class DbosExecutor:
         self._dbos: DBOS | None = None
         self._carry_out: Callable[[Work], None] | None = None
         self._serializer = DBOSPortableJSONSerializer()
-        self._client = DBOSClient(
-            system_database_engine=engine,
-            application_name=APPLICATION,
-            serializer=self._serializer,
-            retry_connection_errors=False,
-        )
-        # Work may be enqueued before `start`: the tables must be there.
-        self._client._sys_db.run_migrations()  # noqa: SLF001 - DBOS.migrate takes no engine
+        with _translated("the queue's tables cannot be made"):
+            self._client = DBOSClient(
+                system_database_engine=engine,
+                application_name=APPLICATION,
+                serializer=self._serializer,
+                retry_connection_errors=False,
+            )
+            # Work may be enqueued before `start`. DBOS.migrate takes no engine.
+            self._client._sys_db.run_migrations()  # noqa: SLF001
 
     def enqueue(self, transaction: Transaction, work: Work) -> None:
         """Ask for work, in the caller's transaction; the same work again is nothing.
@@ -190,6 +192,7 @@ class DbosExecutor:
             if not self._places.wait_until_empty(self._limits.grace.total_seconds()):
                 self._places.abandon()
                 self._places.wait_until_empty(1)
+            self._wait_for_records()
             # A thread of DBOS that waits for a lost database gives up now.
             self._dbos._sys_db._retry_connection_errors = False  # noqa: SLF001 - as said
             DBOS.destroy(destroy_registry=True)
@@ -199,19 +202,31 @@ class DbosExecutor:
     def forget_finished(self, before: datetime) -> int:
         """Delete what DBOS keeps of work that ended before; return how many.
 
-        Errors: as the database's; the caller tries again at its next housekeeping.
+        Errors: TransientError; the caller tries again at its next housekeeping.
         """
         count = 0
-        while found := self._client.list_workflows(
-            status=["SUCCESS", "ERROR", "CANCELLED"],
-            completed_before=before.astimezone(UTC).isoformat(),
-            limit=_DELETE_AT_ONCE,
-            load_input=False,
-            load_output=False,
-        ):
-            self._client.delete_workflows([row.workflow_id for row in found])
-            count += len(found)
+        with _translated("work that ended cannot be forgotten"):
+            while found := self._client.list_workflows(
+                status=["SUCCESS", "ERROR", "CANCELLED"],
+                completed_before=before.astimezone(UTC).isoformat(),
+                limit=_DELETE_AT_ONCE,
+                load_input=False,
+                load_output=False,
+            ):
+                self._client.delete_workflows([row.workflow_id for row in found])
+                count += len(found)
         return count
+
+    def _wait_for_records(self) -> None:
+        """Let DBOS record what ended, a moment ago at most.
+
+        What it has not recorded would be carried out again at the next start.
+        """
+        assert self._dbos is not None
+        pause = threading.Event()
+        end = time.monotonic() + 1
+        while self._dbos._active_workflows_set.activeList() and time.monotonic() < end:  # noqa: SLF001
+            pause.wait(0.005)
 
     def _wake(self, queued: Queued, begin: float, delay: float) -> None:
         if delay > 0:
@@ -283,6 +298,14 @@ class DbosExecutor:
             else:
                 self._wake(again, begin, delay)
                 return
+
+
+@contextlib.contextmanager
+def _translated(what: str) -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as exc:
+        raise TransientError(f"{what}: {cut(str(exc))}") from exc
 
 
 def _options(queued: Queued, delay: float) -> EnqueueOptions:
