@@ -15,7 +15,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from queue import Empty
 from typing import Any, Protocol, cast
 
@@ -25,7 +25,6 @@ from dbos import (
     DBOSClient,
     DBOSConfig,
     DBOSPortableJSONSerializer,
-    EnqueueOptions,
 )
 
 # Private, and the reason why the dependency is pinned to a minor version: the only
@@ -35,7 +34,14 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from gitops_wf.adapters.dbos_executor.places import Abandoned, Outcome, Places
-from gitops_wf.adapters.dbos_executor.queues import Limits, register_queues
+from gitops_wf.adapters.dbos_executor.queues import (
+    APPLICATION_VERSION,
+    WORKFLOW,
+    Limits,
+    options,
+    register_queues,
+)
+from gitops_wf.adapters.dbos_executor.returns import pause_before, report
 from gitops_wf.adapters.dbos_executor.wakeup import (
     FREED_WINDOW,
     START_WINDOW,
@@ -54,14 +60,7 @@ from gitops_wf.core.errors import TransientError, cut
 from gitops_wf.ports.executor import Work
 from gitops_wf.ports.store import Transaction
 
-WORKFLOW = "carry-out"
 APPLICATION = "gitops-wf"
-
-APPLICATION_VERSION = "1"
-"""Never follows the package's: work enqueued before an upgrade would wait for ever.
-
-It changes only when the arguments of queued work can no longer be read.
-"""
 
 _SELDOM = 600.0
 """For loops of DBOS that serve features which are not used here."""
@@ -128,7 +127,7 @@ class DbosExecutor:
         queued = Queued(work=work)
         delay = work.delay.total_seconds()
         self._client.enqueue_in_transaction(
-            sql.connection, _options(queued, delay), to_arguments(queued)
+            sql.connection, options(queued, delay), to_arguments(queued)
         )
         begin = time.monotonic() + delay
         sql.after_commit(lambda: self._wake(queued, begin, delay))
@@ -278,13 +277,13 @@ class DbosExecutor:
         nothing of what is no Exception: the work is begun again at the next start.
         """
         again = queued.put_back(after_error=not isinstance(error, Abandoned))
-        delay = _pause(again, error).total_seconds()
-        _report(queued, error, delay)
+        delay = pause_before(again, error).total_seconds()
+        report(queued, error, delay)
         tries = 0
         while True:
             try:
                 begin = time.monotonic() + delay
-                self._client.enqueue(_options(again, delay), to_arguments(again))
+                self._client.enqueue(options(again, delay), to_arguments(again))
             except Exception as exc:
                 if isinstance(error, Abandoned):
                     raise error from exc
@@ -306,36 +305,3 @@ def _translated(what: str) -> Iterator[None]:
         yield
     except SQLAlchemyError as exc:
         raise TransientError(f"{what}: {cut(str(exc))}") from exc
-
-
-def _options(queued: Queued, delay: float) -> EnqueueOptions:
-    options = EnqueueOptions(
-        workflow_name=WORKFLOW,
-        queue_name=queued.queue,
-        workflow_id=queued.id,
-        app_version=APPLICATION_VERSION,
-    )
-    if queued.target is not None:
-        options["queue_partition_key"] = queued.target
-    if delay > 0:
-        options["delay_seconds"] = delay
-    return options
-
-
-def _report(queued: Queued, error: BaseException, retry_in: float) -> None:
-    work = log.bind(work=queued.id, retry_in=retry_in)
-    match error:
-        case Abandoned():
-            work.info("work.abandoned")
-        case TransientError():
-            work.warning("work.postponed", error=error.message)
-        case _:
-            work.error("work.failed", exc_info=error)
-
-
-def _pause(queued: Queued, error: BaseException) -> timedelta:
-    if isinstance(error, Abandoned):
-        return timedelta()
-    pause = backoff(queued.failures)
-    asked = error.retry_after if isinstance(error, TransientError) else None
-    return max(pause, asked or timedelta())
