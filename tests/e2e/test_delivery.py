@@ -519,3 +519,32 @@ def test_departed_steps_leave_no_objects(world):
     assert owned(world) == [f"ConfigMap/{world.namespace}/b"]
     assert world.get("v1", "ConfigMap", "a") is None
     assert inventory(world).inputs == "inputs-1"
+
+
+def test_a_custom_kind_may_come_with_its_definition(world):
+    group = f"{world.namespace}.example.com"
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"things.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"kind": "Thing", "plural": "things", "singular": "thing"},
+            "versions": [
+                {
+                    "name": "v1",
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": schema},
+                }
+            ],
+        },
+    }
+    thing = {"apiVersion": f"{group}/v1", "kind": "Thing", "metadata": {"name": "a"}}
+    world.write(thing, definition)
+
+    assert deploy(world).phase is Phase.SUCCEEDED
+    assert world.get(f"{group}/v1", "Thing", "a") is not None
+    assert deploy(world).message == "2 unchanged; 2 healthy"
