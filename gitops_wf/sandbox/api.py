@@ -224,6 +224,8 @@ class ObjectApi:
         new = self._tracked(
             resource, old, new, manager=manager, subresource=subresource
         )
+        if subresource == "scale":
+            scale.forget_time(new, manager)
         return self._stored(
             resource, new, live, subresource=subresource, dry_run=dry_run
         )

@@ -122,6 +122,13 @@ class Mutation:
                 duplicates=duplicates,
             )
 
+    def empty(self, resource: Resource) -> Manifest:
+        """An object of the kind with nothing in it, as a bookmark is."""
+        schema = self.schema(resource)
+        if schema.custom:
+            return {"apiVersion": resource.api_version, "kind": resource.kind}
+        return stored_form({}, schema)
+
     def complete(self, resource: Resource, manifest: Manifest) -> Manifest:
         """The object as it is stored, with its defaults."""
         schema = self.schema(resource)
