@@ -77,7 +77,8 @@ class DaemonConfig:
     """All of ``gitops-wf.yaml``; paths in it are absolute by now.
 
     ``store`` is an SQLAlchemy URL, ``directory`` where clones and the sandbox live,
-    ``instance`` the name that inventories carry.
+    ``instance`` the name that inventories carry. ``groups`` are people by the name of
+    their group, which an environment's policy may use, too.
     """
 
     path: str
@@ -92,3 +93,4 @@ class DaemonConfig:
     notify: tuple[Subscription, ...] = ()
     hub: TargetName | None = None
     server: str = ""
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
