@@ -18,7 +18,8 @@ class FolderSource:
     ``paths`` are all files below the folder, relative to it. ``read`` gives the
     bytes of a file by its path from the repository's root, or None where there is
     none; DefinitionError where it is too large or a link. ``targets`` are the
-    daemon's for environments that name none.
+    daemon's for environments that name none. ``environments`` are the names of all
+    environments of the repository, None where they are not known.
     """
 
     repository: RepositoryName
@@ -27,6 +28,7 @@ class FolderSource:
     paths: tuple[str, ...]
     read: Callable[[str], bytes | None]
     targets: tuple[TargetName, ...] = ()
+    environments: frozenset[EnvironmentName] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
