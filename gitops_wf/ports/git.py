@@ -276,7 +276,4 @@ class GitRepository(AbstractContextManager["GitRepository"], Protocol):
         """All names given to `hold` and not released."""
 
     def close(self) -> None:
-        """Ends child processes; the clone stays, and a later question starts others.
-
-        To be called between polls where many repositories are watched.
-        """
+        """Ends child processes; the clone stays."""

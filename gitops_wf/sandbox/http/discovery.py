@@ -83,8 +83,7 @@ def resources(table: ResourceTable, name: str, version: str) -> dict[str, Any]:
     listed: list[dict[str, Any]] = []
     for resource in table.of_version(name, version):
         listed += _described(resource)
-    if not any(one.custom for one in table.of_version(name, version)):
-        listed.sort(key=lambda one: one["name"])
+    listed.sort(key=lambda one: one["name"])
     head: dict[str, Any] = {"kind": "APIResourceList"}
     if name:
         head["apiVersion"] = "v1"

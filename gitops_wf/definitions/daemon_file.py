@@ -1,0 +1,341 @@
+"""The shape of the daemon config."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from gitops_wf.core.config import TargetKind
+from gitops_wf.core.errors import cut
+from gitops_wf.definitions.environment_file import NotifyPart
+from gitops_wf.definitions.fields import (
+    Count,
+    Flag,
+    Name,
+    Part,
+    PositiveSpan,
+    Text,
+    broken,
+)
+from gitops_wf.definitions.policies import Person, PolicyPart
+from gitops_wf.ports.properties import SecretSource, UrlSource
+
+_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:(?P<user>[^/@]*)@)?")
+_SCP = re.compile(r"[\w.-]+@[\w.-]+:(?!:)")
+_SERVER = re.compile(r"(\[[0-9a-fA-F:]+\]|[\w.-]+):(\d{1,5})")
+
+
+def _url(value: str) -> str:
+    found = _URL.match(value)
+    if found is None:
+        if ":" in value and not _SCP.match(value):
+            raise broken(
+                "repository-url",
+                f"`{cut(value, 80)}` is neither a URL, nor user@host:path, nor a path",
+            )
+        return value
+    if found["scheme"] not in {"https", "http", "ssh", "file"}:
+        raise broken(
+            "repository-url",
+            f"`{cut(found['scheme'], 20)}` is not accepted: use https, ssh or file",
+        )
+    if found["user"] and (":" in found["user"] or found["scheme"] != "ssh"):
+        raise broken(
+            "repository-url",
+            "holds credentials; put them into `secrets` and name that in `auth`",
+        )
+    return value
+
+
+def _glob(value: str) -> str:
+    path = value.removeprefix("!")
+    if not path or path.startswith("/") or "\\" in path or ".." in path.split("/"):
+        raise broken(
+            "glob-syntax",
+            f"`{cut(value, 80)}` is no pattern of folders: write one from the"
+            " repository's root, such as envs/*",
+        )
+    return value
+
+
+def _server(value: str) -> str:
+    found = _SERVER.fullmatch(value)
+    if found is None or int(found[2]) > 65535:
+        raise broken(
+            "server-syntax",
+            f"`{cut(value, 80)}` is no address: write host:port, as 127.0.0.1:8080",
+        )
+    return value
+
+
+def _store(value: str) -> str:
+    if "://" in value and not value.startswith(("postgresql://", "sqlite:///")):
+        raise broken(
+            "store-url",
+            "must be the path of an SQLite file or a URL postgresql://…",
+        )
+    return value
+
+
+def _by_key(value: Any) -> Any:
+    return {"": value} if isinstance(value, str) else value
+
+
+Glob = Annotated[Text, AfterValidator(_glob)]
+
+
+class SecretName(Part):
+    """A secret of this config."""
+
+    name: Name = Field(description="A name under `secrets`.")
+
+
+class AuthPart(Part):
+    """How to open a repository."""
+
+    type: Literal["basic", "bearer", "ssh"] = Field(description="Kind of credential.")
+    username: Text = Field(default="", description="For basic, and for ssh.")
+    secret_ref: SecretName = Field(description="The password, token or private key.")
+    known_hosts: Text = Field(default="", description="File with ssh host keys.")
+    prefix: Text = Field(
+        default="", description="Send it only to URLs that begin so; default: the URL."
+    )
+
+
+class VerifyPart(Part):
+    """How signatures of commits are checked."""
+
+    allowed_signers: Text = Field(
+        description="File as `ssh-keygen -Y verify` reads it."
+    )
+
+
+class RepositoryPart(Part):
+    """A branch to watch, and which of its folders are environments."""
+
+    url: Annotated[Text, AfterValidator(_url)] = Field(
+        description="https, ssh, file, or a path."
+    )
+    branch: Text = Field(default="main", min_length=1, description="The branch.")
+    interval: PositiveSpan = Field(
+        default=timedelta(seconds=60), description="Time between polls."
+    )
+    environments: tuple[Glob, ...] = Field(
+        default=("envs/*",),
+        min_length=1,
+        description="Patterns of folders; with ! those to leave out.",
+    )
+    implicit: Flag = Field(
+        default=False, description="Whether folders without control files count, too."
+    )
+    targets: tuple[Name, ...] = Field(
+        default=(), description="For environments that name none."
+    )
+    auth: AuthPart | None = Field(default=None, description="How to open it.")
+    verify: VerifyPart | None = Field(
+        default=None, description="How signatures are checked."
+    )
+    allow_http: Flag = Field(default=False, description="Accept http without TLS.")
+
+    @model_validator(mode="after")
+    def _no_plain_http(self) -> Self:
+        if self.url.startswith("http://") and not self.allow_http:
+            raise broken(
+                "repository-url", "http is readable by others: use https, or allowHttp"
+            )
+        return self
+
+
+class GatePart(PolicyPart):
+    """Writes to the target wait for approval, whatever a workflow says."""
+
+    rollback: Literal["required", "waived"] = Field(
+        default="required", description="Whether rollbacks wait, too."
+    )
+
+
+class TargetPart(Part):
+    """A cluster, or a folder, that steps deliver to; exactly one of the first four."""
+
+    sandbox: Flag = Field(default=False, description="The sandbox cluster.")
+    kubeconfig: Text | None = Field(default=None, description="Path of a kubeconfig.")
+    in_cluster: Flag = Field(default=False, description="The cluster it runs in.")
+    directory: Text | None = Field(
+        default=None, description="Write files here in place of a cluster."
+    )
+    context: Text = Field(default="", description="Context of the kubeconfig.")
+    namespace: Name = Field(
+        default="default", description="For objects that name none."
+    )
+    namespaces: tuple[Text, ...] | None = Field(
+        default=None, description="Only these may be written to; default: all."
+    )
+    kinds: tuple[Text, ...] | None = Field(
+        default=None, description="Only these kinds may be written; default: all."
+    )
+    gate: GatePart | None = Field(
+        default=None, description="Who must approve writes to it."
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        given = [
+            self.sandbox,
+            self.kubeconfig is not None,
+            self.in_cluster,
+            self.directory is not None,
+        ]
+        if sum(given) != 1:
+            raise broken(
+                "target-kind",
+                "write exactly one of sandbox: true, kubeconfig: PATH, inCluster: true"
+                " and directory: PATH",
+            )
+        return self
+
+    @property
+    def kind(self) -> TargetKind:
+        """Which of the four it is."""
+        if self.sandbox:
+            return TargetKind.SANDBOX
+        if self.kubeconfig is not None:
+            return TargetKind.KUBECONFIG
+        return TargetKind.IN_CLUSTER if self.in_cluster else TargetKind.DIRECTORY
+
+
+class PolicyRulePart(PolicyPart):
+    """What holds for the environments that a glob matches."""
+
+    environments: tuple[Text, ...] = Field(
+        min_length=1, description="Globs over names; `*` matches everything."
+    )
+    targets: tuple[Text, ...] | None = Field(
+        default=None, description="Globs of targets that they may use; default: all."
+    )
+
+
+class SecretPart(Part):
+    """A secret's source, who may use it, and where it may be sent."""
+
+    env: Annotated[dict[str, str] | None, BeforeValidator(_by_key)] = Field(
+        default=None, description="A variable of the daemon, or one for each key."
+    )
+    file: Text | None = Field(default=None, description="A file, or a folder of keys.")
+    environments: tuple[Text, ...] = Field(
+        default=(), description="Globs over repository/environment."
+    )
+    hosts: tuple[Text, ...] = Field(default=(), description="Globs over host names.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.env is None) == (self.file is None):
+            raise broken("secret-source", "write either `env` or `file`")
+        return self
+
+
+class SlackChannel(Part):
+    """A Slack incoming webhook."""
+
+    type: Literal["slack"] = Field(description="Slack.")
+    url: UrlSource = Field(description="The webhook's URL.")
+
+
+class DingdingChannel(Part):
+    """A custom robot of DingTalk."""
+
+    type: Literal["dingding"] = Field(description="DingTalk.")
+    url: UrlSource = Field(description="The robot's URL.")
+    sign: SecretSource | None = Field(default=None, description="Its signing secret.")
+    at: dict[str, Any] | None = Field(default=None, description="Who is called.")
+
+
+class MailSender(Part):
+    """Whom mails are from, and the server that takes them."""
+
+    address: Text = Field(description="The sender's address.")
+    alias: Text | None = Field(default=None, description="The sender's name.")
+    username: Text | None = Field(
+        default=None, description="The login, where it is not the address."
+    )
+    password: SecretSource | None = Field(default=None, description="The password.")
+    host: Text = Field(description="The SMTP server.")
+    port: Count = Field(default=587, ge=1, le=65535, description="Its port.")
+    tls: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="Kind of encryption."
+    )
+
+
+class EmailChannel(Part):
+    """Mails to fixed people."""
+
+    type: Literal["email"] = Field(description="Mail.")
+    from_: MailSender = Field(alias="from", description="The sender.")
+    to: tuple[Text, ...] = Field(min_length=1, description="The receivers.")
+
+
+class WebhookChannel(Part):
+    """Events as JSON."""
+
+    type: Literal["webhook"] = Field(description="HTTP.")
+    url: UrlSource = Field(description="Where they are posted.")
+    headers: dict[str, str | SecretSource] = Field(
+        default_factory=dict, description="Text, or {secretRef: {name, key}}."
+    )
+
+
+Channel = Annotated[
+    SlackChannel | DingdingChannel | EmailChannel | WebhookChannel,
+    Field(discriminator="type"),
+]
+
+
+class NotificationsPart(Part):
+    """Channels, and which events go to them for every environment."""
+
+    channels: dict[Name, Channel] = Field(
+        default_factory=dict, description="Channels by name."
+    )
+    notify: tuple[NotifyPart, ...] = Field(
+        default=(), description="Events of every environment, and where they go."
+    )
+
+
+class DaemonFile(Part):
+    """What the platform team trusts the daemon with."""
+
+    instance: Name = Field(
+        default="gitops-wf", description="The daemon's name in inventories."
+    )
+    directory: Text = Field(
+        default=".gitops-wf", description="Where clones and the sandbox live."
+    )
+    store: Annotated[Text, AfterValidator(_store)] | None = Field(
+        default=None,
+        description="Path of an SQLite file, or postgresql://…; default: a file in"
+        " `directory`.",
+    )
+    server: Annotated[Text, AfterValidator(_server)] | None = Field(
+        default=None, description="host:port to serve on; default: none."
+    )
+    hub: Name | None = Field(
+        default=None, description="The target that holds cloud-resource objects."
+    )
+    repositories: dict[Name, RepositoryPart] = Field(
+        min_length=1, description="What is watched, by name."
+    )
+    targets: dict[Name, TargetPart] = Field(
+        default_factory=dict, description="Where steps deliver to, by name."
+    )
+    groups: dict[Name, tuple[Person, ...]] = Field(
+        default_factory=dict, description="Groups of people, by name."
+    )
+    policies: tuple[PolicyRulePart, ...] = Field(
+        default=(), description="Who may approve; every one that matches counts."
+    )
+    secrets: dict[Name, SecretPart] = Field(
+        default_factory=dict, description="Secrets by name; none is ambient."
+    )
+    notifications: NotificationsPart = Field(
+        default=NotificationsPart(), description="Who is told of what."
+    )

@@ -1,0 +1,188 @@
+"""The shape of environment.yaml, and its core value."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from gitops_wf.core.environment import (
+    After,
+    Commits,
+    Drift,
+    Environment,
+    OnRemove,
+    Subscription,
+)
+from gitops_wf.core.identifiers import EnvironmentName, TargetName
+from gitops_wf.definitions.fields import (
+    API_VERSION,
+    Count,
+    Flag,
+    Name,
+    Part,
+    PathName,
+    PositiveSpan,
+    Span,
+    Text,
+    broken,
+)
+from gitops_wf.definitions.policies import PolicyPart
+
+EventKind = Literal[
+    "added", "moved", "removed", "created", "started", "suspended", "approved",
+    "stepFailed", "succeeded", "rolledBack", "failed", "errored", "aborted", "rejected",
+    "superseded", "decided", "decisionRefused", "decisionRemoved",
+    "approvalsUnreadable", "degraded", "recovered",
+]  # fmt: skip
+"""What `on:` may name: the kinds of `core.event.Event`."""
+
+
+class WorkflowRef(Part):
+    """Where the workflow stands, if not in ./workflow.yaml."""
+
+    ref: Text = Field(description="Path of a workflow file, from this folder.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_steps_beside_it(cls, value: object) -> object:
+        if isinstance(value, dict) and "steps" in value:
+            raise broken(
+                "two-workflows",
+                "steps stand in workflow.yaml beside this file, or in the file that"
+                " `ref` names, not here",
+            )
+        return value
+
+
+class AfterPart(Part):
+    """An environment that must have succeeded first."""
+
+    environment: PathName = Field(description="Its name, in the same repository.")
+    soak: Span | None = Field(
+        default=None, description="How long it must have been well before this begins."
+    )
+
+
+class DriftPart(Part):
+    """How often live objects are compared with the released revision."""
+
+    interval: PositiveSpan = Field(
+        default=Drift().interval, description="Time between comparisons."
+    )
+    self_heal: Flag = Field(
+        default=False, description="Apply again what differs; false only reports it."
+    )
+
+
+class NotifyPart(Part):
+    """Events that go to a channel of the daemon config."""
+
+    channel: Name = Field(description="A channel of the daemon config.")
+    on: tuple[EventKind, ...] = Field(min_length=1, description="Which events.")
+
+    def to_core(self) -> Subscription:
+        """The core's value."""
+        return Subscription(channel=self.channel, events=self.on)
+
+
+class EnvironmentFile(Part):
+    """An environment: a folder with targets and a workflow."""
+
+    api_version: Literal["gitops-wf.io/v1alpha1"] = Field(
+        description=f"Always {API_VERSION}."
+    )
+    kind: Literal["Environment"] = Field(description="Always Environment.")
+    name: PathName | None = Field(
+        default=None, description="Default: the folder's path below the glob's prefix."
+    )
+    application: Name | None = Field(
+        default=None, description="Groups environments of one application."
+    )
+    targets: tuple[Name, ...] | None = Field(
+        default=None, description="Targets of the daemon config, in order of delivery."
+    )
+    workflow: WorkflowRef | None = Field(
+        default=None, description="Default: ./workflow.yaml, else one is generated."
+    )
+    after: tuple[AfterPart, ...] = Field(
+        default=(), description="Environments that must have succeeded first."
+    )
+    commits: Literal["every", "latest", "strict"] = Field(
+        default="every", description="What a newer revision does to an older one."
+    )
+    max_pending: Count = Field(
+        default=10, ge=1, le=1000, description="How many revisions may wait."
+    )
+    watch: tuple[Text, ...] = Field(
+        default=(), description="Further inputs: paths from this folder."
+    )
+    ignore: tuple[Text, ...] = Field(
+        default=("*.md",), description="Patterns of files that are no inputs."
+    )
+    on_remove: Literal["orphan", "delete"] = Field(
+        default="orphan", description="What happens to objects when the folder goes."
+    )
+    suspend: Flag = Field(default=False, description="Start no runs for now.")
+    prune: Flag = Field(
+        default=True, description="Delete objects that left the folder."
+    )
+    allow_empty: Flag = Field(
+        default=False, description="Whether prune may delete the last object."
+    )
+    drift: DriftPart | None = Field(
+        default=None, description="Compare live objects after success."
+    )
+    notify: tuple[NotifyPart, ...] = Field(
+        default=(), description="Which events go to which channel."
+    )
+    policy: PolicyPart = Field(
+        default=PolicyPart(), description="Tightens the daemon config's policy."
+    )
+
+    @field_validator("targets")
+    @classmethod
+    def _each_once(cls, targets: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for target in targets or ():
+            if (targets or ()).count(target) > 1:
+                raise broken("duplicate-target", f"`{target}` is named twice")
+        return targets
+
+    def to_core(
+        self,
+        *,
+        name: EnvironmentName,
+        folder: str,
+        targets: tuple[TargetName, ...],
+        workflow_ref: str | None,
+        watch: tuple[str, ...],
+        groups: Mapping[str, tuple[str, ...]],
+    ) -> Environment:
+        """The core's value; paths are resolved already."""
+        own = self.targets
+        return Environment(
+            name=name,
+            folder=folder,
+            application=self.application or "",
+            targets=targets if own is None else tuple(map(TargetName, own)),
+            workflow_ref=workflow_ref,
+            after=tuple(
+                After(
+                    environment=EnvironmentName(one.environment),
+                    **({} if one.soak is None else {"soak": one.soak}),
+                )
+                for one in self.after
+            ),
+            commits=Commits(self.commits),
+            max_pending=self.max_pending,
+            watch=watch,
+            ignore=self.ignore,
+            on_remove=OnRemove(self.on_remove),
+            suspend=self.suspend,
+            prune=self.prune,
+            allow_empty=self.allow_empty,
+            drift=None
+            if self.drift is None
+            else Drift(interval=self.drift.interval, self_heal=self.drift.self_heal),
+            notify=tuple(one.to_core() for one in self.notify),
+            policy=self.policy.to_core(groups),
+        )

@@ -1,0 +1,168 @@
+"""Checks of an environment against what is around it."""
+
+from collections.abc import Iterator
+from posixpath import normpath
+
+from gitops_wf.core.errors import cut
+from gitops_wf.core.expressions import did_you_mean
+from gitops_wf.core.inputs import WORKFLOW
+from gitops_wf.definitions.facts import Facts
+from gitops_wf.definitions.finding import Finding, in_environment
+from gitops_wf.definitions.policies import quorum_message
+
+
+def resolved(folder: str, path: str) -> str | None:
+    """`path`, written in `folder`, from the repository's root; None if outside it."""
+    if path.startswith("/") or "\\" in path:
+        return None
+    whole = normpath(f"{folder}/{path}" if folder else path)
+    return None if whole == ".." or whole.startswith("../") else whole
+
+
+def unknown_target(facts: Facts) -> Iterator[Finding]:
+    """Targets of the environment that the daemon config lacks."""
+    known = facts.known.targets
+    if facts.environment_file is None or known is None:
+        return
+    for number, target in enumerate(facts.environment_file.targets or ()):
+        if target not in known:
+            yield in_environment(
+                ("targets", number),
+                f"target `{target}` is not in the daemon config"
+                f"{did_you_mean(target, known)}",
+            )
+
+
+def unknown_channel(facts: Facts) -> Iterator[Finding]:
+    """Channels that the daemon config lacks."""
+    known = facts.known.channels
+    if facts.environment_file is None or known is None:
+        return
+    for number, part in enumerate(facts.environment_file.notify):
+        if part.channel not in known:
+            yield in_environment(
+                ("notify", number, "channel"),
+                f"channel `{part.channel}` is not in the daemon config"
+                f"{did_you_mean(part.channel, known)}",
+            )
+
+
+def unknown_group(facts: Facts) -> Iterator[Finding]:
+    """Groups of approvers that the daemon config lacks."""
+    if facts.environment_file is None:
+        return
+    groups = facts.known.groups
+    for number, person in enumerate(facts.environment_file.policy.approvers or ()):
+        if "@" not in person and person not in groups:
+            yield in_environment(
+                ("policy", "approvers", number),
+                f"`{person}` is neither an e-mail address nor a group of the daemon"
+                f" config{did_you_mean(person, groups)}",
+            )
+
+
+def too_few_approvers(facts: Facts) -> Iterator[Finding]:
+    """A policy with groups that nobody can satisfy."""
+    if facts.environment_file is None or facts.environment is None:
+        return
+    people = facts.environment_file.policy.approvers or ()
+    groups = {person for person in people if "@" not in person}
+    if groups and groups <= facts.known.groups.keys():
+        policy = facts.environment.policy
+        message = quorum_message(policy.approvers or (), policy.min_approvals)
+        if message:
+            yield in_environment(("policy", "minApprovals"), message)
+
+
+def after_itself(facts: Facts) -> Iterator[Finding]:
+    """An environment that waits for itself."""
+    if facts.environment_file is None:
+        return
+    for number, part in enumerate(facts.environment_file.after):
+        if part.environment == facts.source.name:
+            yield in_environment(
+                ("after", number, "environment"),
+                f"`{part.environment}` would wait for itself; name another environment",
+            )
+
+
+def after_unknown(facts: Facts) -> Iterator[Finding]:
+    """An environment that waits for one that is not there."""
+    known = facts.source.environments
+    if facts.environment_file is None or known is None:
+        return
+    for number, part in enumerate(facts.environment_file.after):
+        if part.environment not in known and part.environment != facts.source.name:
+            yield in_environment(
+                ("after", number, "environment"),
+                f"there is no environment `{part.environment}` in this repository"
+                f"{did_you_mean(part.environment, known)}",
+            )
+
+
+def watch_outside(facts: Facts) -> Iterator[Finding]:
+    """Watched paths outside the repository."""
+    if facts.environment_file is None:
+        return
+    for number, path in enumerate(facts.environment_file.watch):
+        if resolved(facts.source.folder, path) is None:
+            yield in_environment(
+                ("watch", number),
+                f"`{cut(path, 80)}` leads out of the repository; write a path inside"
+                " it, from this folder",
+            )
+
+
+def ref_outside(facts: Facts) -> Iterator[Finding]:
+    """A workflow reference outside the repository."""
+    file = facts.environment_file
+    if file is None or file.workflow is None:
+        return
+    if resolved(facts.source.folder, file.workflow.ref) is None:
+        yield in_environment(
+            ("workflow", "ref"),
+            f"`{cut(file.workflow.ref, 80)}` leads out of the repository; write a path"
+            " inside it, from this folder",
+        )
+
+
+def ref_missing(facts: Facts) -> Iterator[Finding]:
+    """A workflow reference to a file that is not there."""
+    file = facts.environment_file
+    if file is None or file.workflow is None:
+        return
+    path = resolved(facts.source.folder, file.workflow.ref)
+    if path is not None and not facts.is_workflow_there:
+        yield in_environment(
+            ("workflow", "ref"),
+            f"there is no file {cut(path, 120)} at this commit; mend the path, or leave"
+            " `workflow` out for ./workflow.yaml",
+        )
+
+
+def two_workflows(facts: Facts) -> Iterator[Finding]:
+    """Both a reference and a workflow of its own."""
+    file = facts.environment_file
+    if file is None or file.workflow is None:
+        return
+    if WORKFLOW in facts.source.paths and (
+        resolved(facts.source.folder, file.workflow.ref)
+        != resolved(facts.source.folder, WORKFLOW)
+    ):
+        yield in_environment(
+            ("workflow",),
+            "there is a workflow.yaml beside this file, too; remove it or"
+            " `workflow.ref`",
+        )
+
+
+def no_targets(facts: Facts) -> Iterator[Finding]:
+    """Nowhere to deliver to, and no workflow that says what else to do."""
+    if facts.environment is None or facts.environment.targets:
+        return
+    if not facts.is_workflow_there and facts.environment.workflow_ref is None:
+        yield in_environment(
+            ("targets",),
+            "names no target and has no workflow, so nothing would be done; add"
+            " `targets`",
+        )

@@ -1,0 +1,222 @@
+"""Reads an environment's files: the port `Definitions` over bytes."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from gitops_wf.core.decision import Entry
+from gitops_wf.core.environment import Environment
+from gitops_wf.core.errors import DefinitionError
+from gitops_wf.core.identifiers import EnvironmentName
+from gitops_wf.core.inputs import ENVIRONMENT, WORKFLOW
+from gitops_wf.definitions import globs
+from gitops_wf.definitions.decisions import read_decisions
+from gitops_wf.definitions.documents import empty_file, single_map
+from gitops_wf.definitions.environment_file import EnvironmentFile
+from gitops_wf.definitions.environment_rules import resolved
+from gitops_wf.definitions.facts import Facts, Known
+from gitops_wf.definitions.fields import API_VERSION, MAX_NAME, Part, PathName
+from gitops_wf.definitions.problems import Problem, errors
+from gitops_wf.definitions.rules import broken_rules
+from gitops_wf.definitions.shape import shaped
+from gitops_wf.definitions.workflow_file import WorkflowFile
+from gitops_wf.definitions.workflows import core_workflow, generated_workflow
+from gitops_wf.ports.definitions import Definition, FolderSource
+from gitops_wf.ports.runner import StepCatalogue
+
+M = TypeVar("M", bound=BaseModel)
+_NO_NAME = re.compile(r"[^a-z0-9]+")
+
+
+class _Named(Part):
+    """Only the name of an environment.yaml."""
+
+    model_config = Part.model_config | {"extra": "ignore"}
+
+    name: PathName | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """A control file as read: its document and model, as far as there are any."""
+
+    path: str
+    document: Any = None
+    model: Any = None
+
+
+class DefinitionReader:
+    """Definitions over a catalogue of step types and what the daemon config has."""
+
+    def __init__(self, catalogue: StepCatalogue, known: Known | None = None) -> None:
+        self._catalogue = catalogue
+        self._known = known or Known()
+
+    def name(
+        self, folder: str, patterns: Sequence[str], data: bytes | None
+    ) -> EnvironmentName:
+        """A folder's environment name: `name:` of its file, else its path's.
+
+        A path's name is its part below the glob's fixed prefix, in lower case, with
+        `-` for what no name may hold. Errors: DefinitionError where the file, or the
+        name in it, is not valid.
+        """
+        if data is not None:
+            path = _join(folder, ENVIRONMENT)
+            document, problems = single_map(data, path)
+            if not problems and document is not None:
+                named, problems = shaped(_Named, document, path)
+                if named is not None and named.name is not None:
+                    return EnvironmentName(named.name)
+            if problems:
+                raise errors(problems)[0]
+        parts = globs.name_below(folder, patterns).split("/")
+        return EnvironmentName("/".join(_as_name(part) for part in parts))
+
+    def is_environment_folder(self, folder: str, patterns: Sequence[str]) -> bool:
+        """Whether the globs of a repository match a folder."""
+        return globs.matches(folder, patterns)
+
+    def read(self, source: FolderSource) -> Definition:
+        """Read and check everything; see the port."""
+        problems: list[Problem] = []
+        environment_file = self._environment_file(source, problems)
+        environment = self._environment(source, environment_file)
+        workflow_file = self._workflow_file(source, environment, problems)
+        facts = Facts(
+            source=source,
+            known=self._known,
+            environment_path=environment_file.path,
+            environment_document=environment_file.document,
+            environment_file=environment_file.model,
+            environment=environment,
+            workflow_path=workflow_file.path,
+            workflow_document=workflow_file.document,
+            workflow=workflow_file.model,
+            catalogue=self._catalogue,
+        )
+        problems += broken_rules(facts)
+        if problems or environment is None:
+            return Definition(
+                environment=environment, workflow=None, problems=errors(problems)
+            )
+        workflow = (
+            generated_workflow(environment, self._catalogue)
+            if facts.workflow is None
+            else core_workflow(facts)
+        )
+        return Definition(environment=environment, workflow=workflow)
+
+    def entries(self, path: str, data: bytes) -> Sequence[Entry]:
+        """An approvals file's entries; DefinitionError where it is wrong."""
+        entries: list[Entry] = []
+        for one in read_decisions({path: data}):
+            if isinstance(one, DefinitionError):
+                raise one
+            entries.append(one)
+        return entries
+
+    def _environment_file(self, source: FolderSource, problems: list[Problem]) -> _File:
+        path = _join(source.folder, ENVIRONMENT)
+        if ENVIRONMENT not in source.paths:
+            return _File(path=path)
+        mend = f"write apiVersion: {API_VERSION} and kind: Environment, or remove it"
+        return _read(source, path, EnvironmentFile, mend, problems)
+
+    def _environment(self, source: FolderSource, file: _File) -> Environment | None:
+        if file.model is None:
+            if file.document is not None:
+                return None
+            return Environment(
+                name=source.name, folder=source.folder, targets=source.targets
+            )
+        model: EnvironmentFile = file.model
+        paths = (resolved(source.folder, path) for path in model.watch)
+        return model.to_core(
+            name=source.name,
+            folder=source.folder,
+            targets=source.targets,
+            workflow_ref=None
+            if model.workflow is None
+            else resolved(source.folder, model.workflow.ref),
+            watch=tuple(path for path in paths if path is not None),
+            groups=self._known.groups,
+        )
+
+    def _workflow_file(
+        self,
+        source: FolderSource,
+        environment: Environment | None,
+        problems: list[Problem],
+    ) -> _File:
+        own = _join(source.folder, WORKFLOW)
+        path = own
+        if environment is not None and environment.workflow_ref is not None:
+            path = environment.workflow_ref
+        elif WORKFLOW not in source.paths:
+            return _File(path=own)
+        mend = f"write apiVersion: {API_VERSION}, kind: Workflow and steps"
+        return _read(source, path, WorkflowFile, mend, problems)
+
+
+def read_environment(
+    files: Mapping[str, bytes],
+    *,
+    folder: str,
+    name: str,
+    catalogue: StepCatalogue,
+    known: Known | None = None,
+    **more: Any,
+) -> Definition:
+    """Read an environment of files by their paths from the repository's root.
+
+    `more` are further fields of `FolderSource`.
+    """
+    prefix = f"{folder}/" if folder else ""
+    source = FolderSource(
+        **{"repository": "repository", **more},
+        folder=folder,
+        name=EnvironmentName(name),
+        paths=tuple(path[len(prefix) :] for path in files if path.startswith(prefix)),
+        read=files.get,
+    )
+    return DefinitionReader(catalogue, known).read(source)
+
+
+def _read(
+    source: FolderSource,
+    path: str,
+    model: type[BaseModel],
+    mend: str,
+    problems: list[Problem],
+) -> _File:
+    try:
+        data = source.read(path)
+    except DefinitionError as exc:
+        problems.append(
+            Problem(rule="yaml", path=exc.path, line=exc.line, message=exc.message)
+        )
+        return _File(path=path, document={})
+    if data is None:
+        return _File(path=path)  # told by the rule about references
+    document, found = single_map(data, path)
+    if document is None and not found:
+        found = [empty_file(path, mend)]
+    if document is None or found:
+        problems += found
+        return _File(path=path, document={})
+    value, found = shaped(model, document, path)
+    problems += found
+    return _File(path=path, document=document, model=value)
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _as_name(part: str) -> str:
+    name = _NO_NAME.sub("-", part.lower()).strip("-")
+    return name[:MAX_NAME].rstrip("-") or "root"
