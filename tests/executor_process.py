@@ -1,4 +1,4 @@
-"""An executor in a process of its own, driven over its stdin; DBOS is a singleton.
+"""An executor in a process of its own, driven over a pipe; DBOS is a singleton.
 
 What was carried out stands in a witness file, one JSON line per beginning and end,
 and outlives a killed process.
@@ -6,17 +6,22 @@ and outlives a killed process.
 
 import contextlib
 import json
+import multiprocessing
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+from gitops_wf.adapters.dbos_executor import DbosExecutor, Limits
+from gitops_wf.adapters.sql_store import open_store
+from gitops_wf.core.errors import TransientError
+from gitops_wf.ports.executor import AttemptWork, DeliveryWork, Work
 
 PATIENCE = 60
 
@@ -67,28 +72,33 @@ class Witness:
         return most
 
 
+# Children are forked off a server that has imported everything once: starting a
+# Python with all of it takes ten times as long as most of these tests.
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(
+    ["tests.executor_process", "gitops_wf.adapters.dbos_executor", "tests.stores"]
+)
+
+
 class ExecutorProcess:
     """A child process; every call is answered before it returns."""
 
     def __init__(self, location: str, witness: Witness, **settings: Any) -> None:
         self.witness = witness
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.executor_process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-        self.ask("open", location=location, folder=str(witness.folder), **settings)
+        self.pipe, theirs = _CONTEXT.Pipe()
+        opening = {"location": location, "folder": str(witness.folder), **settings}
+        self.process = _CONTEXT.Process(target=serve, args=(theirs, opening))
+        self.process.start()
+        theirs.close()
+        assert self.answer() == "open"
 
     def ask(self, command: str, **arguments: Any) -> Any:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps({"command": command, **arguments}) + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        assert answer, f"the process ended instead of answering {command}"
-        return json.loads(answer)
+        self.pipe.send({"command": command, **arguments})
+        return self.answer()
+
+    def answer(self) -> Any:
+        assert self.pipe.poll(PATIENCE), "the process does not answer"
+        return self.pipe.recv()
 
     def start(self) -> None:
         self.ask("start")
@@ -106,13 +116,13 @@ class ExecutorProcess:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(PATIENCE)
+        self.process.join(PATIENCE)
 
-    def end(self) -> int:
+    def end(self) -> int | None:
         """Let the main thread run out, as a daemon after SIGTERM would."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        return self.process.wait(PATIENCE)
+        self.pipe.close()
+        self.process.join(PATIENCE)
+        return self.process.exitcode
 
 
 @contextlib.contextmanager
@@ -124,10 +134,8 @@ def executor_process(
         yield child
     finally:
         child.kill()
-        for pipe in (child.process.stdin, child.process.stdout):
-            assert pipe is not None
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
+        child.pipe.close()
+        child.process.close()
 
 
 def an_attempt(run: str, step: str = "quick", **fields: Any) -> dict[str, Any]:
@@ -143,24 +151,14 @@ def an_attempt(run: str, step: str = "quick", **fields: Any) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    from gitops_wf.adapters.dbos_executor import DbosExecutor, Limits
-    from gitops_wf.adapters.sql_store import open_store
-    from gitops_wf.ports.executor import AttemptWork, DeliveryWork, Work
-
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    sys.stdout = sys.stderr  # where logs may go
-
-    def answer(value: Any) -> None:
-        answers.write(json.dumps(value) + "\n")
-        answers.flush()
+def serve(pipe: Connection, opening: dict[str, Any]) -> None:
+    """Do what is asked until nobody asks any more."""
+    witness = Witness(Path(opening["folder"]))
 
     def to_work(fields: dict[str, Any]) -> Work:
         fields = {**fields, "delay": timedelta(seconds=fields.get("delay", 0))}
         return (DeliveryWork if "delivery" in fields else AttemptWork)(**fields)
 
-    opening = json.loads(sys.stdin.readline())
-    witness = Witness(Path(opening["folder"]))
     store = open_store(opening["location"])
     limits = Limits(
         at_once=opening.get("at_once", 32),
@@ -177,16 +175,19 @@ def main() -> None:
         _act(fields, witness)
         witness.tell("ended", fields)
 
-    answer("open")
-    for line in sys.stdin:
-        request = json.loads(line)
+    pipe.send("open")
+    while True:
+        try:
+            request = pipe.recv()
+        except EOFError:
+            return
         match request["command"]:
             case "start":
                 executor.start(carry_out)
-                answer("started")
+                pipe.send("started")
             case "stop":
                 executor.stop()
-                answer("stopped")
+                pipe.send("stopped")
             case "enqueue":
                 works = [to_work(fields) for fields in request["works"]]
                 with (
@@ -197,15 +198,13 @@ def main() -> None:
                         executor.enqueue(transaction, work)
                     if not request["commit"]:
                         raise ZeroDivisionError
-                answer(time.time())
+                pipe.send(time.time())
             case "forget":
                 before = datetime.fromisoformat(request["before"])
-                answer(executor.forget_finished(before.astimezone(UTC)))
+                pipe.send(executor.forget_finished(before.astimezone(UTC)))
 
 
 def _act(fields: dict[str, Any], witness: Witness) -> None:
-    from gitops_wf.core.errors import TransientError
-
     tries = len(witness.lines("begun", run=fields.get("run"), step=fields.get("step")))
     match fields.get("step"):
         case "held":
@@ -219,7 +218,3 @@ def _act(fields: dict[str, Any], witness: Witness) -> None:
             raise RuntimeError("as a bug would")
         case "asks-for-time" if tries == 1:
             raise TransientError("not now", retry_after=timedelta(seconds=1.5))
-
-
-if __name__ == "__main__":
-    main()

@@ -3,7 +3,9 @@
 import base64
 import contextlib
 import gzip
+import shutil
 import socket
+import ssl
 import subprocess
 import threading
 from dataclasses import dataclass, field
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.gitworktree import ANN, BOB, GitWorkTree, bare_repository, git_env, run_git
-from tests.servers import require_http_backend, require_sshd
+from tests.servers import missing, require_http_backend, require_sshd
 
 __all__ = [
     "ANN",
@@ -23,6 +25,7 @@ __all__ = [
     "HttpRequest",
     "bare_repository",
     "git_env",
+    "make_certificate",
     "make_key",
     "run_git",
 ]
@@ -47,7 +50,7 @@ class HttpRequest:
 
 
 class GitHttpServer:
-    """`git http-backend` behind a small HTTP server that can also misbehave.
+    """`git http-backend` behind a small HTTP(S) server that can also misbehave.
 
     Set `credentials = ("basic", "user", "password")` or `("bearer", "token")` to ask for
     them. `misbehave` is one of: an int (answer that status), `"hang"` (until `close`),
@@ -55,7 +58,7 @@ class GitHttpServer:
     None.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, tls: Path | None = None) -> None:
         require_http_backend()
         self.root = root
         self.credentials: tuple[str, ...] | None = None
@@ -67,6 +70,14 @@ class GitHttpServer:
         handler = type("Handler", (_GitHandler,), {"owner": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
+        self._scheme = "http"
+        if tls is not None:  # a PEM file with key and certificate
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls)
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True
+            )
+            self._scheme = "https"
         self._thread = threading.Thread(
             target=self._server.serve_forever,
             kwargs={"poll_interval": 0.02},
@@ -85,7 +96,7 @@ class GitHttpServer:
 
     @property
     def base(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
 
     def url(self, repository: Path | str) -> str:
         """URL of a repository below the root."""
@@ -288,6 +299,20 @@ class GitSshServer:
                         command, stdin=accepted, stdout=accepted, stderr=accepted
                     )
                 )
+
+
+def make_certificate(path: Path) -> Path:
+    """A new self-signed certificate for 127.0.0.1, and its key, in one PEM file."""
+    if shutil.which("openssl") is None:
+        missing("openssl", "apt-get install openssl")
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"]
+    command += ["-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=127.0.0.1"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-keyout", str(path), "-out", f"{path}.crt"]
+    subprocess.run(command, check=True, capture_output=True)
+    with path.open("a") as both:
+        both.write(Path(f"{path}.crt").read_text())
+    return path
 
 
 def make_key(path: Path) -> Path:

@@ -42,16 +42,19 @@ class PostgresServer:
     @contextlib.contextmanager
     def database(self) -> Iterator[str]:
         name = f"t{uuid.uuid4().hex}"
-        with psycopg.connect(self.url("postgres"), autocommit=True) as admin:
-            admin.execute(f"CREATE DATABASE {name}")
-            try:
-                yield self.url(name)
-            finally:
-                admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        self._administer(f"CREATE DATABASE {name}")
+        try:
+            yield self.url(name)
+        finally:
+            self._administer(f"DROP DATABASE {name} WITH (FORCE)")
 
     def restart(self) -> None:
         """Restart it as an operator would in a hurry: connections are cut."""
         _pg_ctl(self._binaries, self._folder, "-m", "fast", "restart")
+
+    def _administer(self, statement: str) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as admin:
+            admin.execute(statement)
 
 
 @contextlib.contextmanager

@@ -62,10 +62,7 @@ class Applier:
         TransientError where the object is being deleted.
         """
         if live is not None:
-            if (live.get("metadata") or {}).get("deletionTimestamp"):
-                raise TransientError(
-                    f"{item.ref} is being deleted: it is applied when it is gone"
-                )
+            _check_stays(item, live)
             if is_settled(item.manifest, live):
                 return ChangeEntry(ref=item.ref, change=Change.UNCHANGED)
         try:
@@ -74,6 +71,7 @@ class Applier:
             if isinstance(exc, ApplyConflictError) or not _is_immutable(exc):
                 raise
             return self._recreated(item, exc)
+        _check_stays(item, applied.manifest)
         return ChangeEntry(ref=item.ref, change=_change(applied, live))
 
     def _apply(self, item: Desired) -> Applied:
@@ -139,6 +137,14 @@ class Applier:
                 return
             self.pause(_PAUSE)
         raise TransientError(f"{item.ref}: deleted to be recreated, but not gone yet")
+
+
+def _check_stays(item: Desired, live: Manifest) -> None:
+    """Refuse an object on its way out: what is applied to it goes with it."""
+    if (live.get("metadata") or {}).get("deletionTimestamp"):
+        raise TransientError(
+            f"{item.ref} is being deleted: it is applied when it is gone"
+        )
 
 
 def adopted_fields(entries: Any, api_version: str) -> list[Mapping[str, Any]] | None:

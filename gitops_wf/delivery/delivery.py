@@ -49,12 +49,14 @@ class Order:
     """What to deliver, for whom, and how.
 
     ``step`` owns the objects; ``step_files`` are paths that steps use themselves.
+    ``inputs`` is the digest that completing it records.
     """
 
     id: EnvironmentId
     environment: Environment
     commit: Sha
     number: int
+    inputs: str
     target: TargetName
     step: str
     now: datetime
@@ -136,7 +138,7 @@ class Delivery:
                 completed={
                     step: digest
                     for step, digest in old.completed.items()
-                    if step != order.step
+                    if step != order.step or digest == order.inputs
                 },
             )
 
@@ -187,11 +189,13 @@ class Delivery:
             entry for entry in entries if owners is None or entry.step in owners
         )
 
-    def complete(self, order: Order, inputs: str) -> None:
-        """Record that a step has brought its objects to these inputs, healthy."""
+    def complete(self, order: Order) -> None:
+        """Record that a step has brought its objects to its inputs, healthy."""
         self.inventory_store(order.id, order.target).update(
             self._writer(order.now),
-            lambda old: replace(old, completed={**old.completed, order.step: inputs}),
+            lambda old: replace(
+                old, completed={**old.completed, order.step: order.inputs}
+            ),
         )
 
     def prune_departed(

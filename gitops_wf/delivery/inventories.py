@@ -161,10 +161,13 @@ def decode(data: Any, environment: EnvironmentId, place: str) -> Inventory:
         )
     try:
         return Inventory(
-            entries=tuple(
-                _entry(line, step)
-                for step, lines in json.loads(data["objects"]).items()
-                for line in lines
+            entries=merged(
+                (),
+                (
+                    _entry(line, step)
+                    for step, lines in json.loads(data["objects"]).items()
+                    for line in lines
+                ),
             ),
             instance=data["instance"],
             written=datetime.fromisoformat(data["written"]),

@@ -82,6 +82,8 @@ class Observer:
     def _health(self, live: Manifest | None) -> HealthStatus:
         if live is None:
             return health_of(None)
+        if not self.cluster.has_status:
+            return HealthStatus(health=Health.CURRENT, message="written")
         if not is_workload(live):
             return health_of(live)
         status = health_of(live)

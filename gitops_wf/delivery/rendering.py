@@ -189,9 +189,32 @@ def _unpacked(source: Source) -> Iterator[Source]:
             else f"metadata.name must be a string, not {cut(repr(name), 40)}: quote it"
         )
         raise source.error(f"{cut(kind)} has no name: {hint}")
+    for key in ("name", "namespace"):
+        if not _is_segment(metadata.get(key)):
+            raise source.error(
+                f"{cut(kind)}: metadata.{key} {cut(repr(metadata[key]), 40)} is no "
+                "name of an object"
+                + ("" if isinstance(metadata[key], str) else ": quote it")
+            )
     for key in ("labels", "annotations"):
         _strings(source, metadata, key, f"{kind}/{name}")
     yield source
+
+
+def _is_segment(value: object) -> bool:
+    """Whether a name can be part of a path, as Kubernetes asks of every name.
+
+    https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#path-segment-names
+    """
+    if value is None:
+        return True
+    return (
+        isinstance(value, str)
+        and value not in {".", ".."}
+        and not set(value) & set("/%")
+        and value.isprintable()
+        and " " not in value
+    )
 
 
 def _text(source: Source, key: str, example: str) -> str:

@@ -101,7 +101,9 @@ class Rollout:
     def _await_definitions(self, group: Iterable[Desired]) -> None:
         """Wait until new kinds are served: the next stage may need them."""
         for item in group:
-            if item.ref.kind != "CustomResourceDefinition":
+            if item.ref.kind != "CustomResourceDefinition" or not (
+                self.cluster.has_status
+            ):
                 continue
             resource = self.cluster.resource(item.api_version, item.ref.kind)
             for _ in range(int(CRD_WITHIN / _PAUSE)):

@@ -78,6 +78,10 @@ class Cluster(Protocol):
     the server says no. Objects given back are as the server sent them.
     """
 
+    @property
+    def has_status(self) -> bool:
+        """Whether objects there come alive: those in a folder are only files."""
+
     def resource(self, api_version: str, kind: str) -> ApiResource:
         """Return how a kind is addressed; UnknownKindError after a fresh discovery."""
 

@@ -276,4 +276,7 @@ class GitRepository(AbstractContextManager["GitRepository"], Protocol):
         """All names given to `hold` and not released."""
 
     def close(self) -> None:
-        """Ends child processes; the clone stays."""
+        """Ends child processes; the clone stays, and a later question starts others.
+
+        To be called between polls where many repositories are watched.
+        """

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from gitops_wf.sandbox import deletion, scale
 from gitops_wf.sandbox.clocks import system_now
 from gitops_wf.sandbox.conversion import from_stored
+from gitops_wf.sandbox.custom import CustomResources
 from gitops_wf.sandbox.deletion import Preconditions
 from gitops_wf.sandbox.mutation import Level, Mutation, PatchKind, refusals
 from gitops_wf.sandbox.objects import (
@@ -24,7 +25,7 @@ from gitops_wf.sandbox.objects import (
 )
 from gitops_wf.sandbox.resources import Resource, ResourceTable
 from gitops_wf.sandbox.selectors import LabelSelector, parse_labels
-from gitops_wf.sandbox.statuses import bad_request, deleted, not_found
+from gitops_wf.sandbox.statuses import bad_request, deleted, forbidden, not_found
 from gitops_wf.sandbox.storage import Change, Storage
 from gitops_wf.sandbox.writes import Writes
 
@@ -62,6 +63,7 @@ class ObjectApi:
             now=self.now,
             random=random or Random(),  # noqa: S311 - names, not secrets
         )
+        self._customs = CustomResources(self, self.resources, self.mutation)
 
     def now(self) -> datetime:
         """The cluster's time."""
@@ -109,7 +111,24 @@ class ObjectApi:
         new = self._complete(resource, manifest)
         revision = revision_of(new)
         new = self._tracked(resource, None, new, manager=manager)
-        return self._writes.create(resource, new, revision=revision, dry_run=dry_run)
+        return self._made(resource, new, revision=revision, dry_run=dry_run)
+
+    def _made(
+        self, resource: Resource, new: Manifest, *, revision: str, dry_run: bool
+    ) -> Manifest:
+        with self.storage.lock:
+            if resource.custom and self._customs.is_ending(resource):
+                raise forbidden(
+                    resource,
+                    name_of(new),
+                    "create not allowed while custom resource definition is "
+                    "terminating",
+                )
+            made = self._writes.create(
+                resource, new, revision=revision, dry_run=dry_run
+            )
+            self._customs.after_write(resource, name_of(made))
+            return made
 
     def review_form(
         self, resource: Resource, manifest: Manifest, *, manager: str
@@ -163,6 +182,8 @@ class ObjectApi:
         """
         with self.storage.lock:
             live = self._live(resource, namespace_of(manifest), name_of(manifest))
+            if subresource != "scale":
+                self._writes.check_has_revision(resource, manifest)
             self._writes.check_revision(resource, manifest, live)
             self._writes.check_replaced_uid(resource, manifest, live)
             old = from_stored(resource, live)
@@ -203,9 +224,25 @@ class ObjectApi:
         new = self._tracked(
             resource, old, new, manager=manager, subresource=subresource
         )
+        if subresource == "scale":
+            scale.forget_time(new, manager)
+        return self._stored(
+            resource, new, live, subresource=subresource, dry_run=dry_run
+        )
+
+    def _stored(
+        self,
+        resource: Resource,
+        new: Manifest,
+        live: Manifest,
+        *,
+        subresource: str,
+        dry_run: bool,
+    ) -> Manifest:
         stored = self._writes.change(
             resource, new, live, subresource=subresource, dry_run=dry_run
         )
+        self._customs.after_write(resource, name_of(live))
         return self._answered(resource, stored, subresource)
 
     def _answered(
@@ -292,14 +329,14 @@ class ObjectApi:
             if resource.namespaced:
                 metadata(new)["namespace"] = namespace
             if live is None:
-                made = self._writes.create(resource, new, revision="", dry_run=dry_run)
+                made = self._made(resource, new, revision="", dry_run=dry_run)
                 return made, True
             self._writes.check_revision(resource, applied, live)
             self._writes.check_patched_uid(resource, applied, live)
-            stored = self._writes.change(
+            stored = self._stored(
                 resource, new, live, subresource=subresource, dry_run=dry_run
             )
-            return self._answered(resource, stored, subresource), False
+            return stored, False
 
     def _check_name(
         self, resource: Resource, new: Manifest, namespace: str, name: str
@@ -354,6 +391,7 @@ class ObjectApi:
                     metadata(state)["resourceVersion"] = revision_of(last)
                 elif outcome.state is not None:
                     state = self.storage.put(resource.collection, state)
+            self._customs.after_write(resource, name)
             if outcome.gone and resource.qualified not in deletion.OBJECT_ANSWER:
                 return deleted(resource, name, uid_of(live))
             return copy(from_stored(resource, state))

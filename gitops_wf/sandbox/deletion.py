@@ -32,6 +32,7 @@ _ORPHANING = frozenset({"jobs.batch", "replicationcontrollers"})
 OBJECT_ANSWER = frozenset(
     {"namespaces", "persistentvolumes", "pods", "resourcequotas", "services"}
 )
+_CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 _PROTECTED_NAMESPACES = frozenset({"default", "kube-system", "kube-public"})
 
 
@@ -95,6 +96,8 @@ def begin(
     finalizers = _finalizers(resource, live, propagation)
     if resource.qualified == "namespaces":
         return _begin_namespace(live, finalizers, now)
+    if resource.qualified == "customresourcedefinitions.apiextensions.k8s.io":
+        return _begin_definition(live, finalizers, now)
     grace = 0
     if resource.qualified == "pods":
         grace = _pod_grace(live, grace_seconds)
@@ -126,6 +129,30 @@ def _begin_namespace(live: Manifest, finalizers: list[str], now: datetime) -> Ou
         state.setdefault("status", {})["phase"] = "Terminating"
     _set_finalizers(state, finalizers)
     return Outcome(state=state, gone=gone)
+
+
+def _begin_definition(live: Manifest, finalizers: list[str], now: datetime) -> Outcome:
+    """A definition stays until its objects are gone."""
+    if is_deleting(live):
+        return Outcome(state=None, gone=False)
+    state = copy(live)
+    metadata(state)["deletionTimestamp"] = stamp(now)
+    if _CLEANUP not in finalizers:
+        finalizers = [*finalizers, _CLEANUP]
+    _set_finalizers(state, finalizers)
+    conditions = state.setdefault("status", {}).get("conditions") or []
+    state["status"]["conditions"] = [
+        *conditions,
+        {
+            "type": "Terminating",
+            "status": "True",
+            "lastTransitionTime": stamp(now),
+            "reason": "InstanceDeletionPending",
+            "message": "CustomResourceDefinition marked for deletion; CustomResource "
+            "deletion will begin soon",
+        },
+    ]
+    return Outcome(state=state, gone=False)
 
 
 def _pod_grace(live: Manifest, asked: int | None) -> int:

@@ -19,7 +19,7 @@ from gitops_wf.sandbox.fields.stored import stored_form
 from gitops_wf.sandbox.fields.strategic import strategic_merge_patch
 from gitops_wf.sandbox.objects import Manifest, copy
 from gitops_wf.sandbox.resources import Resource, ResourceTable
-from gitops_wf.sandbox.statuses import ApiError
+from gitops_wf.sandbox.statuses import ApiError, StatusCause
 
 PatchKind = Literal["json", "merge", "strategic"]
 Level = Literal["", "Ignore", "Warn", "Strict"]
@@ -85,19 +85,25 @@ class Mutation:
     def schema(self, resource: Resource) -> Schema:
         """The type of a resource's objects."""
         key = (resource.api_version, resource.kind)
-        if not resource.custom:
-            return self._schemas.for_kind(*key)
-        found = self._customs.get(key)
-        if found is None:
-            found = self._schemas.for_custom(
-                *key, {}, status_subresource="status" in resource.subresources
-            )
-            self._customs[key] = found
-        return found
+        return self._customs[key] if resource.custom else self._schemas.for_kind(*key)
 
-    def forget(self, resource: Resource) -> None:
-        """Drop what was known of a custom kind that changed."""
-        self._customs.pop((resource.api_version, resource.kind), None)
+    def set_custom(self, resource: Resource, openapi: Mapping[str, Any]) -> None:
+        """Take over the schema of a custom kind."""
+        key = (resource.api_version, resource.kind)
+        self._customs[key] = self._schemas.for_custom(
+            *key, openapi, status_subresource="status" in resource.subresources
+        )
+
+    def invalid(
+        self, resource: Resource, new: Manifest, old: Manifest | None
+    ) -> list[StatusCause]:
+        """What is wrong with a custom object by its schema."""
+        if not resource.custom:
+            return []
+        return [
+            StatusCause(field=one.field, reason=one.reason, message=one.message)
+            for one in validate.validate(new, self.schema(resource), old)
+        ]
 
     def check(
         self,
@@ -115,6 +121,13 @@ class Mutation:
                 validation=level,
                 duplicates=duplicates,
             )
+
+    def empty(self, resource: Resource) -> Manifest:
+        """An object of the kind with nothing in it, as a bookmark is."""
+        schema = self.schema(resource)
+        if schema.custom:
+            return {"apiVersion": resource.api_version, "kind": resource.kind}
+        return stored_form({}, schema)
 
     def complete(self, resource: Resource, manifest: Manifest) -> Manifest:
         """The object as it is stored, with its defaults."""

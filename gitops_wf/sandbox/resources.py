@@ -15,6 +15,18 @@ _COLLECTIONS = {("events.k8s.io", "events"): "events"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A printer column of a custom resource; `path` is its JSONPath."""
+
+    name: str
+    type: str
+    format: str
+    description: str
+    priority: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """One resource in one version, as discovery describes it."""
 
@@ -30,6 +42,7 @@ class Resource:
     categories: tuple[str, ...] = ()
     custom: bool = False
     list_kind: str = ""
+    columns: tuple[Column, ...] = ()
     discovery: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property

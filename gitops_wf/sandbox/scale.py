@@ -87,3 +87,10 @@ def applied(live: Manifest, scale: Manifest, resource: Resource) -> Manifest:
         "metadata": meta,
         "spec": wanted,
     }
+
+
+def forget_time(manifest: Manifest, manager: str) -> None:
+    """Drop the time of a scaler's entry, which the server keeps without one."""
+    for entry in metadata(manifest).get("managedFields") or []:
+        if entry.get("subresource") == "scale" and entry.get("manager") == manager:
+            entry.pop("time", None)

@@ -230,7 +230,7 @@ def _check_field(path: str, resource: Resource) -> None:
     extra = _FIELDS.get("events" if resource.plural == "events" else kind, ())
     if path in ("metadata.name", "metadata.namespace", *extra):
         return
-    if kind in _SHORT_TEXT:
+    if kind in _SHORT_TEXT or resource.custom:
         raise bad_request(f"field label not supported: {path}")
     known = ", ".join(f'"{one}"' for one in ("metadata.name", "metadata.namespace"))
     raise bad_request(f'"{path}" is not a known field selector: only {known}')

@@ -87,7 +87,9 @@ def prepare_create(resource: Resource, manifest: Manifest) -> None:
     meta = metadata(manifest)
     if has_status(resource) and kind not in _STATUS_KEPT:
         manifest.pop("status", None)
-        if resource.custom:
+        if kind == "customresourcedefinitions.apiextensions.k8s.io":
+            manifest["status"] = _unaccepted(manifest)
+        elif resource.custom:
             pass
         elif kind == "pods":
             manifest["status"] = {"phase": "Pending", "qosClass": qos_class(manifest)}
@@ -107,6 +109,15 @@ def prepare_create(resource: Resource, manifest: Manifest) -> None:
             _select_own_pods(manifest)
         case _:
             pass
+
+
+def _unaccepted(definition: Manifest) -> dict[str, Any]:
+    versions = (definition.get("spec") or {}).get("versions") or []
+    return {
+        "conditions": None,
+        "acceptedNames": {"plural": "", "kind": ""},
+        "storedVersions": [one.get("name") for one in versions if one.get("storage")],
+    }
 
 
 def _select_own_pods(job: Manifest) -> None:

@@ -29,6 +29,7 @@ from gitops_wf.sandbox.statuses import (
     bad_request,
     conflict,
     internal,
+    invalid,
     invalid_object,
     invalid_value,
     namespace_terminating,
@@ -72,6 +73,7 @@ class Writes:
             strategies.prepare_create(resource, new)
             stored = to_stored(resource, new)
             causes = validate_create(resource, stored)
+            causes += self._mutation.invalid(resource, stored, None)
             if resource.qualified == "services" and not causes:
                 others = self._storage.list("services")
                 self._network.prepare_create(stored, others)
@@ -137,6 +139,15 @@ class Writes:
         if revision not in ("", "0", revision_of(live)):
             raise conflict(resource, name_of(live))
 
+    def check_has_revision(self, resource: Resource, manifest: Manifest) -> None:
+        """ApiError 422 where a PUT of a custom object names no version."""
+        if resource.custom and not revision_of(manifest):
+            cause = invalid_value(
+                "metadata.resourceVersion", "0", "must be specified for an update"
+            )
+            name = name_of(manifest)
+            raise invalid(resource.plural, name, [cause], group=resource.group)
+
     def check_replaced_uid(
         self, resource: Resource, manifest: Manifest, live: Manifest
     ) -> None:
@@ -185,10 +196,11 @@ class Writes:
                 if uid_of(one) != uid_of(live)
             ]
             self._network.prepare_update(stored, live, others)
+        causes = self._mutation.invalid(resource, stored, old)
         if subresource in ("", "scale"):
-            causes = validate_update(resource, stored, live)
-            if causes:
-                raise invalid_object(resource, name_of(new), causes)
+            causes = [*validate_update(resource, stored, live), *causes]
+        if causes:
+            raise invalid_object(resource, name_of(new), causes)
         stored = self._mutation.keep_times(live, stored)
         if stored == live:
             return copy(old)

@@ -101,7 +101,7 @@ class DeployRunner:
             "leaving": _named(changes, {Change.DELETED, Change.SKIPPED}),
         }
         if not cast("DeployProperties", context.properties).wait:
-            self._delivery.complete(order, context.subject.inputs)
+            self._delivery.complete(order)
             return StepResult(
                 phase=Phase.SUCCEEDED,
                 message=f"{changes}; health not awaited",
@@ -145,7 +145,7 @@ class DeployRunner:
                 retry_after=min(FIRST_LOOK * 1.5 ** min(context.look, 8), LAST_LOOK),
                 memo=memo,
             )
-        self._delivery.complete(order, context.subject.inputs)
+        self._delivery.complete(order)
         return StepResult(
             phase=Phase.SUCCEEDED,
             message=f"{memo.get('changes', '')}; {_healthy(found)}",
@@ -168,6 +168,7 @@ def _order(context: StepContext) -> Order:
         environment=context.environment,
         commit=context.subject.commit,
         number=context.subject.number,
+        inputs=context.subject.inputs,
         target=context.target,
         step=str(context.step),
         now=context.now,

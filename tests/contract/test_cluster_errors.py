@@ -15,6 +15,7 @@ from gitops_wf.ports.cluster import (
     ClusterRefusalError,
     ClusterUnavailableError,
     ResourceConflictError,
+    UnknownKindError,
 )
 from tests.sandbox_process import KUBECONFIG
 
@@ -230,3 +231,23 @@ def test_a_context_that_is_not_there_is_named(tmp_path):
         kubeconfig_access(path, "prod")
     with pytest.raises(TerminalError, match="kubeconfig "):
         kubeconfig_access(tmp_path / "none")
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_name_never_becomes_another_object_s_path(tmp_path, server, name):
+    cluster = cluster_at(tmp_path, server.url())
+
+    with pytest.raises(ClusterRefusalError, match="is no name"):
+        cluster.get(CONFIG_MAPS, "ns", name)
+    with pytest.raises(ClusterRefusalError, match="is no name"):
+        cluster.get(CONFIG_MAPS, name, "a")
+
+    assert server.seen == 0
+
+
+@pytest.mark.parametrize("version", ["../v1", "v1?x=1", "a/../../v1", "apps/v1/x", ""])
+def test_an_api_version_never_becomes_another_path(tmp_path, server, version):
+    with pytest.raises(UnknownKindError):
+        cluster_at(tmp_path, server.url()).resource(version, "Pod")
+
+    assert server.seen == 0

@@ -241,3 +241,23 @@ def test_replicas_on_one_database_share_the_work(postgres, witness: Witness):
 
     assert len(witness.lines("begun")) == 12
     assert max(witness.most_at_once("target").values()) <= 2
+
+
+def test_work_outlives_a_restart_of_its_database(postgres, witness: Witness):
+    with (
+        postgres.database() as location,
+        executor_process(location, witness) as process,
+    ):
+        process.start()
+        process.enqueue(
+            an_attempt("running", "held", target="t"), an_attempt("late", delay=1)
+        )
+        witness.wait(1, "begun", run="running")
+
+        postgres.restart()
+        process.enqueue(an_attempt("after"))
+        witness.release()
+        witness.wait(3, "ended")
+
+        process.stop()
+        assert process.forget(datetime.now(UTC) + timedelta(days=1)) == 3

@@ -19,7 +19,12 @@ from gitops_wf.ports.git import (
     SshAuth,
 )
 from tests.contract.git_remotes import served
-from tests.gitserver import GitHttpServer, bare_repository, make_key
+from tests.gitserver import (
+    GitHttpServer,
+    bare_repository,
+    make_certificate,
+    make_key,
+)
 from tests.gitworktree import unreadable
 
 
@@ -172,6 +177,22 @@ def test_a_refused_connection_and_an_unknown_host_are_worth_another_try(web):
     assert "refuses the connection" in str(refused)
     assert isinstance(unknown, TransientError)
     assert "no-such-host.invalid" in str(unknown)
+
+
+def test_a_certificate_is_trusted_only_when_its_ca_is_named(local, tmp_path):
+    certificate = make_certificate(tmp_path / "server.pem")
+    with GitHttpServer(tmp_path / "srv", certificate) as server:
+        url = server.url(local.bare)
+        server.credentials = ("bearer", "t0k3n")
+        token = Credential(auth=BearerAuth(token=Secret("t0k3n")), prefix=url)
+
+        untrusted = failure(local, url=url, credential=token)
+        assert untrusted.reason == GitReason.CERTIFICATE_INVALID
+        assert server.requests == []
+
+        ca_file = f"{certificate}.crt"
+        with local.open(url=url, credential=token, ca_file=ca_file) as repository:
+            assert repository.fetch().new == local.work.head()
 
 
 def test_a_directory_that_is_no_repository_is_told(local, tmp_path):

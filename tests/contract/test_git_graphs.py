@@ -348,3 +348,21 @@ def test_bytes_that_are_not_utf8_in_paths_and_messages_do_no_harm(shop, ann):
         assert [e.path for e in repository.tree(sha).entries] == [path]
         assert [c.path for c in repository.changes(None, sha)] == [path]
         assert repository.tree_oid(sha, path) is not None
+
+
+def test_faults_of_old_tools_that_do_no_harm_are_taken(shop, ann):
+    blob = ann.git("hash-object", "-w", "--stdin", stdin=b"x")
+    raw_tree = b"0100644 a\0" + bytes.fromhex(blob)
+    literally = ("hash-object", "-w", "--stdin", "--literally", "-t")
+    tree = ann.git(*literally, "tree", stdin=raw_tree)
+    raw = (
+        f"tree {tree}\nauthor Ann <ann> 1 +051800\ncommitter Ann<a@b> 1 +0000\n\nOld\n"
+    )
+    sha = ann.git(*literally, "commit", stdin=raw.encode())
+    ann.git("update-ref", "refs/heads/main", sha)
+    ann.push(refspec="main:main")
+
+    with fetched(shop) as repository:
+        assert repository.head() == sha
+        assert [e.path for e in repository.tree(sha).entries] == ["a"]
+        assert repository.commit(sha).subject == "Old"

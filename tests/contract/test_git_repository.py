@@ -1,5 +1,7 @@
 """The Git port on every transport: what a daemon does with a remote branch."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from gitops_wf.ports.git import EntryKind, FetchResult, OversizedBlob, RemoteHead
@@ -173,3 +175,27 @@ def test_a_tree_lists_files_links_and_submodules_below_a_folder(shop):
             None,
             repository.tree(sha).oid,
         )
+
+
+def test_threads_read_while_another_fetches(shop):
+    first = shop.work.push_commit({f"f{n}": f"{n}" for n in range(30)})
+    with shop.open() as repository, ThreadPoolExecutor(8) as pool:
+        repository.fetch()
+        wanted = oids(repository, first)
+        repository.ensure_blobs(wanted)
+        newest = shop.work.push_commit({"f0": "changed"})
+
+        fetching = pool.submit(repository.fetch)
+        reads = [
+            pool.submit(repository.blob, oid, max_bytes=10)
+            for oid in wanted
+            for _ in range(5)
+        ]
+        names = pool.submit(lambda: [e.path for e in repository.tree(first).entries])
+
+        expected = [
+            f"{n}".encode() for n in sorted(range(30), key=str) for _ in range(5)
+        ]
+        assert [read.result() for read in reads] == expected
+        assert sorted(names.result()) == sorted(f"f{n}" for n in range(30))
+        assert fetching.result() == FetchResult(old=first, new=newest)

@@ -20,7 +20,11 @@ from gitops_wf.adapters.sql_store.migrate import MIGRATIONS, schema_of
 from gitops_wf.adapters.sql_store.reading import SqlReader
 from gitops_wf.adapters.sql_store.writing import SqlTransaction
 from gitops_wf.core.decision import Decision, Effect, Entry, Verb
-from gitops_wf.core.errors import InvalidTransitionError, TerminalError
+from gitops_wf.core.errors import (
+    InvalidTransitionError,
+    TerminalError,
+    TransientError,
+)
 from gitops_wf.core.event import Event
 from gitops_wf.core.identifiers import EnvironmentId, RunId
 from gitops_wf.core.inventory import Inventory
@@ -260,6 +264,28 @@ class TestTransactions:
         with store.read() as reader:
             numbers = [revision.number for revision in reader.revisions(PROD)]
         assert numbers == list(range(16, 0, -1))
+
+    def test_a_lost_connection_is_worth_another_try(self, postgres):
+        with postgres.database() as location:
+            store = open_store(location)
+            cut = sqlalchemy.text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+            def lose_it() -> None:
+                with store.transaction() as transaction:
+                    with store.engine.connect() as other:
+                        other.execute(cut)
+                    transaction.save_environment(an_environment())
+
+            with pytest.raises(TransientError):
+                lose_it()
+
+            save(store, an_environment())
+            with store.read() as reader:
+                assert reader.environments() == [an_environment()]
+            store.close()
 
 
 class TestRepositoriesAndEnvironments:

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from gitops_wf.core.errors import TerminalError
+from gitops_wf.core.errors import TerminalError, TransientError
+from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.core.phases import Phase
 from gitops_wf.ports.cluster import AllowList, ClusterUnavailableError
 from gitops_wf.steps.deploy2env import STEP_TYPE as DEPLOY
@@ -131,10 +132,7 @@ def test_a_second_apply_of_the_same_writes_nothing(world, sandbox):
     result = deploy(world)
 
     assert result.message == "2 unchanged; 2 healthy"
-    # Which step's inputs are complete is forgotten at the start and noted again.
-    writes = sandbox.writes()[before:]
-    assert [method for method, _ in writes] == ["PUT", "PUT"]
-    assert all("/configmaps/gitops-wf.shop" in path for _, path in writes)
+    assert sandbox.writes()[before:] == []
 
 
 def test_an_unchanged_apply_asks_once_for_each_kind(world, sandbox):
@@ -159,6 +157,37 @@ def test_only_what_changed_is_written(world):
     assert result.message == "1 configured, 1 unchanged; 2 healthy"
     assert world.get("v1", "ConfigMap", "a")["data"] == {"k": "2"}
     assert inventory(world).number == 2
+
+
+def test_another_revision_of_the_same_content_writes_the_inventory_alone(
+    world, sandbox
+):
+    world.write(config_map("a", k="1"))
+    deploy(world)
+    before = len(sandbox.writes())
+    world.number = 2
+
+    deploy(world)
+
+    writes = sandbox.writes()[before:]
+    assert {method for method, _ in writes} == {"PUT"}
+    assert all("/configmaps/gitops-wf.shop" in path for _, path in writes)
+
+
+def test_an_object_that_is_going_away_is_applied_when_it_is_gone(world):
+    held = config_map("a", metadata={"finalizers": ["example.com/hold"]})
+    world.write(held)
+    deploy(world)
+    live = world.get("v1", "ConfigMap", "a")
+    world.cluster.delete(ObjectRef.of(live), "v1")
+
+    with pytest.raises(TransientError, match="is being deleted"):
+        deploy(world)
+
+    live = world.get("v1", "ConfigMap", "a")
+    live["metadata"]["finalizers"] = []
+    world.cluster.replace(live)
+    assert deploy(world).message == "1 created; 1 healthy"
 
 
 def test_a_field_that_leaves_git_leaves_the_cluster(world):
@@ -322,6 +351,7 @@ def test_a_partial_failure_prunes_nothing_and_keeps_the_inventory(world):
     deploy(world)
     broken = deployment()
     broken["spec"]["replicas"] = -1
+    world.number = 2
     world.write(config_map("a"), config_map("c"), broken)
 
     with pytest.raises(TerminalError, match=r"spec\.replicas") as caught:
@@ -489,3 +519,32 @@ def test_departed_steps_leave_no_objects(world):
     assert owned(world) == [f"ConfigMap/{world.namespace}/b"]
     assert world.get("v1", "ConfigMap", "a") is None
     assert inventory(world).inputs == "inputs-1"
+
+
+def test_a_custom_kind_may_come_with_its_definition(world):
+    group = f"{world.namespace}.example.com"
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"things.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"kind": "Thing", "plural": "things", "singular": "thing"},
+            "versions": [
+                {
+                    "name": "v1",
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": schema},
+                }
+            ],
+        },
+    }
+    thing = {"apiVersion": f"{group}/v1", "kind": "Thing", "metadata": {"name": "a"}}
+    world.write(thing, definition)
+
+    assert deploy(world).phase is Phase.SUCCEEDED
+    assert world.get(f"{group}/v1", "Thing", "a") is not None
+    assert deploy(world).message == "2 unchanged; 2 healthy"

@@ -14,8 +14,8 @@ when to give up, and work whose row has moved on ends at once.
 import contextlib
 import threading
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from queue import Empty
 from typing import Any, Protocol, cast
 
@@ -25,16 +25,23 @@ from dbos import (
     DBOSClient,
     DBOSConfig,
     DBOSPortableJSONSerializer,
-    EnqueueOptions,
 )
 
 # Private, and the reason why the dependency is pinned to a minor version: the only
 # way to wake a worker is to hand it the event that it waits on.
 from dbos._queue import queue_worker_thread
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from gitops_wf.adapters.dbos_executor.places import Abandoned, Outcome, Places
-from gitops_wf.adapters.dbos_executor.queues import Limits, register_queues
+from gitops_wf.adapters.dbos_executor.queues import (
+    APPLICATION_VERSION,
+    WORKFLOW,
+    Limits,
+    options,
+    register_queues,
+)
+from gitops_wf.adapters.dbos_executor.returns import pause_before, report
 from gitops_wf.adapters.dbos_executor.wakeup import (
     FREED_WINDOW,
     START_WINDOW,
@@ -49,18 +56,11 @@ from gitops_wf.adapters.dbos_executor.work import (
     to_arguments,
 )
 from gitops_wf.core.backoff import backoff
-from gitops_wf.core.errors import TransientError
+from gitops_wf.core.errors import TransientError, cut
 from gitops_wf.ports.executor import Work
 from gitops_wf.ports.store import Transaction
 
-WORKFLOW = "carry-out"
 APPLICATION = "gitops-wf"
-
-APPLICATION_VERSION = "1"
-"""Never follows the package's: work enqueued before an upgrade would wait for ever.
-
-It changes only when the arguments of queued work can no longer be read.
-"""
 
 _SELDOM = 600.0
 """For loops of DBOS that serve features which are not used here."""
@@ -107,14 +107,15 @@ class DbosExecutor:
         self._dbos: DBOS | None = None
         self._carry_out: Callable[[Work], None] | None = None
         self._serializer = DBOSPortableJSONSerializer()
-        self._client = DBOSClient(
-            system_database_engine=engine,
-            application_name=APPLICATION,
-            serializer=self._serializer,
-            retry_connection_errors=False,
-        )
-        # Work may be enqueued before `start`: the tables must be there.
-        self._client._sys_db.run_migrations()  # noqa: SLF001 - DBOS.migrate takes no engine
+        with _translated("the queue's tables cannot be made"):
+            self._client = DBOSClient(
+                system_database_engine=engine,
+                application_name=APPLICATION,
+                serializer=self._serializer,
+                retry_connection_errors=False,
+            )
+            # Work may be enqueued before `start`. DBOS.migrate takes no engine.
+            self._client._sys_db.run_migrations()  # noqa: SLF001
 
     def enqueue(self, transaction: Transaction, work: Work) -> None:
         """Ask for work, in the caller's transaction; the same work again is nothing.
@@ -126,7 +127,7 @@ class DbosExecutor:
         queued = Queued(work=work)
         delay = work.delay.total_seconds()
         self._client.enqueue_in_transaction(
-            sql.connection, _options(queued, delay), to_arguments(queued)
+            sql.connection, options(queued, delay), to_arguments(queued)
         )
         begin = time.monotonic() + delay
         sql.after_commit(lambda: self._wake(queued, begin, delay))
@@ -190,6 +191,7 @@ class DbosExecutor:
             if not self._places.wait_until_empty(self._limits.grace.total_seconds()):
                 self._places.abandon()
                 self._places.wait_until_empty(1)
+            self._wait_for_records()
             # A thread of DBOS that waits for a lost database gives up now.
             self._dbos._sys_db._retry_connection_errors = False  # noqa: SLF001 - as said
             DBOS.destroy(destroy_registry=True)
@@ -199,19 +201,31 @@ class DbosExecutor:
     def forget_finished(self, before: datetime) -> int:
         """Delete what DBOS keeps of work that ended before; return how many.
 
-        Errors: as the database's; the caller tries again at its next housekeeping.
+        Errors: TransientError; the caller tries again at its next housekeeping.
         """
         count = 0
-        while found := self._client.list_workflows(
-            status=["SUCCESS", "ERROR", "CANCELLED"],
-            completed_before=before.astimezone(UTC).isoformat(),
-            limit=_DELETE_AT_ONCE,
-            load_input=False,
-            load_output=False,
-        ):
-            self._client.delete_workflows([row.workflow_id for row in found])
-            count += len(found)
+        with _translated("work that ended cannot be forgotten"):
+            while found := self._client.list_workflows(
+                status=["SUCCESS", "ERROR", "CANCELLED"],
+                completed_before=before.astimezone(UTC).isoformat(),
+                limit=_DELETE_AT_ONCE,
+                load_input=False,
+                load_output=False,
+            ):
+                self._client.delete_workflows([row.workflow_id for row in found])
+                count += len(found)
         return count
+
+    def _wait_for_records(self) -> None:
+        """Let DBOS record what ended, a moment ago at most.
+
+        What it has not recorded would be carried out again at the next start.
+        """
+        assert self._dbos is not None
+        pause = threading.Event()
+        end = time.monotonic() + 1
+        while self._dbos._active_workflows_set.activeList() and time.monotonic() < end:  # noqa: SLF001
+            pause.wait(0.005)
 
     def _wake(self, queued: Queued, begin: float, delay: float) -> None:
         if delay > 0:
@@ -263,13 +277,13 @@ class DbosExecutor:
         nothing of what is no Exception: the work is begun again at the next start.
         """
         again = queued.put_back(after_error=not isinstance(error, Abandoned))
-        delay = _pause(again, error).total_seconds()
-        _report(queued, error, delay)
+        delay = pause_before(again, error).total_seconds()
+        report(queued, error, delay)
         tries = 0
         while True:
             try:
                 begin = time.monotonic() + delay
-                self._client.enqueue(_options(again, delay), to_arguments(again))
+                self._client.enqueue(options(again, delay), to_arguments(again))
             except Exception as exc:
                 if isinstance(error, Abandoned):
                     raise error from exc
@@ -285,34 +299,9 @@ class DbosExecutor:
                 return
 
 
-def _options(queued: Queued, delay: float) -> EnqueueOptions:
-    options = EnqueueOptions(
-        workflow_name=WORKFLOW,
-        queue_name=queued.queue,
-        workflow_id=queued.id,
-        app_version=APPLICATION_VERSION,
-    )
-    if queued.target is not None:
-        options["queue_partition_key"] = queued.target
-    if delay > 0:
-        options["delay_seconds"] = delay
-    return options
-
-
-def _report(queued: Queued, error: BaseException, retry_in: float) -> None:
-    work = log.bind(work=queued.id, retry_in=retry_in)
-    match error:
-        case Abandoned():
-            work.info("work.abandoned")
-        case TransientError():
-            work.warning("work.postponed", error=error.message)
-        case _:
-            work.error("work.failed", exc_info=error)
-
-
-def _pause(queued: Queued, error: BaseException) -> timedelta:
-    if isinstance(error, Abandoned):
-        return timedelta()
-    pause = backoff(queued.failures)
-    asked = error.retry_after if isinstance(error, TransientError) else None
-    return max(pause, asked or timedelta())
+@contextlib.contextmanager
+def _translated(what: str) -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as exc:
+        raise TransientError(f"{what}: {cut(str(exc))}") from exc

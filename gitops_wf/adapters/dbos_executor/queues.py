@@ -3,9 +3,17 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from dbos import DBOS, Queue
+from dbos import DBOS, EnqueueOptions, Queue
 
-from gitops_wf.adapters.dbos_executor.work import OUTSIDE, TARGETS
+from gitops_wf.adapters.dbos_executor.work import OUTSIDE, TARGETS, Queued
+
+WORKFLOW = "carry-out"
+
+APPLICATION_VERSION = "1"
+"""Never follows the package's: work enqueued before an upgrade would wait for ever.
+
+It changes only when the arguments of queued work can no longer be read.
+"""
 
 POLL_SECONDS = 3.0
 """For what nobody here can know of: work that another replica has no place for.
@@ -54,3 +62,18 @@ def register_queues(limits: Limits, *, alone: bool) -> tuple[Queue, Queue]:
         on_conflict="always_update",
     )
     return targets, outside
+
+
+def options(queued: Queued, delay: float) -> EnqueueOptions:
+    """Say where work goes, and when; a delay in seconds."""
+    chosen = EnqueueOptions(
+        workflow_name=WORKFLOW,
+        queue_name=queued.queue,
+        workflow_id=queued.id,
+        app_version=APPLICATION_VERSION,
+    )
+    if queued.target is not None:
+        chosen["queue_partition_key"] = queued.target
+    if delay > 0:
+        chosen["delay_seconds"] = delay
+    return chosen

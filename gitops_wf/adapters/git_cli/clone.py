@@ -13,7 +13,6 @@ from gitops_wf.adapters.git_cli.history import (
     LOG_FORMAT,
     descending_chain,
     parsed_log,
-    parsed_parents,
 )
 from gitops_wf.adapters.git_cli.objects import (
     DamagedCloneError,
@@ -22,6 +21,7 @@ from gitops_wf.adapters.git_cli.objects import (
     OversizedObjectError,
 )
 from gitops_wf.adapters.git_cli.process import Finished, run
+from gitops_wf.adapters.git_cli.recovery import refs_below
 from gitops_wf.adapters.git_cli.trees import TREE_MODE, TreeReader
 from gitops_wf.core.commit import CommitInfo, PathChange, Tree
 from gitops_wf.core.errors import TerminalError, TransientError, cut
@@ -59,8 +59,8 @@ class Clone:
 
     def head(self) -> Sha | None:
         """The branch's head at our last fetch that found one."""
-        done = self._git("rev-parse", "--verify", "--quiet", HEAD_REF, expect=(0, 1))
-        return Sha(done.stdout.decode().strip()) if done.code == 0 else None
+        # from the file: this is asked often, and a process costs a hundred times more
+        return refs_below(self._git_dir, HEAD_REF).get(HEAD_REF)
 
     def walk(self, since: Sha | None, head: Sha) -> Walk:
         """First-parent commits of `head` that descend from `since`, oldest first."""
@@ -71,13 +71,15 @@ class Clone:
             return Walk(commits=self.commits([Sha(sha) for sha in lines]))
         if not self.has_commit(since):
             return Walk(commits=(), is_rewritten=True)
-        args = ("rev-list", "--parents", "--topo-order", "--stdin")
-        done = self._git(*args, stdin=f"{head}\n^{since}\n".encode())
-        chain = descending_chain(parsed_parents(done.stdout), since, head)
+        args = ("log", "-z", "--topo-order", LOG_FORMAT, "--end-of-options")
+        found = parsed_log(self._git(*args, head, f"^{since}").stdout)
+        by_sha = {commit.sha: commit for commit in found}
+        parents = {sha: commit.parents for sha, commit in by_sha.items()}
+        chain = descending_chain(parents, since, head)
         if chain is None:
             base = self.merge_base(since, head)
             return Walk(commits=(), is_rewritten=True, merge_base=base)
-        return Walk(commits=self.commits(chain))
+        return Walk(commits=tuple(by_sha[sha] for sha in chain))
 
     def commit(self, sha: Sha) -> CommitInfo:
         """One commit."""
@@ -285,6 +287,12 @@ class Clone:
                 raise self._unknown(sha)
             roots[sha] = Oid(content[5 : 5 + len(sha)].decode("ascii"))
         return roots
+
+    def _parents(self, sha: Sha) -> frozenset[Sha]:
+        with self._reading():
+            ((_, content),) = self._read([Oid(sha)])
+        lines = content.partition(b"\n\n")[0].decode("ascii", "replace").split("\n")
+        return frozenset(Sha(ln[7:]) for ln in lines if ln.startswith("parent "))
 
     def _read_tree(self, oid: Oid) -> bytes:
         try:

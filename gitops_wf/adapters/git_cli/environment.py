@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from gitops_wf.adapters.git_cli.failures import HARMLESS_FAULTS
 from gitops_wf.adapters.git_cli.remote_url import RemoteUrl
 from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.secret import Secret
@@ -30,6 +31,7 @@ _SSH_OPTIONS = (
     "PermitLocalCommand=no",
 )
 _CONFIG = (
+    *((f"fetch.fsck.{fault}", "ignore") for fault in HARMLESS_FAULTS),
     ("core.hooksPath", os.devnull),
     ("protocol.ext.allow", "never"),
     ("transfer.fsckObjects", "true"),  # crafted objects, such as a tree with .git in it
@@ -89,7 +91,9 @@ def remote_environment(
     auth = remote.credential.auth if remote.credential else None
     if isinstance(auth, BasicAuth | BearerAuth):
         extra += [(f"http.{_origin(url)}.extraHeader", _header(auth))]
-    more = {"GIT_ALLOW_PROTOCOL": url.scheme, "GIT_NO_LAZY_FETCH": "0"}
+    # http may redirect to https, never the other way
+    schemes = "http:https" if url.scheme == "http" else url.scheme
+    more = {"GIT_ALLOW_PROTOCOL": schemes, "GIT_NO_LAZY_FETCH": "0"}
     more |= {"GIT_SSH_VARIANT": "ssh"}
     if isinstance(auth, SshAuth):
         with _key_files(auth) as directory:

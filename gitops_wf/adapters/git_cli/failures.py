@@ -108,6 +108,26 @@ _OUR_CLONE = re.compile(
 )
 
 
+# Faults of old tools that many a history has; none of them can do harm.
+HARMLESS_FAULTS = (
+    "badEmail",
+    "badName",
+    "badTimezone",
+    "missingEmail",
+    "missingNameBeforeEmail",
+    "missingSpaceBeforeDate",
+    "missingSpaceBeforeEmail",
+    "zeroPaddedDate",
+    "zeroPaddedFilemode",
+)
+
+
+def is_harmless_fault(stderr: str) -> bool:
+    """Whether the fetch failed at an object whose fault does no harm (git-fsck(1))."""
+    match = re.search(r"error: object [0-9a-f]+: (\w+):", stderr)
+    return match is not None and match[1] in HARMLESS_FAULTS
+
+
 def is_damage(stderr: str) -> bool:
     """Whether git complains about our own clone rather than about the remote."""
     ours = [ln for ln in stderr.splitlines() if not ln.startswith("remote:")]

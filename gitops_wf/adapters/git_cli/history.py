@@ -52,12 +52,6 @@ def _trailers(text: str) -> Iterator[tuple[str, str]]:
             yield key.strip(), value.strip()
 
 
-def parsed_parents(output: bytes) -> dict[Sha, tuple[Sha, ...]]:
-    """Parents by commit, from `git rev-list --parents`."""
-    lines = (line.split() for line in output.decode("ascii").splitlines())
-    return {Sha(first): tuple(Sha(sha) for sha in rest) for first, *rest in lines}
-
-
 def descending_chain(
     parents: dict[Sha, tuple[Sha, ...]], since: Sha, head: Sha
 ) -> tuple[Sha, ...] | None:

@@ -12,7 +12,11 @@ from typing import Self
 
 from gitops_wf.adapters.git_cli.clone import HEAD_REF, OUR_REFS, Clone
 from gitops_wf.adapters.git_cli.environment import remote_environment, secrets_of
-from gitops_wf.adapters.git_cli.failures import is_damage, remote_failure
+from gitops_wf.adapters.git_cli.failures import (
+    is_damage,
+    is_harmless_fault,
+    remote_failure,
+)
 from gitops_wf.adapters.git_cli.process import Finished, run
 from gitops_wf.adapters.git_cli.recovery import (
     refs_below,
@@ -94,7 +98,7 @@ class GitCliRepository(Clone, GitRepository):
     def fetch(self) -> FetchResult:
         """Brings the branch here; its blobs too if the remote cannot filter."""
         with self._network_lock:
-            old = refs_below(self._git_dir, HEAD_REF).get(HEAD_REF)
+            old = self.head()
             if self._is_damaged:
                 self._renew()
             done = self._fetched()
@@ -106,8 +110,7 @@ class GitCliRepository(Clone, GitRepository):
             self._check(done)
             new = self.head()
             assert new is not None
-            forced = old not in {None, new} and not self._descends(old, new)
-            return FetchResult(old=old, new=new, is_forced=forced)
+            return FetchResult(old=old, new=new, is_forced=self._is_forced(old, new))
 
     def ensure_blobs(self, oids: Iterable[Oid]) -> int:
         """Fetches the blobs that are not here, in one request; how many those were."""
@@ -118,7 +121,7 @@ class GitCliRepository(Clone, GitRepository):
             done = self._fetch_objects(wanted)
             if done.code and re.search(r"not our ref|unadvertised object", done.stderr):
                 # A server that gives no single objects: take everything, once.
-                (self._git_dir / _UNFILTERED).touch()
+                self._stop_filtering()
                 done = self._fetched("--refetch")
             self._check(done)
         if lost := self.missing(wanted):
@@ -148,7 +151,18 @@ class GitCliRepository(Clone, GitRepository):
     def _fetched(self, *options: str) -> Finished:
         refspec = f"+{self._branch_ref}:{HEAD_REF}"
         args = [*_FETCH, *options, "--end-of-options", "origin", refspec]
-        return self._ask(args, self._fetch_timeout)
+        done = self._ask(args, self._fetch_timeout)
+        if done.code and is_harmless_fault(done.stderr) and self._is_filtering():
+            # Only without a filter does git 2.39 heed `fetch.fsck.<fault>`.
+            self._stop_filtering()
+            done = self._ask(args, self._fetch_timeout)
+        return done
+
+    def _is_filtering(self) -> bool:
+        return not (self._git_dir / _UNFILTERED).exists()
+
+    def _stop_filtering(self) -> None:
+        (self._git_dir / _UNFILTERED).touch()
 
     def _fetch_objects(self, oids: Sequence[str]) -> Finished:
         """Objects by id, without telling what we have: as git's own lazy fetch does."""
@@ -159,9 +173,8 @@ class GitCliRepository(Clone, GitRepository):
     def _ask(
         self, args: Sequence[str], timeout: timedelta, stdin: bytes = b""
     ) -> Finished:
-        blobless = not (self._git_dir / _UNFILTERED).exists()
         with remote_environment(
-            self._git_dir, self._remote, self._url, blobless=blobless
+            self._git_dir, self._remote, self._url, blobless=self._is_filtering()
         ) as env:
             try:
                 return run(self._git_dir, args, env, stdin=stdin, timeout=timeout)
@@ -177,8 +190,10 @@ class GitCliRepository(Clone, GitRepository):
 
     def _open(self) -> None:
         self._git_dir.parent.mkdir(parents=True, exist_ok=True)
-        if not (self._git_dir / "HEAD").exists() and not self._has_content():
-            self._initialise()
+        if not (self._git_dir / "HEAD").exists():
+            self._is_damaged = self._has_content()
+            if not self._is_damaged:
+                self._initialise()
         remove_stale_locks(self._git_dir)
         self._check_git()
         if self._remote.branch.startswith("-") or not self._is_ref(self._branch_ref):
@@ -209,9 +224,12 @@ class GitCliRepository(Clone, GitRepository):
         except (KeyError, TransientError):
             return False
 
-    def _descends(self, old: Sha | None, new: Sha) -> bool:
-        assert old is not None
-        return self.has_commit(old) and self.is_ancestor(old, new)
+    def _is_forced(self, old: Sha | None, new: Sha) -> bool:
+        if old is None or old == new:
+            return False
+        if not self.has_commit(old):
+            return True
+        return old not in self._parents(new) and not self.is_ancestor(old, new)
 
     def _renew(self) -> None:
         """Clones anew beside the damaged clone, which is moved aside when that is done.

@@ -14,7 +14,12 @@ from gitops_wf.adapters.kube_api.transport import (
     Transport,
 )
 from gitops_wf.core.inventory import Manifest, ObjectRef
-from gitops_wf.ports.cluster import ApiResource, Applied, UnknownKindError
+from gitops_wf.ports.cluster import (
+    ApiResource,
+    Applied,
+    ClusterRefusalError,
+    UnknownKindError,
+)
 
 FIELD_MANAGER = "gitops-wf"
 PAGE = 500
@@ -25,6 +30,8 @@ LOG_BYTES = 64 * 1024
 
 class KubeCluster:
     """A Kubernetes API server, seen with one identity."""
+
+    has_status = True
 
     def __init__(
         self,
@@ -200,6 +207,14 @@ class KubeCluster:
 
 
 def _path(resource: ApiResource, namespace: str, name: str = "") -> str:
+    for segment in (namespace, name):
+        if segment in {".", ".."}:
+            # HTTP clients fold such segments: it would be another object's path.
+            raise ClusterRefusalError(
+                f"{_subject(resource.kind, namespace, name)}: {segment} is no name",
+                reason="Invalid",
+                status=422,
+            )
     group_version = quote(resource.api_version)
     prefix = f"/apis/{group_version}" if resource.group else f"/api/{group_version}"
     if resource.is_namespaced and namespace:

@@ -1,5 +1,6 @@
 """Which kinds an API server serves, asked for a group version at a time."""
 
+import re
 import threading
 from collections.abc import Mapping
 
@@ -7,6 +8,9 @@ from gitops_wf.adapters.kube_api.refusals import error_of
 from gitops_wf.adapters.kube_api.transport import Transport
 from gitops_wf.core.errors import cut
 from gitops_wf.ports.cluster import ApiResource, UnknownKindError
+
+_API_VERSION = re.compile(r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[a-z0-9]+")
+"""What may stand in a path: a manifest's apiVersion is a tenant's text."""
 
 
 class Discovery:
@@ -23,7 +27,9 @@ class Discovery:
             known = self._known.get(api_version, {}).get(kind)
             if known is not None:
                 return known
-            fresh = self._ask(api_version)
+            fresh = (
+                self._ask(api_version) if _API_VERSION.fullmatch(api_version) else {}
+            )
             if fresh:
                 self._known[api_version] = fresh
         if kind in fresh:

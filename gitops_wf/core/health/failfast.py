@@ -68,7 +68,8 @@ def workload_health(workload: Manifest, around: Surroundings) -> HealthStatus:
         if not ended:
             return status
         return failed(f"{status.message.rstrip('.')}: {ended}")
-    if status.health is not Health.IN_PROGRESS:
+    if status.health is not Health.IN_PROGRESS or not _is_observed(workload):
+        # Until its controller has seen the change, its pods are of the one before.
         return status
     kind = ObjectRef.of(workload).kind
     # A Job retries its pods itself: only what never starts fails it before its time.
@@ -78,6 +79,14 @@ def workload_health(workload: Manifest, around: Surroundings) -> HealthStatus:
     if fault:
         return failed(fault)
     return _explained(workload, status, around)
+
+
+def _is_observed(workload: Manifest) -> bool:
+    observed = part(workload, "status").get("observedGeneration")
+    # A Job observes no generations.
+    return observed is None or (
+        observed == part(workload, "metadata").get("generation")
+    )
 
 
 def current_pods(workload: Manifest, around: Surroundings) -> list[Manifest]:
@@ -96,7 +105,12 @@ def current_pods(workload: Manifest, around: Surroundings) -> list[Manifest]:
             pods = _of_hash(
                 _owned_by(workload, around.pods),
                 "pod-template-generation",
-                str(part(workload, "metadata").get("generation") or ""),
+                str(
+                    part(workload, "metadata", "annotations").get(
+                        "deprecated.daemonset.template.generation"
+                    )
+                    or ""
+                ),
             )
         case _:
             pods = _owned_by(workload, around.pods)

@@ -136,14 +136,14 @@ def list_form(
                 resource,
                 items,
                 now=now,
-                list_metadata=listed["metadata"],
+                list_metadata=_bare(listed["metadata"]),
                 include=include_object(include),
             )
         case "PartialObjectMetadataList":
             return {
                 "kind": "PartialObjectMetadataList",
                 "apiVersion": "meta.k8s.io/v1",
-                "metadata": listed["metadata"],
+                "metadata": _bare(listed["metadata"]),
                 "items": [partial(one) for one in items],
             }
         case "PartialObjectMetadata":
@@ -155,6 +155,11 @@ def list_form(
             )
         case "object":
             return listed
+
+
+def _bare(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """List metadata without an empty continue token, which only plain lists have."""
+    return {key: value for key, value in metadata.items() if value != ""}
 
 
 def _package(resource: Resource) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from gitops_wf.sandbox.api import ObjectApi
+from gitops_wf.sandbox.fields.errors import FieldError
 from gitops_wf.sandbox.http import discovery, openapi
 from gitops_wf.sandbox.http.answers import (
     Answer,
@@ -30,6 +31,7 @@ from gitops_wf.sandbox.http.reviews import User
 from gitops_wf.sandbox.http.streams import stream_watch
 from gitops_wf.sandbox.http.verbs import Verbs
 from gitops_wf.sandbox.http.watches import WatchHub
+from gitops_wf.sandbox.mutation import refusal
 from gitops_wf.sandbox.statuses import ApiError, bad_request
 
 _LOG = logging.getLogger(__name__)
@@ -72,6 +74,8 @@ class SandboxApp:
                 return
         except ApiError as error:
             answer = failure(error)
+        except FieldError as error:
+            answer = failure(refusal(error))
         except Exception as exc:
             # One bad request must not look like a broken connection to the client.
             _LOG.exception("request failed: %s %s", request.method, request.path)

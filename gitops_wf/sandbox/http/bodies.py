@@ -97,6 +97,8 @@ def _check_type(
     kind = value.get("kind") or resource.kind
     if api_version == resource.api_version and kind == resource.kind:
         return
+    if resource.custom:
+        raise _other_custom(api_version, kind, resource)
     version = api_version.rpartition("/")[2]
     unable = f'{kind} in version "{version}" cannot be handled as a {resource.kind}'
     if table.by_kind(api_version, kind) is None:
@@ -108,6 +110,18 @@ def _check_type(
     raise bad_request(
         f"{unable}: converting (v1.{kind}) to ({group}.{resource.kind}): unknown "
         "conversion"
+    )
+
+
+def _other_custom(api_version: str, kind: str, resource: Resource) -> ApiError:
+    if api_version != resource.api_version:
+        return bad_request(
+            f"the API version in the data ({api_version}) does not match the expected "
+            f"API version ({resource.api_version})"
+        )
+    return bad_request(
+        f"the kind in the data ({kind}) does not match the expected kind "
+        f"({resource.kind})"
     )
 
 

@@ -83,7 +83,8 @@ def resources(table: ResourceTable, name: str, version: str) -> dict[str, Any]:
     listed: list[dict[str, Any]] = []
     for resource in table.of_version(name, version):
         listed += _described(resource)
-    listed.sort(key=lambda one: one["name"])
+    if not any(one.custom for one in table.of_version(name, version)):
+        listed.sort(key=lambda one: one["name"])
     head: dict[str, Any] = {"kind": "APIResourceList"}
     if name:
         head["apiVersion"] = "v1"

@@ -163,9 +163,11 @@ def as_list(resource: Resource, found: Page) -> dict[str, Any]:
             }
             for one in items
         ]
+    # A list of unstructured objects always has this field.
+    also = {"continue": ""} if resource.custom else {}
     return {
         "kind": resource.kind_of_list,
         "apiVersion": resource.api_version,
-        "metadata": found.metadata,
+        "metadata": {**also, **found.metadata},
         "items": items,
     }

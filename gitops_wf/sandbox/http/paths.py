@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gitops_wf.sandbox.resources import Resource, ResourceTable
-from gitops_wf.sandbox.statuses import resource_not_found
+from gitops_wf.sandbox.statuses import not_found, resource_not_found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ def _resource_target(
     if resource.namespaced is (namespace is None) and (not resource.namespaced or name):
         raise resource_not_found()
     if subresource and subresource not in resource.subresources:
-        raise resource_not_found()
+        raise not_found(resource, name) if resource.custom else resource_not_found()
     return Target(
         resource=resource,
         namespace=namespace,

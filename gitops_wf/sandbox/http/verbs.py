@@ -50,6 +50,11 @@ _PATCHES: dict[str, PatchKind] = {
     "application/strategic-merge-patch+json": "strategic",
 }
 _APPLY = "application/apply-patch+yaml"
+_CUSTOM_PATCHES = (
+    "the body of the request was in an unknown format - accepted media types include: "
+    "application/json-patch+json, application/merge-patch+json, "
+    "application/apply-patch+yaml"
+)
 _WRITTEN_SUBRESOURCES = frozenset({"", "status", "scale", "finalize", "approval"})
 _NAMESPACE_DIFFERS = (
     "the namespace of the provided object does not match the namespace sent on the "
@@ -254,7 +259,9 @@ class Verbs:
         if media == _APPLY:
             return self._apply(request, target, shape)
         kind = _PATCHES.get(media)
-        if kind is None or (kind == "strategic" and target.resource.custom):
+        if kind == "strategic" and target.resource.custom:
+            raise ApiError(415, _CUSTOM_PATCHES, reason="UnsupportedMediaType")
+        if kind is None:
             raise ApiError(
                 415,
                 "415: Unsupported Media Type",

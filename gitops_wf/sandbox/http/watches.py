@@ -157,11 +157,8 @@ class Watch:
         return expired(f"too old resource version: {revision} ({compacted})")
 
     def _bookmark(self, revision: int) -> Manifest:
-        return {
-            "kind": self._resource.kind,
-            "apiVersion": self._resource.api_version,
-            "metadata": {"resourceVersion": str(revision)},
-        }
+        empty = self._api.mutation.empty(self._resource)
+        return {**empty, "metadata": {"resourceVersion": str(revision)}}
 
     def _translate(self, change: Change) -> Event | None:
         if change.collection != self._resource.collection:

@@ -11,9 +11,10 @@ from importlib import resources as package_files
 from typing import Any, Literal
 
 from gitops_wf.sandbox.objects import Manifest, metadata, name_of
-from gitops_wf.sandbox.resources import Resource
+from gitops_wf.sandbox.resources import Column, Resource
 from gitops_wf.sandbox.tables.ages import UNKNOWN, since
 from gitops_wf.sandbox.tables.cells import CELLS
+from gitops_wf.sandbox.tables.paths import find
 from gitops_wf.sandbox.tables.pods import pod_row_conditions
 
 IncludeObject = Literal["Metadata", "Object", "None"]
@@ -34,6 +35,24 @@ _PLAIN_COLUMNS = [
         "priority": 0,
     },
 ]
+
+
+_NAME_TEXT = (
+    "Name must be unique within a namespace. Is required when creating resources, "
+    "although some resources may allow a client to request the generation of an "
+    "appropriate name automatically. Name is primarily intended for creation "
+    "idempotence and configuration definition. Cannot be updated. More info: "
+    "https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names"
+)
+_PATH_TEXT = "Custom resource definition column (in JSONPath format): "
+_AGE = Column(
+    name="Age",
+    type="date",
+    format="",
+    description="",
+    priority=0,
+    path=".metadata.creationTimestamp",
+)
 
 
 @functools.cache
@@ -63,18 +82,44 @@ def _columns(resource: Resource) -> list[dict[str, Any]]:
 def _custom_columns(resource: Resource) -> list[dict[str, Any]]:
     if not resource.custom:
         return _PLAIN_COLUMNS
-    age = {**_PLAIN_COLUMNS[1], "name": "Age"}
-    return [_PLAIN_COLUMNS[0], age]
+    return [
+        {**_PLAIN_COLUMNS[0], "description": _NAME_TEXT},
+        *(
+            {
+                "name": one.name,
+                "type": one.type,
+                "format": one.format,
+                "description": one.description or _PATH_TEXT + one.path,
+                "priority": one.priority,
+            }
+            for one in resource.columns or (_AGE,)
+        ),
+    ]
+
+
+def _custom_cells(resource: Resource, manifest: Manifest, now: datetime) -> list[Any]:
+    cells: list[Any] = [name_of(manifest)]
+    for column in resource.columns or (_AGE,):
+        found = find(manifest, column.path)
+        value = found[0] if found else None
+        if column.type == "date":
+            cells.append(since(value, now) if isinstance(value, str) else None)
+        elif isinstance(value, dict | list):
+            cells.append(json.dumps(value, separators=(",", ":")))
+        elif column.type == "string" and value is not None:
+            cells.append(",".join(str(one) for one in found))
+        else:
+            cells.append(value)
+    return cells
 
 
 def _cells(resource: Resource, manifest: Manifest, now: datetime) -> list[Any]:
     known = CELLS.get(resource.qualified)
     if known is not None:
         return known(manifest, now)
-    created = metadata(manifest).get("creationTimestamp")
     if resource.custom:
-        return [name_of(manifest), since(created, now)]
-    return [name_of(manifest), created]
+        return _custom_cells(resource, manifest, now)
+    return [name_of(manifest), metadata(manifest).get("creationTimestamp")]
 
 
 def _row(

@@ -179,9 +179,14 @@ def _role_ref(new: Manifest, old: Manifest) -> list[StatusCause]:
     ]
 
 
+def _definition(new: Manifest, old: Manifest) -> list[StatusCause]:
+    return _same(new, old, "scope")
+
+
 _RULES: dict[str, Callable[[Manifest, Manifest], list[StatusCause]]] = {
     "clusterrolebindings.rbac.authorization.k8s.io": _role_ref,
     "configmaps": _immutable_data,
+    "customresourcedefinitions.apiextensions.k8s.io": _definition,
     "daemonsets.apps": _selector,
     "deployments.apps": _selector,
     "jobs.batch": _job,

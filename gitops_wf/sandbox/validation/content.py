@@ -368,8 +368,36 @@ def _event(manifest: Manifest) -> list[StatusCause]:
     ]
 
 
+def _definition(manifest: Manifest) -> list[StatusCause]:
+    spec = manifest.get("spec") or {}
+    names, group = spec.get("names") or {}, spec.get("group") or ""
+    name = metadata(manifest).get("name")
+    causes = []
+    if name != f"{names.get('plural')}.{group}":
+        causes.append(
+            invalid_value(
+                "metadata.name", f'"{name}"', 'must be spec.names.plural+"."+spec.group'
+            )
+        )
+    if group == "k8s.io" or group.endswith((".k8s.io", ".kubernetes.io")):
+        approval = "api-approved.kubernetes.io"
+        if approval not in (metadata(manifest).get("annotations") or {}):
+            causes.append(
+                required(
+                    f"metadata.annotations[{approval}]",
+                    f'protected groups must have approval annotation "{approval}", see '
+                    "https://github.com/kubernetes/enhancements/pull/1111",
+                )
+            )
+    for index, version in enumerate(spec.get("versions") or []):
+        if not (version.get("schema") or {}).get("openAPIV3Schema"):
+            causes.append(required(f"spec.versions[{index}].schema.openAPIV3Schema"))
+    return causes
+
+
 _RULES: dict[str, Callable[[Manifest], list[StatusCause]]] = {
     "configmaps": _config_map,
+    "customresourcedefinitions.apiextensions.k8s.io": _definition,
     "daemonsets.apps": _workload,
     "deployments.apps": _workload,
     "events": _event,
