@@ -298,15 +298,19 @@ def test_a_tree_made_to_explode_is_cut_short(tmp_path):
                 assert caught.value.reason == GitReason.TOO_LARGE
 
 
-def test_a_replaced_object_of_the_remote_does_not_replace_it_for_us(tmp_path):
+def test_a_replaced_object_is_read_as_it_was_committed(tmp_path):
     with served(tmp_path, "file") as place:
-        good = place.work.push_commit({"a": "good"})
-        evil = place.work.commit({"a": "evil"})
+        good = place.work.commit({"a": "good"}, "Good")
+        evil = place.work.push_commit({"a": "evil"}, "Evil")
         place.work.git("push", "-q", "origin", f"{evil}:refs/replace/{good}")
 
         with place.open() as repository:
             repository.fetch()
+            assert not (repository.git_dir / "refs" / "replace").exists()
+            (repository.git_dir / "refs" / "replace").mkdir()
+            (repository.git_dir / "refs" / "replace" / good).write_text(f"{evil}\n")
+
+            assert repository.commit(good).subject == "Good"
             blob = repository.tree_oid(good, "a")
             repository.ensure_blobs([blob])
             assert repository.blob(blob, max_bytes=10) == b"good"
-            assert repository.commit(good).sha == good
