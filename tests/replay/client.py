@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import socket
+import ssl
 import threading
 import urllib.parse
 from collections.abc import Mapping
@@ -37,11 +38,16 @@ class Client:
 
     url: str
     token: str
+    tls: ssl.SSLContext | None = None
     open_watches: list[WatchReader] = field(default_factory=list)
 
     def _connection(self) -> http.client.HTTPConnection:
         parts = urllib.parse.urlsplit(self.url)
         assert parts.hostname is not None
+        if self.tls is not None:
+            return http.client.HTTPSConnection(
+                parts.hostname, parts.port, timeout=30, context=self.tls
+            )
         return http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
 
     def _begin(
@@ -58,7 +64,7 @@ class Client:
             connection.putheader(name, value)
         if auth.startswith("a bearer token nobody has"):
             connection.putheader("Authorization", "Bearer nobody-has-this")
-        elif not auth.startswith("no Authorization"):
+        elif self.token and not auth.startswith("no Authorization"):
             connection.putheader("Authorization", f"Bearer {self.token}")
         if body is not None:
             connection.putheader("Content-Length", str(len(body)))

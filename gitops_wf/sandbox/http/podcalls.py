@@ -16,7 +16,7 @@ from gitops_wf.sandbox.http.negotiation import PLAIN
 from gitops_wf.sandbox.http.options import first
 from gitops_wf.sandbox.http.paths import Target
 from gitops_wf.sandbox.http.request import Request
-from gitops_wf.sandbox.objects import Manifest, metadata
+from gitops_wf.sandbox.objects import Manifest, metadata, revision_of
 from gitops_wf.sandbox.statuses import (
     bad_request,
     method_not_allowed,
@@ -73,7 +73,7 @@ def bind(
     node = (body.get("target") or {}).get("name") or ""
     stored = binding.bind(api, namespace, name, node)
     done = structured(201, _done(), PLAIN)
-    done.revision = metadata(stored)["resourceVersion"]
+    done.revision = revision_of(stored)
     done.warnings = request.warnings
     return done
 
