@@ -17,7 +17,12 @@ from gitops_wf.core.identifiers import TargetName
 from gitops_wf.core.inventory import InventoryEntry, Manifest, ObjectRef
 from gitops_wf.delivery.names import ENVIRONMENT_LABEL
 from gitops_wf.delivery.snapshot import Snapshots
-from gitops_wf.ports.cluster import ApiResource, Cluster, UnknownKindError
+from gitops_wf.ports.cluster import (
+    ApiResource,
+    Cluster,
+    ClusterRefusalError,
+    UnknownKindError,
+)
 
 DONE = frozenset({Health.CURRENT, Health.SUSPENDED})
 """A paused Deployment or suspended CronJob is as Git wants it."""
@@ -106,7 +111,13 @@ class Observer:
         return status
 
     def _kind(self, version: str, kind: str, namespace: str) -> Sequence[Manifest]:
-        return self._list(self.cluster.resource(version, kind), namespace, "")
+        """Return what tells more of a workload; nothing where we may not see it."""
+        try:
+            return self._list(self.cluster.resource(version, kind), namespace, "")
+        except ClusterRefusalError as exc:
+            if exc.status != 403:
+                raise
+            return ()
 
     def _list(
         self, resource: ApiResource, namespace: str, selector: str

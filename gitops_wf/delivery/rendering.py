@@ -197,7 +197,9 @@ def _unpacked(source: Source) -> Iterator[Source]:
                 + ("" if isinstance(metadata[key], str) else ": quote it")
             )
     for key in ("labels", "annotations"):
-        _strings(source, metadata, key, f"{kind}/{name}")
+        _strings(source, metadata, f"metadata.{key}", f"{kind}/{name}")
+    if kind == "Secret":
+        _strings(source, source.manifest, "stringData", f"{kind}/{name}", shown=False)
     yield source
 
 
@@ -230,18 +232,25 @@ def _text(source: Source, key: str, example: str) -> str:
 
 
 def _strings(
-    source: Source, metadata: Mapping[str, Any], key: str, subject: str
+    source: Source,
+    part: Mapping[str, Any],
+    path: str,
+    subject: str,
+    *,
+    shown: bool = True,
 ) -> None:
-    values = metadata.get(key)
+    """Check a map of strings; `shown` says whether a message may show its values."""
+    values = part.get(path.rpartition(".")[2])
     if values is None:
         return
     if not isinstance(values, Mapping):
-        raise source.error(f"{cut(subject)}: metadata.{key} must be a map")
+        raise source.error(f"{cut(subject)}: {path} must be a map")
     for name, value in values.items():
         if not isinstance(value, str):
+            what = f", not {cut(repr(value), 40)}" if shown else ""
             raise source.error(
-                f"{cut(subject)}: metadata.{key}.{cut(str(name))} must be a string, "
-                f"not {cut(repr(value), 40)}: quote it"
+                f"{cut(subject)}: {path}.{cut(str(name))} must be a string{what}: "
+                "quote it"
             )
 
 
@@ -314,7 +323,7 @@ def _completed(
     if manifest["kind"] == "Secret" and isinstance(plain, Mapping):
         del body["stringData"]
         body["data"] = {**(body.get("data") or {})} | {
-            key: base64.b64encode(str(value).encode()).decode()
+            key: base64.b64encode(value.encode()).decode()
             for key, value in plain.items()
         }
     return body

@@ -251,3 +251,16 @@ def test_an_api_version_never_becomes_another_path(tmp_path, server, version):
         cluster_at(tmp_path, server.url()).resource(version, "Pod")
 
     assert server.seen == 0
+
+
+@pytest.mark.parametrize("code", [400, 422, 500, 503])
+def test_no_error_of_a_secret_repeats_what_the_server_said(tmp_path, server, code):
+    server.answer = status(code, "Invalid", "canary", causes=[{"message": "canary"}])
+    secrets = ApiResource(
+        group="", version="v1", kind="Secret", plural="secrets", is_namespaced=True
+    )
+
+    with pytest.raises((ClusterRefusalError, ClusterUnavailableError)) as caught:
+        cluster_at(tmp_path, server.url()).get(secrets, "ns", "a")
+
+    assert "canary" not in str(caught.value) + str(getattr(caught.value, "causes", ""))

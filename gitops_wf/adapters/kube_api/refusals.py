@@ -47,6 +47,7 @@ def error_of(answer: Answer, server: str, subject: str, verb: str) -> GitOpsErro
     reason = str(status.get("reason") or "")
     causes = _causes(status)
     is_secret = subject.startswith("Secret/")
+    shown = _withheld(status) if is_secret and answer.status != 403 else cut(text)
     match answer.status:
         case 401:
             return ClusterRefusalError(
@@ -81,11 +82,10 @@ def error_of(answer: Answer, server: str, subject: str, verb: str) -> GitOpsErro
         case 429 | 500 | 502 | 503 | 504 if not _is_final(answer.status, text):
             return ClusterUnavailableError(
                 f"API server {server} cannot {verb} {subject} now "
-                f"({answer.status}): {cut(text) or 'no text'}",
+                f"({answer.status}): {shown or 'no text'}",
                 retry_after=_retry_after(answer, status),
             )
     what = _WHAT.get(answer.status, "refused")
-    shown = _withheld(status) if is_secret and answer.status != 403 else cut(text)
     return ClusterRefusalError(
         f"{subject}: {verb}: {what} ({answer.status}): {shown}",
         reason=reason or "Refused",

@@ -167,6 +167,10 @@ def test_a_selector_delivers_a_part():
         ),
         (manifest(metadata={"labels": {"a": 1}}), "metadata.labels.a must be a string"),
         (manifest(metadata={"labels": []}), "metadata.labels must be a map"),
+        (
+            manifest("Secret", stringData={"pin": 1234}),
+            "stringData.pin must be a string: ",
+        ),
         (manifest("Namespace", metadata={"namespace": "x"}), "have no namespace"),
         (manifest() + "---\n" + manifest(), "given twice: first in a.yaml:1"),
         ("apiVersion: v1\nkind: 1\nmetadata: {}\n", "kind must be a string"),
