@@ -3,10 +3,10 @@
 What the steps use is named here; the modules behind it are each one part.
 """
 
+from gitops_wf.delivery.choosing import Part
 from gitops_wf.delivery.delivery import Delivery, Order, Rendered
 from gitops_wf.delivery.jobs import JobOrder, JobRuns, JobState
 from gitops_wf.delivery.observing import DONE, ObjectHealth
-from gitops_wf.delivery.rendering import Part
 from gitops_wf.delivery.selector import Selector
 from gitops_wf.delivery.targeting import TargetProperties, chosen_targets
 

@@ -12,6 +12,7 @@ from gitops_wf.core.identifiers import EnvironmentId, Sha, TargetName
 from gitops_wf.core.inventory import Inventory, InventoryEntry
 from gitops_wf.core.secret import Secret
 from gitops_wf.delivery.applying import Applier, wait
+from gitops_wf.delivery.choosing import Part, manifest_files
 from gitops_wf.delivery.digest import digest_of
 from gitops_wf.delivery.inventories import InventoryStore, Writer, merged
 from gitops_wf.delivery.names import ENVIRONMENT_LABEL, label_value
@@ -20,10 +21,8 @@ from gitops_wf.delivery.ordering import stages
 from gitops_wf.delivery.pruning import left_behind, prune
 from gitops_wf.delivery.rendering import (
     Desired,
-    Part,
     Source,
     desired_objects,
-    manifest_files,
     read_sources,
 )
 from gitops_wf.delivery.rollout import Rollout

@@ -18,8 +18,9 @@ from gitops_wf.core.health import (
 from gitops_wf.core.identifiers import EnvironmentId, Sha, TargetName
 from gitops_wf.core.inventory import Manifest, ObjectRef
 from gitops_wf.core.phases import Reason
+from gitops_wf.delivery.choosing import Part
 from gitops_wf.delivery.names import CLAIMED, ENVIRONMENT_LABEL, label_value
-from gitops_wf.delivery.rendering import Part, Source, desired_objects, read_sources
+from gitops_wf.delivery.rendering import Source, desired_objects, read_sources
 from gitops_wf.ports.cluster import (
     ApiResource,
     Cluster,

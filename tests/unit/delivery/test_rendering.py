@@ -9,12 +9,8 @@ from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import DefinitionError, TerminalError
 from gitops_wf.core.identifiers import EnvironmentName
 from gitops_wf.definitions.yaml_text import read_manifests
-from gitops_wf.delivery.rendering import (
-    Part,
-    desired_objects,
-    manifest_files,
-    read_sources,
-)
+from gitops_wf.delivery.choosing import Part, manifest_files
+from gitops_wf.delivery.rendering import desired_objects, read_sources
 from gitops_wf.delivery.selector import Selector
 from gitops_wf.ports.cluster import AllowList
 from gitops_wf.ports.content import File
