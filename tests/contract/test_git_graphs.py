@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gitops_wf.core.commit import Person
+from gitops_wf.ports.git import FetchResult
 from tests.contract.git_remotes import served
 from tests.gitserver import BOB, GitWorkTree
 
@@ -366,3 +367,20 @@ def test_faults_of_old_tools_that_do_no_harm_are_taken(shop, ann):
         assert repository.head() == sha
         assert [e.path for e in repository.tree(sha).entries] == ["a"]
         assert repository.commit(sha).subject == "Old"
+
+
+def test_a_repository_with_sha256_ids_is_read_like_any_other(shop, tmp_path):
+    (tmp_path / "long").mkdir()
+    work = GitWorkTree(tmp_path / "long")
+    work.git("init", "-q", "--object-format=sha256", "--initial-branch=main")
+    first = work.commit({"envs/prod/a": "1"}, "First")
+    second = work.commit({"envs/prod/a": "2"}, "Second")
+
+    with shop.open(url=str(work.path)) as repository:
+        assert repository.fetch() == FetchResult(old=None, new=second)
+        assert subjects(repository.walk(first, second).commits) == ["Second"]
+        (change,) = repository.changes(first, second)
+        repository.ensure_blobs([change.new_oid])
+        assert repository.blob(change.new_oid, max_bytes=9) == b"2"
+        repository.hold({"a": first})
+        assert repository.resolve(first[:12]) == (first,)

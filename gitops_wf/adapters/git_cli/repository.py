@@ -156,6 +156,11 @@ class GitCliRepository(Clone, GitRepository):
             # Only without a filter does git 2.39 heed `fetch.fsck.<fault>`.
             self._stop_filtering()
             done = self._ask(args, self._fetch_timeout)
+        if "client sha1; server sha256" in done.stderr and self.head() is None:
+            self._objects.close()
+            shutil.rmtree(self._git_dir)
+            self._initialise("sha256")
+            done = self._ask(args, self._fetch_timeout)
         return done
 
     def _is_filtering(self) -> bool:
@@ -205,9 +210,10 @@ class GitCliRepository(Clone, GitRepository):
     def _has_content(self) -> bool:
         return self._git_dir.is_dir() and any(self._git_dir.iterdir())
 
-    def _initialise(self) -> None:
+    def _initialise(self, object_format: str = "sha1") -> None:
         self._git_dir.mkdir(mode=0o700, exist_ok=True)
-        self._git("init", "--quiet", "--bare", "--template=")
+        options = ("--bare", "--template=", f"--object-format={object_format}")
+        self._git("init", "--quiet", *options)
 
     def _check_git(self) -> None:
         text = self._git("version").stdout.decode("ascii", "replace")
