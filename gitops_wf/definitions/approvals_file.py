@@ -58,9 +58,12 @@ def _instant(value: Any) -> Any:
 class EntryPart(Part):
     """One decision about one revision."""
 
-    revision: Annotated[Text, AfterValidator(_sha)] = Field(
-        description="SHA of the revision's commit; quote it."
-    )
+    revision: Annotated[
+        Text,
+        AfterValidator(_sha),
+        # Not quoted, an editor may take it for a number; it is read as text.
+        WithJsonSchema({"type": ["string", "number"]}),
+    ] = Field(description="SHA of the revision's commit; quote it.")
     decision: Literal["approve", "reject", "retry", "redeploy", "abort"] = Field(
         description="What is decided."
     )

@@ -4,7 +4,13 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from gitops_wf.core.config import TargetKind
 from gitops_wf.core.errors import cut
@@ -82,6 +88,14 @@ def _by_key(value: Any) -> Any:
     return {"": value} if isinstance(value, str) else value
 
 
+_ENV_SCHEMA = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "string"},
+            {"type": "object", "additionalProperties": {"type": "string"}},
+        ]
+    }
+)
 Glob = Annotated[Text, AfterValidator(_glob)]
 
 
@@ -218,8 +232,10 @@ class PolicyRulePart(PolicyPart):
 class SecretPart(Part):
     """A secret's source, who may use it, and where it may be sent."""
 
-    env: Annotated[dict[str, str] | None, BeforeValidator(_by_key)] = Field(
-        default=None, description="A variable of the daemon, or one for each key."
+    env: Annotated[dict[str, str] | None, BeforeValidator(_by_key), _ENV_SCHEMA] = (
+        Field(
+            default=None, description="A variable of the daemon, or one for each key."
+        )
     )
     file: Text | None = Field(default=None, description="A file, or a folder of keys.")
     environments: tuple[Text, ...] = Field(

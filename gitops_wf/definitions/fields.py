@@ -114,7 +114,11 @@ def _positive(value: timedelta) -> timedelta:
 Text = Annotated[str, BeforeValidator(_text)]
 """Text, also where YAML would read a number: a scalar's source text."""
 
-ConditionText = Annotated[str, BeforeValidator(_condition)]
+ConditionText = Annotated[
+    str,
+    BeforeValidator(_condition),
+    WithJsonSchema({"type": ["string", "boolean", "number"]}),
+]
 Name = Annotated[
     str,
     BeforeValidator(_text),

@@ -130,7 +130,7 @@ class StepPart(Part):
 
 
 class ModePart(Part):
-    """How steps follow each other."""
+    """One after the other, or as soon as each may."""
 
     steps: ModeName = Field(default="StepByStep", description="The workflow's own.")
     sub_steps: ModeName = Field(default="DAG", description="Those of a step-group.")
