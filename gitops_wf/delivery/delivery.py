@@ -1,5 +1,6 @@
 """Render, apply, prune and look: what the deploy steps ask for."""
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -88,6 +89,7 @@ class Delivery:
         self._digest_key = digest_key
         self._pause = pause
         self._snapshots = Snapshots()
+        self._locks: dict[tuple[EnvironmentId, TargetName], threading.Lock] = {}
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="apply")
 
     def render(self, order: Order) -> Rendered:
@@ -247,6 +249,7 @@ class Delivery:
             cluster=self._clusters.cluster(target),
             namespace=self._clusters.namespace(target),
             environment=environment,
+            lock=self._locks.setdefault((environment, target), threading.Lock()),
         )
 
     def _writer(self, now: datetime) -> Writer:

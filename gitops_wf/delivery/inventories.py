@@ -1,9 +1,10 @@
 """The inventory as a ConfigMap on the target: the truth about what is ours there."""
 
 import json
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +19,7 @@ CLAIM_LIFETIME = timedelta(days=1)
 """How long the instance that wrote last is taken for alive. A daemon that was
 silent for longer is taken over; should it come back, it is the one that stops."""
 
-_TRIES = 5
+_TRIES = 10
 """Writers of one inventory are steps of one run: few, and done in milliseconds."""
 
 CONFIG_MAP = ApiResource(
@@ -42,6 +43,8 @@ class InventoryStore:
     cluster: Cluster
     namespace: str
     environment: EnvironmentId
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held while writing: steps of one process then need not try again."""
 
     @property
     def place(self) -> str:
@@ -61,6 +64,12 @@ class InventoryStore:
         Nothing is written where nothing changed. Errors: TerminalError
         (OwnedByAnother) where another live instance owns it.
         """
+        with self.lock:
+            return self._update(writer, change)
+
+    def _update(
+        self, writer: Writer, change: Callable[[Inventory], Inventory]
+    ) -> Inventory:
         conflict: ResourceConflictError | None = None
         for _ in range(_TRIES):
             old, manifest = self._load()

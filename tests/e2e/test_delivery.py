@@ -2,6 +2,7 @@
 
 import socket
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -453,6 +454,25 @@ def test_two_steps_on_one_target_do_not_prune_each_other(world):
     assert world.get("v1", "ConfigMap", "b") is not None
     steps = {entry.step for entry in inventory(world).entries}
     assert steps == {"deploy-one", "deploy-two"}
+
+
+def test_steps_that_deliver_at_once_all_stand_in_the_inventory(world):
+    for number in range(8):
+        world.add(config_map(f"c{number}"), path=f"p{number}/a.yaml")
+    runner = world.runner(DEPLOY)
+    contexts = [
+        world.context(DEPLOY, {"path": f"p{number}"}, step=f"deploy-{number}")
+        for number in range(8)
+    ]
+
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(runner.attempt, contexts))
+
+    assert {str(result.phase) for result in results} == {"Succeeded"}
+    assert owned(world) == [
+        f"ConfigMap/{world.namespace}/c{number}" for number in range(8)
+    ]
+    assert inventory(world).inputs == "inputs-1"
 
 
 def test_the_target_s_own_namespace_may_stand_in_git(world):
