@@ -15,6 +15,7 @@ from gitops_wf.sandbox.clocks import stamp
 from gitops_wf.sandbox.statuses import ApiError, bad_request
 
 ENVELOPE = b"k8s\x00"
+_UNREADABLE = "the body of the request is not readable protobuf"
 _UNSUPPORTED = (
     "the sandbox does not read {kind} as protobuf; send application/json or "
     "application/yaml"
@@ -43,14 +44,15 @@ def _fields(raw: bytes) -> Iterator[tuple[int, int | bytes]]:
         value: int | bytes
         if wire == 0:
             value, at = _varint(raw, at)
-        elif wire == 2:
-            size, at = _varint(raw, at)
-            value, at = raw[at : at + size], at + size
-        elif wire in (1, 5):
-            size = 8 if wire == 1 else 4
+        elif wire in (1, 2, 5):
+            size = {1: 8, 5: 4}.get(wire, 0)
+            if wire == 2:
+                size, at = _varint(raw, at)
             value, at = raw[at : at + size], at + size
         else:
-            raise bad_request("the body of the request is not readable protobuf")
+            raise bad_request(_UNREADABLE)
+        if at > len(raw):
+            raise bad_request(_UNREADABLE)
         yield number, value
 
 
@@ -58,7 +60,7 @@ def _varint(raw: bytes, at: int) -> tuple[int, int]:
     result = shift = 0
     while True:
         if at >= len(raw) or shift > 63:
-            raise bad_request("the body of the request is not readable protobuf")
+            raise bad_request(_UNREADABLE)
         byte = raw[at]
         at += 1
         result |= (byte & 0x7F) << shift
