@@ -35,7 +35,6 @@ class Daemon:
         attempt: Callable[[AttemptWork], None],
         deliver: Callable[[DeliveryWork], None],
         parts: Sequence[Part] = (),
-        close: Callable[[], None],
     ) -> None:
         self._executor = executor
         self._polls = polls
@@ -43,7 +42,7 @@ class Daemon:
         self._attempt = attempt
         self._deliver = deliver
         self._parts = tuple(parts)
-        self._close = close
+        self._close: Callable[[], None] = lambda: None
         self._stopped = threading.Event()
 
     def run(self) -> None:
@@ -63,6 +62,10 @@ class Daemon:
         self._executor.stop()
         self._close()
         log.info("daemon.stopped")
+
+    def on_close(self, close: Callable[[], None]) -> None:
+        """Call it last of all: it lets go of the store and the clones."""
+        self._close = close
 
     def stop(self) -> None:
         """Ask it to end; may be called from a signal handler."""

@@ -16,7 +16,12 @@ from gitops_wf.core.commit import CommitInfo, PathChange
 from gitops_wf.core.environment import OnRemove
 from gitops_wf.core.errors import TerminalError, TransientError
 from gitops_wf.core.event import Event, EventType
-from gitops_wf.core.identifiers import EnvironmentId, RepositoryName, Sha
+from gitops_wf.core.identifiers import (
+    EnvironmentId,
+    EnvironmentName,
+    RepositoryName,
+    Sha,
+)
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.ports.clock import Clock
 from gitops_wf.ports.definitions import Definitions
@@ -51,6 +56,12 @@ class _Progress:
     moved: set[EnvironmentId] = field(default_factory=set)
     problems: tuple[str, ...] = ()
     holds: dict[str, Sha] = field(default_factory=dict)
+
+    @property
+    def names(self) -> frozenset[EnvironmentName]:
+        """The environments that there are."""
+        live = (r for r in self.records.values() if not r.is_removed)
+        return frozenset(record.name for record in live)
 
 
 class Discover:
@@ -217,6 +228,7 @@ class Discover:
                 commit,
                 position=position,
                 changes=changes,
+                environments=progress.names,
                 now=now,
             )
             self._keep(transaction, progress, record, updated)
@@ -360,13 +372,14 @@ class Discover:
                     continue
                 transaction.lock_environment(environment)
                 if rewritten:
-                    self._vanish(transaction, place, head, now)
+                    self._vanish(transaction, place, head, progress, now)
                 updated = self._make.make(
                     transaction,
                     place,
                     commit,
                     position=position,
                     changes=(),
+                    environments=progress.names,
                     now=now,
                 )
                 self._keep(transaction, progress, place, updated)
@@ -378,11 +391,12 @@ class Discover:
         transaction: Transaction,
         record: EnvironmentRecord,
         head: Sha,
+        progress: _Progress,
         now: datetime,
     ) -> None:
         """End runs of commits that vanished, unless the head has the same inputs."""
         git = self._watched.git
-        inputs = self._make.snapshot(record, head).inputs
+        inputs = self._make.snapshot(record, head, progress.names).inputs
         for revision in transaction.unfinished_revisions(record.id):
             is_there = git.has_commit(revision.commit)
             if is_there and git.is_ancestor(revision.commit, head):

@@ -8,7 +8,7 @@ from gitops_wf.core.commit import CommitInfo, PathChange, Tree
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import cut
 from gitops_wf.core.event import Event, EventType
-from gitops_wf.core.identifiers import Sha
+from gitops_wf.core.identifiers import EnvironmentName, Sha
 from gitops_wf.core.inputs import inputs_digest
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.revision import Revision, rollback_of
@@ -42,8 +42,13 @@ class MakeRevision:
     definitions: Definitions
     announcer: Announcer
 
-    def snapshot(self, record: EnvironmentRecord, commit: Sha) -> Snapshot:
-        """Read an environment at a commit."""
+    def snapshot(
+        self,
+        record: EnvironmentRecord,
+        commit: Sha,
+        environments: frozenset[EnvironmentName],
+    ) -> Snapshot:
+        """Read an environment at a commit, given all names in its repository."""
         git = self.watched.git
         tree = git.tree(commit, record.folder)
         entries = tree.entries if tree else ()
@@ -55,6 +60,7 @@ class MakeRevision:
                 paths=tuple(entry.path for entry in entries),
                 read=lambda path: self.watched.read(commit, path),
                 targets=self.watched.config.targets,
+                environments=environments,
             )
         )
         known: Environment | None = definition.environment or record.definition
@@ -95,10 +101,11 @@ class MakeRevision:
         *,
         position: int,
         changes: Sequence[PathChange],
+        environments: frozenset[EnvironmentName],
         now: datetime,
     ) -> EnvironmentRecord:
         """Make a revision if the inputs differ; return the environment's record."""
-        shot = self.snapshot(record, commit.sha)
+        shot = self.snapshot(record, commit.sha, environments)
         definition = shot.definition
         updated = replace(
             record,
