@@ -22,6 +22,7 @@ from gitops_wf.core.phases import Phase
 from gitops_wf.core.policy import Rulebook
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run
+from gitops_wf.definitions.reader import DefinitionReader
 from gitops_wf.ports.git import Remote
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
 from gitops_wf.services.advance import Advance
@@ -142,7 +143,6 @@ class ReleaseLine:
     def __init__(
         self,
         path: Path,
-        definitions: Any,
         *,
         rulebook: Rulebook | None = None,
         verifier: Any = None,
@@ -168,6 +168,7 @@ class ReleaseLine:
         self.watched = Watched(config=config, git=self.git, verifier=verifier)
         content = RepositoryContent({REPOSITORY: self.watched})
         self.deploy = ScriptedDeploy(content)
+        self.catalogue = FewStepTypes(self.deploy)
         announcer = Announcer(executor=self.executor, channels={})
         approvals = Approvals(rulebook=rulebook)
         advance = Advance(
@@ -186,7 +187,7 @@ class ReleaseLine:
             advance=advance,
             approvals=approvals,
             announcer=announcer,
-            catalogue=FewStepTypes(self.deploy),
+            catalogue=self.catalogue,
             capabilities=Capabilities(
                 clusters=None,
                 content=content,
@@ -201,7 +202,7 @@ class ReleaseLine:
             watched=self.watched,
             store=self.store,
             clock=self.clock,
-            definitions=definitions,
+            definitions=DefinitionReader(self.catalogue),
             decide=decide,
             advance=advance,
             announcer=announcer,

@@ -1,0 +1,171 @@
+"""The daemon as a process of its own, and witnesses outside it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gitops_wf.sandbox import process as sandbox_process
+
+ROOT = Path(__file__).parents[1]
+KUBECTL = shutil.which("kubectl", path=str(Path(sys.executable).parent)) or "kubectl"
+COMMAND = [sys.executable, "-c", "from gitops_wf.cli.main import main; main()"]
+PATIENCE = 60.0
+"""Seconds after which what a test waits for is not going to happen."""
+
+T = TypeVar("T")
+
+
+def eventually(look: Callable[[], T], *, what: str, patience: float = PATIENCE) -> T:
+    """Look again until there is something to see; fail with the last thing seen."""
+    pause = threading.Event()
+    seen: Any = None
+    for _ in range(int(patience / 0.1)):
+        seen = look()
+        if seen:
+            return seen
+        pause.wait(0.1)
+    raise AssertionError(f"{what}: not within {patience:g} s; last seen: {seen!r}")
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The variables of a child: this tree's code, nobody's Git configuration."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "KUBE"))}
+    return kept | {
+        "PYTHONPATH": str(ROOT),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        **more,
+    }
+
+
+def cli(
+    *arguments: str, cwd: Path | None = None, **env: str
+) -> subprocess.CompletedProcess:
+    """Run one command of ours to its end."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=cwd,
+        env=environment(**env),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@dataclass
+class DaemonProcess:
+    """A daemon with its config, its sandbox and its log in one folder."""
+
+    folder: Path
+    config: Path
+    process: subprocess.Popen | None = None
+    env: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def log(self) -> str:
+        path = self.folder / "daemon.log"
+        return path.read_text() if path.exists() else ""
+
+    @property
+    def sandbox(self) -> Path:
+        return self.folder / ".gitops-wf" / "sandbox"
+
+    def start(self) -> None:
+        with (self.folder / "daemon.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*COMMAND, "run", "--config", str(self.config)],
+                cwd=self.folder,
+                env=environment(**self.env),
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+            )
+
+    def kill(self) -> None:
+        """As a power cut would: SIGKILL."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+
+    def stop(self) -> int:
+        """As an operator would: SIGTERM; returns the exit code."""
+        assert self.process is not None
+        self.process.terminate()
+        code = self.process.wait(timeout=30)
+        self.process = None
+        return code
+
+    def close(self) -> None:
+        """End whatever still runs, the sandbox included."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+        sandbox_process.stop(self.sandbox)
+
+    def get(self, what: str, *more: str) -> list[dict[str, Any]]:
+        """What ``gitops-wf get … -o json`` prints."""
+        done = cli("get", what, "-o", "json", "--config", str(self.config), *more)
+        if done.returncode:
+            return []  # the store is not there yet
+        return json.loads(done.stdout)
+
+    def phases(self, name: str) -> list[str]:
+        """Phase (and reason) of each revision of an environment, oldest first."""
+        return [
+            f"{r['phase']}/{r['reason']}" if r["reason"] else r["phase"]
+            for r in reversed(self.get("revisions"))
+            if r["environment"] == name
+        ]
+
+    def reaches(self, name: str, phases: list[str]) -> None:
+        """Wait until an environment's revisions stand like this."""
+
+        def look() -> bool:
+            return self.phases(name) == phases
+
+        try:
+            eventually(look, what=f"{name} to be {phases}")
+        except AssertionError as error:
+            raise AssertionError(
+                f"{error}; now {self.phases(name)}\n{self.log[-6000:]}"
+            ) from None
+
+    def kubectl(self, *arguments: str) -> Any:
+        """What the cluster has, asked by kubectl."""
+        done = subprocess.run(
+            [KUBECTL, *arguments, "-o", "json"],
+            env=environment(
+                KUBECONFIG=str(self.sandbox / "kubeconfig"), HOME=str(self.folder)
+            ),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
+    def value(self, namespace: str) -> str | None:
+        """The value that the ConfigMap ``web`` has in a namespace."""
+        found = self.kubectl("get", "configmap", "web", "-n", namespace)
+        return found["data"]["value"] if found else None
+
+    def writes(self, part: str) -> list[dict[str, Any]]:
+        """The sandbox's own record of writes whose path has a part, as they came."""
+        log = self.sandbox / "requests.log"
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        return [
+            line
+            for line in lines
+            if line["method"] in {"PATCH", "POST", "PUT", "DELETE"}
+            and part in line["path"]
+        ]
