@@ -9,8 +9,10 @@ from typing import Any
 
 from gitops_wf.core.changeset import ChangeEntry, ChangeSet
 from gitops_wf.core.environment import Environment
+from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.identifiers import EnvironmentId, Sha, TargetName
 from gitops_wf.core.inventory import Inventory, InventoryEntry
+from gitops_wf.core.phases import Reason
 from gitops_wf.core.secret import Secret
 from gitops_wf.delivery.applying import Applier, wait
 from gitops_wf.delivery.choosing import Part, manifest_files
@@ -109,6 +111,12 @@ class Delivery:
             part=order.part,
             labels={ENVIRONMENT_LABEL: label_value(order.id)},
         )
+        if sources and not objects and not order.environment.allow_empty:
+            raise TerminalError(
+                f"the selector selects none of the {len(sources)} objects of "
+                f"{order.environment.folder}: mend it, or set `allowEmpty: true`",
+                reason=Reason.INVALID_DEFINITION,
+            )
         manifests = [item.manifest for item in objects]
         return Rendered(objects=objects, digest=digest_of(manifests, self._digest_key))
 

@@ -119,6 +119,11 @@ class JobRuns:
         must not initialise the same data at once.
         """
         cluster = self._clusters.cluster(order.target)
+        if not cluster.has_status:
+            raise TerminalError(
+                f"target {order.target} is a folder: no Job ever runs there",
+                reason=Reason.INVALID_DEFINITION,
+            )
         manifest = self._manifest(order, order.attempt)
         if order.attempt > 1:
             _stop(cluster, self._manifest(order, order.attempt - 1))

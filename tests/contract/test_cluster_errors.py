@@ -7,6 +7,7 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from kubernetes.config import ConfigException
 
 from gitops_wf.adapters.kube_api import KubeCluster, kubeconfig_access
 from gitops_wf.core.errors import TerminalError
@@ -67,10 +68,14 @@ def server():
         thread.join()
 
 
-def cluster_at(tmp_path, url, **timeouts):
+def written(tmp_path, url):
     path = tmp_path / "kubeconfig"
     path.write_text(KUBECONFIG.format(server=url, token="t0"))
-    return KubeCluster(kubeconfig_access(path), **timeouts)
+    return path
+
+
+def cluster_at(tmp_path, url, **timeouts):
+    return KubeCluster(kubeconfig_access(written(tmp_path, url)), **timeouts)
 
 
 def status(code, reason, message, **details):
@@ -264,3 +269,15 @@ def test_no_error_of_a_secret_repeats_what_the_server_said(tmp_path, server, cod
         cluster_at(tmp_path, server.url()).get(secrets, "ns", "a")
 
     assert "canary" not in str(caught.value) + str(getattr(caught.value, "causes", ""))
+
+
+def test_a_credential_helper_that_fails_is_worth_another_try(tmp_path, server):
+    access = kubeconfig_access(written(tmp_path, server.url()))
+
+    def refuse(_configuration):
+        raise ConfigException("exec: process returned 1")
+
+    access.client.configuration.refresh_api_key_hook = refuse
+
+    with pytest.raises(ClusterUnavailableError, match="cannot be refreshed: exec"):
+        KubeCluster(access).get(CONFIG_MAPS, "ns", "a")

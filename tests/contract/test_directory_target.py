@@ -6,10 +6,12 @@ import pytest
 import yaml
 
 from gitops_wf.adapters.directory_target import DirectoryCluster
+from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.core.phases import Phase
 from gitops_wf.ports.cluster import ClusterRefusalError, ResourceConflictError
 from gitops_wf.steps.deploy2env import STEP_TYPE as DEPLOY
+from gitops_wf.steps.run_job import STEP_TYPE as RUN_JOB
 from tests.delivering import World
 
 
@@ -67,6 +69,15 @@ def test_an_environment_is_written_and_pruned(world, tmp_path):
     assert written["spec"] == {"replicas": 1}
 
 
+def test_a_selector_that_selects_nothing_is_a_mistake(world):
+    world.write(deployment())
+
+    with pytest.raises(TerminalError, match="selects none of the 1 objects"):
+        world.attempt(DEPLOY, selector="tier=wbe")
+    world.environment = {"allow_empty": True}
+    assert world.attempt(DEPLOY, selector="tier=wbe").phase is Phase.SUCCEEDED
+
+
 def test_a_secret_s_file_is_for_its_owner_alone(world, tmp_path):
     world.write(secret())
     world.attempt(DEPLOY)
@@ -74,6 +85,11 @@ def test_a_secret_s_file_is_for_its_owner_alone(world, tmp_path):
     mode = (tmp_path / "out" / "shop" / "secret-s.yaml").stat().st_mode
 
     assert stat.S_IMODE(mode) == 0o600
+
+
+def test_a_job_is_refused_for_none_would_run(world):
+    with pytest.raises(TerminalError, match="target here is a folder"):
+        world.attempt(RUN_JOB, image="busybox:1")
 
 
 @pytest.mark.parametrize("name", ["../../x", "..", "a/b", "", "a\n"])

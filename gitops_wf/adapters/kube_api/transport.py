@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
+from kubernetes.config import ConfigException
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -83,10 +84,7 @@ class Transport:
         headers = {"Accept": accept, "User-Agent": USER_AGENT}
         if data is not None:
             headers["Content-Type"] = content_type
-        with self._auth:
-            self._client.update_params_for_auth(
-                headers, [], ["BearerToken"], path, method, None
-            )
+        self._authenticate(headers, path, method)
         try:
             return self._send(method, url, data, headers)
         except ProtocolError as exc:
@@ -99,6 +97,19 @@ class Transport:
             return self._send(method, url, data, headers)
         except HTTPError as exc:
             raise self._translated(exc) from exc
+
+    def _authenticate(self, headers: dict[str, str], path: str, method: str) -> None:
+        """Add the credentials; a token that has run out is refreshed first."""
+        try:
+            with self._auth:
+                self._client.update_params_for_auth(
+                    headers, [], ["BearerToken"], path, method, None
+                )
+        except (ConfigException, OSError, ValueError) as exc:
+            raise ClusterUnavailableError(
+                f"API server {self.server}: credentials cannot be refreshed: "
+                f"{cut(str(exc))}"
+            ) from exc
 
     def _send(
         self, method: str, url: str, data: bytes | None, headers: dict[str, str]
