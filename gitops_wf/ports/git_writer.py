@@ -89,6 +89,9 @@ class GitWriter(AbstractContextManager["GitWriter"], Protocol):
     def list_files(self, folder: str) -> tuple[str, ...]:
         """Paths of the files below a folder at `head`."""
 
+    def changed_since(self, source: Sha, paths: Sequence[str]) -> tuple[str, ...]:
+        """Paths of files below `paths` that differ between `source` and `head`."""
+
     def commit(self, files: Mapping[str, bytes | None], message: str) -> Sha:
         """Commits exactly these files (None deletes), with the person's identity."""
 

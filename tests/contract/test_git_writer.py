@@ -72,6 +72,26 @@ def test_what_is_at_the_head_can_be_read_and_listed(writer):
     assert writer.list_files("envs/pro") == ()
 
 
+def test_what_changed_since_a_commit_is_told_file_by_file(writer, bob):
+    first = bob.head()
+    bob.commit({"envs/prod/web.yaml": "v: 2", "envs/prod/new.yaml": "n"}, "Change")
+    bob.push_commit({"envs/prod2/x": "1", "README": None}, "Elsewhere")
+    writer.refresh()
+
+    assert writer.changed_since(first, ["envs/prod"]) == (
+        *("envs/prod/new.yaml", "envs/prod/web.yaml"),
+    )
+    assert writer.changed_since(first, ["README", "envs/prod2"]) == (
+        *("README", "envs/prod2/x"),
+    )
+    assert writer.changed_since(writer.head(), ["envs"]) == ()
+
+
+def test_a_commit_that_the_branch_lacks_cannot_be_compared_with(writer):
+    with pytest.raises(TerminalError, match="is not on main"):
+        writer.changed_since("f" * 40, ["envs"])
+
+
 def test_the_commit_can_be_looked_at_before_it_is_pushed(writer, bare):
     sha = writer.commit({"a.yaml": b"a: 1\n"}, "Add a")
 

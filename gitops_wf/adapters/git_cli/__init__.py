@@ -2,6 +2,18 @@
 
 from gitops_wf.adapters.git_cli.repository import GitCliRepository
 from gitops_wf.adapters.git_cli.signature import GitSignatureVerifier
+from gitops_wf.adapters.git_cli.work_tree import (
+    WorkTree,
+    current_branch,
+    find_work_tree,
+)
 from gitops_wf.adapters.git_cli.writer import GitCliWriter
 
-__all__ = ["GitCliRepository", "GitCliWriter", "GitSignatureVerifier"]
+__all__ = [
+    "GitCliRepository",
+    "GitCliWriter",
+    "GitSignatureVerifier",
+    "WorkTree",
+    "current_branch",
+    "find_work_tree",
+]

@@ -146,6 +146,16 @@ class GitCliWriter(GitWriter):
         done = self._git("--literal-pathspecs", *args, "--", f"{folder.rstrip('/')}/")
         return tuple(os.fsdecode(name) for name in done.stdout.split(b"\0") if name)
 
+    def changed_since(self, source: Sha, paths: Sequence[str]) -> tuple[str, ...]:
+        """Paths of files below `paths` that differ between `source` and `head`."""
+        assert self._head is not None
+        if self._resolved(f"{source}^{{commit}}") is None:
+            text = f"commit {source} is not on {self._branch}"
+            raise TerminalError(text, reason=WriterReason.NOT_ON_BRANCH)
+        args = ("--literal-pathspecs", "diff-tree", "-r", "-z", "--name-only")
+        done = self._git(*args, "--no-renames", source, self._head, "--", *paths)
+        return tuple(os.fsdecode(name) for name in done.stdout.split(b"\0") if name)
+
     def commit(self, files: Mapping[str, bytes | None], message: str) -> Sha:
         """Commits exactly these files (None deletes), with the person's identity."""
         lines = []
