@@ -2,8 +2,9 @@
 
 import os
 import secrets
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -13,7 +14,12 @@ from gitops_wf.adapters.config_secrets import ConfigSecrets
 from gitops_wf.adapters.configured_clusters import ConfiguredClusters
 from gitops_wf.adapters.dbos_executor import DbosExecutor
 from gitops_wf.adapters.directory_target import DirectoryCluster
-from gitops_wf.adapters.git_cli import GitCliRepository
+from gitops_wf.adapters.git_cli import (
+    GitCliRepository,
+    GitCliWriter,
+    current_branch,
+    find_work_tree,
+)
 from gitops_wf.adapters.git_cli.signature import GitSignatureVerifier
 from gitops_wf.adapters.http_outbound import HttpOutbound
 from gitops_wf.adapters.kube_api import (
@@ -43,8 +49,10 @@ from gitops_wf.daemon.ticks import Ticks
 from gitops_wf.definitions.daemon import known_of, read_daemon_config
 from gitops_wf.definitions.reader import DefinitionReader
 from gitops_wf.definitions.yaml_text import read_manifests
+from gitops_wf.ports.clock import Clock
 from gitops_wf.ports.cluster import Cluster
 from gitops_wf.ports.git import BasicAuth, BearerAuth, Credential, Remote, SshAuth
+from gitops_wf.ports.git_writer import GitWriter
 from gitops_wf.ports.runner import Capabilities
 from gitops_wf.ports.secrets import SecretRef, Secrets
 from gitops_wf.sandbox import process as sandbox_process
@@ -119,6 +127,45 @@ def sandbox_config(
 def open_query(config: DaemonConfig) -> ReadingStore:
     """Open the daemon's store to look at it; see `open_for_reading`."""
     return open_for_reading(config.store)
+
+
+def machine_clock() -> Clock:
+    """Return the machine's clock."""
+    return SystemClock()
+
+
+def branch_of(repository: Path) -> str | None:
+    """Return the branch that HEAD of a repository on this machine names."""
+    return current_branch(repository)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WritingPlace:
+    """A writer, in whose ``work_tree`` it commits: None is a passing clone.
+
+    ``remote`` is the watched repository there; none where the work tree is itself
+    what is watched.
+    """
+
+    writer: GitWriter
+    work_tree: Path | None
+    remote: str | None
+
+
+@contextmanager
+def open_writer(repository: RepositoryConfig, here: Path) -> Iterator[WritingPlace]:
+    """Open a person's work tree of a repository, else a passing clone of it."""
+    tree = find_work_tree(here, repository.url)
+    if tree is None:
+        writer = GitCliWriter.in_passing_clone(repository.url, repository.branch)
+        with writer:
+            yield WritingPlace(writer=writer, work_tree=None, remote="origin")
+        return
+    writer = GitCliWriter.in_work_tree(
+        tree.path, repository.branch, tree.remote or "origin"
+    )
+    with writer:
+        yield WritingPlace(writer=writer, work_tree=tree.path, remote=tree.remote)
 
 
 def definition_reader(config: DaemonConfig) -> DefinitionReader:

@@ -104,7 +104,7 @@ def config(directory: Path, policy: Policy = POLICIES["anybody"]) -> DaemonConfi
     return DaemonConfig(
         path=str(directory / "gitops-wf.yaml"),
         directory=str(directory),
-        store=f"sqlite:///{directory / 'store.db'}",
+        store=f"sqlite:///{directory / 'gitops-wf.db'}",
         instance="test",
         repositories=(RepositoryConfig(name=SHOP, url="https://git.example/shop.git"),),
         targets={

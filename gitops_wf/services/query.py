@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gitops_wf.core.config import DaemonConfig
-from gitops_wf.core.decision import Decision
+from gitops_wf.core.decision import Decision, Verb
 from gitops_wf.core.errors import TerminalError, cut
 from gitops_wf.core.identifiers import EnvironmentId, TargetName
+from gitops_wf.core.policy import Policy
 from gitops_wf.core.revision import Revision
 from gitops_wf.ports.store import EnvironmentRecord, Reader
 from gitops_wf.services.approvals import Approvals, Waiting
@@ -18,6 +19,7 @@ from gitops_wf.services.views import (
     Description,
     EnvironmentView,
     EventView,
+    HistoryView,
     InventoryView,
     RepositoryView,
     RevisionView,
@@ -94,6 +96,24 @@ class Query:
         """Return revisions, newest first."""
         with self.store.read() as reader:
             return self._revisions(reader, reader.revisions(environment, limit=limit))
+
+    def history(
+        self, environment: EnvironmentId, *, limit: int | None = None
+    ) -> tuple[HistoryView, ...]:
+        """Return an environment's revisions and who approved them, newest first."""
+        with self.store.read() as reader:
+            approved: dict[int, list[str]] = {}
+            for decision in reversed(reader.decisions(environment)):
+                is_approval = decision.entry.decision is Verb.APPROVE
+                if is_approval and decision.acted and decision.revision is not None:
+                    approved.setdefault(decision.revision, []).append(decision.person)
+            return tuple(
+                HistoryView(
+                    revision=revision,
+                    approved_by=tuple(dict.fromkeys(approved.get(revision.number, ()))),
+                )
+                for revision in reader.revisions(environment, limit=limit)
+            )
 
     def revision(self, environment: EnvironmentId, number: int) -> RevisionView | None:
         """Return one revision."""
@@ -227,6 +247,10 @@ class Query:
                     if number in {None, event.revision}
                 )[-_SHOWN:],
             )
+
+    def policy(self, revision: Revision) -> Policy:
+        """Return the policy that a revision's approvals are judged by."""
+        return self._approvals.policy(revision)
 
     @property
     def _approvals(self) -> Approvals:

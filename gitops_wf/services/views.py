@@ -136,6 +136,20 @@ class RevisionView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryView:
+    """A revision and the people whose approvals let it pass."""
+
+    revision: Revision
+    approved_by: tuple[str, ...]
+
+    def as_json(self) -> Json:
+        """Return it as plain JSON."""
+        view = RevisionView(revision=self.revision).as_json()
+        del view["waiting"]
+        return {**view, "approvedBy": list(self.approved_by)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
     """A run with its steps, in declared order, and the approvals it waits for."""
 
