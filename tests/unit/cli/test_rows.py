@@ -1,0 +1,156 @@
+from datetime import timedelta
+
+import pytest
+
+from gitops_wf.cli import rows
+from gitops_wf.cli.ages import human
+from gitops_wf.cli.description import print_description
+from gitops_wf.cli.table import Table, fitted, one_line, print_table
+from gitops_wf.services.approvals import Waiting
+from tests.shop import NOW, POLICIES, PROD, fill, query
+
+
+@pytest.fixture
+def shop(tmp_path):
+    return query(fill(tmp_path))
+
+
+@pytest.fixture
+def printed(capsys):
+    def show(table, **more):
+        print_table(table, **more)
+        return capsys.readouterr().out
+
+    return show
+
+
+def test_environments_say_what_is_released_and_who_is_waited_for(shop, printed):
+    assert printed(rows.environments(shop.environments(), NOW)) == (
+        "NAME      RELEASED      NEWEST        READY     STATUS      AGE   MESSAGE\n"
+        "prod      #1 aaaaaaaa   #3 cccccccc   Unknown   Suspended   7h    waits for go-live 0/1: any author\n"
+        "staging   #1 cccccccc   #1 cccccccc   True      Succeeded   9h\n"
+    )
+
+
+def test_revisions_say_which_is_released_and_which_waits(shop, printed):
+    assert printed(rows.revisions(shop.revisions(PROD), NOW)) == (
+        "NAME     COMMIT     STATUS                WAITING                   AUTHOR   AGE   SUBJECT\n"
+        "prod#3   cccccccc   Suspended             go-live 0/1: any author   Ann      7h    Change 3\n"
+        "prod#2   bbbbbbbb   Failed/StepFailed                               Ann      8h    Change 2\n"
+        "prod#1   aaaaaaaa   Succeeded, released                             Ann      9h    Change 1\n"
+    )
+
+
+def test_a_column_that_says_nothing_is_left_out(shop, printed):
+    settled = [view for view in shop.revisions(PROD) if not view.waiting]
+
+    assert printed(rows.revisions(settled, NOW)).splitlines()[0].split() == [
+        *("NAME", "COMMIT", "STATUS", "AUTHOR", "AGE", "SUBJECT")
+    ]
+
+
+def test_history_says_who_approved_and_how_it_ended(shop, printed):
+    assert printed(rows.history(shop.history(PROD), NOW)).splitlines()[2] == (
+        "prod#2   bbbbbbbb   Failed/StepFailed     7h ago   Ann      bob@example.com   "
+        "Change 2: deploy: Deployment/prod/web: ImagePullBackOff: no such image"
+    )
+
+
+def test_decisions_say_what_came_of_them(shop, printed):
+    assert printed(rows.decisions(shop.decisions(PROD), NOW)) == (
+        "REVISION   DECISION   STEP      BY                    EVIDENCE   COMMIT     EFFECT     AGE   REASON\n"
+        "prod#3     approve    go-live   mallory@example.com   author     eeeeeeee   refused    60m   mallory@example.com is not among the approvers\n"
+        "prod#2     approve    go-live   bob@example.com       author     dddddddd   accepted   40m\n"
+    )
+
+
+def test_events_come_as_flux_prints_them(shop, printed):
+    assert printed(rows.events(shop.events(PROD), NOW), header=False) == (
+        "60m         Normal    Created      prod#3   prod#3 main@sha1:cccccccc Change 3\n"
+        "59m         Warning   StepFailed   prod#2   prod#2 main@sha1:bbbbbbbb Failed\n"
+        "30m         Normal    Suspended    prod#3   prod#3 main@sha1:cccccccc go-live\n"
+    )
+
+
+def test_a_description_says_what_waits_and_what_to_type(shop, capsys):
+    print_description(shop.describe(PROD), NOW)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert "Approval:     1 of any author" in lines
+    assert "              no policy names approvers: any author may approve" in lines
+    start = lines.index("go-live waits for approval: 0 of 1, for 30m")
+    assert lines[start + 1 : start + 7] == [
+        "  missing: any author",
+        "  without it the step ends in 3d",
+        "  To approve:",
+        "    gitops-wf approve prod --revision cccccccc --step go-live --push",
+        "  or push this line to envs/prod/approvals.yaml, under approvals:",
+        "    - {revision: '" + "c" * 40 + "', step: go-live, decision: approve}",
+    ]
+
+
+def test_a_description_does_not_call_a_signed_approval_a_claim(tmp_path, capsys):
+    strict = query(fill(tmp_path, POLICIES["two of three"]))
+
+    print_description(strict.describe(PROD), NOW)
+
+    out = capsys.readouterr().out
+    assert (
+        "Approval:     2 of ann@example.com, bob@example.com, eve@example.com;"
+        " by a signed commit\n" in out
+    )
+    assert "claimed" not in out
+    assert "any author" not in out
+
+
+@pytest.mark.parametrize(
+    ("approvals", "needed", "approvers", "expected"),
+    [
+        ((), 1, None, "any author"),
+        ((), 1, ("ann", "bob"), "ann or bob"),
+        (("Ann",), 2, ("ann", "bob", "eve"), "bob or eve"),
+        (("ann",), 2, ("ann", "bob"), "bob"),
+        ((), 2, ("ann", "bob"), "ann and bob"),
+        ((), 1, (), "nobody is left who may"),
+    ],
+)
+def test_who_is_missing_is_named(approvals, needed, approvers, expected):
+    waiting = Waiting(step="s", approvals=approvals, needed=needed, approvers=approvers)
+
+    assert rows.missing(waiting) == expected
+
+
+@pytest.mark.parametrize(
+    ("span", "expected"),
+    [
+        (timedelta(seconds=-5), "0s"),
+        (timedelta(seconds=119), "119s"),
+        (timedelta(seconds=121), "2m1s"),
+        (timedelta(minutes=10), "10m"),
+        (timedelta(hours=3), "3h"),
+        (timedelta(hours=3, minutes=5), "3h5m"),
+        (timedelta(hours=47), "47h"),
+        (timedelta(days=2), "2d"),
+        (timedelta(days=3, hours=4), "3d4h"),
+        (timedelta(days=9, hours=4), "9d"),
+    ],
+)
+def test_ages_are_short_as_kubectl_writes_them(span, expected):
+    assert human(span) == expected
+
+
+def test_text_of_others_cannot_move_the_cursor_or_break_a_line():
+    assert one_line("a\x1b[31mb\r\nc\td") == "a [31mb c d"
+
+
+def test_a_cell_is_cut_to_its_columns_wide_characters_counted():
+    assert fitted("abcdef", 4) == "abc…"
+    assert fitted("日本語版", 5) == "日本…"
+    assert fitted("abcd", 4) == "abcd"
+
+
+def test_only_the_last_column_is_cut_to_the_width():
+    table = Table(headers=("NAME", "MESSAGE"), rows=[("a" * 30, "m" * 50)])
+
+    assert table.lines(width=60)[1].plain == "a" * 30 + "   " + "m" * 26 + "…"
+    assert table.lines(width=None)[1].plain.endswith("m" * 50)
