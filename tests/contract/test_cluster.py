@@ -130,8 +130,8 @@ def test_a_conflict_names_the_other_manager_and_the_fields(cluster, namespace):
     assert forced.manifest["data"] == {"k": "2"}
 
 
-def test_a_list_is_read_through_all_its_pages(cluster, namespace, monkeypatch):
-    monkeypatch.setattr("gitops_wf.adapters.kube_api.cluster.PAGE", 2)
+def test_a_list_is_read_through_all_its_pages(kubeconfig, namespace):
+    cluster = KubeCluster(kubeconfig_access(kubeconfig), page=2)
     for number in range(5):
         cluster.create(
             config_map(

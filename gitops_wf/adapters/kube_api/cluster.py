@@ -39,7 +39,9 @@ class KubeCluster:
         *,
         connect_timeout: float = CONNECT_TIMEOUT,
         read_timeout: float = READ_TIMEOUT,
+        page: int = PAGE,
     ) -> None:
+        self._page = page
         self._transport = Transport(
             access, connect_timeout=connect_timeout, read_timeout=read_timeout
         )
@@ -61,7 +63,7 @@ class KubeCluster:
     ) -> Sequence[Manifest]:
         """Return all objects of a kind; each is given its apiVersion and kind back."""
         subject = _subject(resource.kind, namespace, "*")
-        query = {"limit": str(PAGE)}
+        query = {"limit": str(self._page)}
         if label_selector:
             query["labelSelector"] = label_selector
         items: list[Manifest] = []
