@@ -72,6 +72,7 @@ _SERVER_OWNED = (
     "namespace",
     "uid",
 )
+_TEMPLATE_COUNT = "deprecated.daemonset.template.generation"
 # Kinds with a status subresource that may nevertheless be created with a status.
 _STATUS_KEPT = frozenset({"nodes"})
 
@@ -104,7 +105,7 @@ def prepare_create(resource: Resource, manifest: Manifest) -> None:
                 finalizers.append("kubernetes")
         case "daemonsets.apps":
             annotations = meta.setdefault("annotations", {})
-            annotations["deprecated.daemonset.template.generation"] = "1"
+            annotations[_TEMPLATE_COUNT] = "1"
         case "jobs.batch":
             _select_own_pods(manifest)
         case _:
@@ -179,8 +180,21 @@ def prepare_update(
         new["spec"].pop("finalizers", None)
         if finalizers:
             new["spec"]["finalizers"] = finalizers
+    if kind == "daemonsets.apps":
+        _count_template(new, old)
     if _counts_generation(resource, new, old):
         meta["generation"] = before.get("generation", 0) + 1
+
+
+def _count_template(new: Manifest, old: Manifest) -> None:
+    """Number a DaemonSet's templates in the annotation that stands for the count."""
+    number = int((metadata(old).get("annotations") or {}).get(_TEMPLATE_COUNT, "1"))
+    if (new.get("spec") or {}).get("template") != (old.get("spec") or {}).get(
+        "template"
+    ):
+        number += 1
+    annotations = {**(metadata(new).get("annotations") or {})}
+    metadata(new)["annotations"] = annotations | {_TEMPLATE_COUNT: str(number)}
 
 
 def _counts_generation(resource: Resource, new: Manifest, old: Manifest) -> bool:

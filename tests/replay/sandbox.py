@@ -15,11 +15,11 @@ from tests.replay.client import Client
 
 TOKEN = "token-of-the-replay"
 # How long the played kubelet of the recordings took, by and large.
-DELAY = timedelta(milliseconds=150)
+DELAY = timedelta(milliseconds=300)
 
 
 def _run_controllers(api: ObjectApi) -> Callable[[], None]:
-    loop = ControllerLoop(api, pace=Pace(delay=DELAY), ca="a certificate")
+    loop = ControllerLoop(api, pace=Pace(delay=DELAY, quiet=True), ca="a certificate")
     loop.start()
     return loop.stop
 

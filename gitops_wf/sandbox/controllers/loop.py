@@ -75,6 +75,7 @@ class ControllerLoop:
                 self._makers.setdefault(owned, []).append(one)
         self._changes: deque[_Change] = deque()
         self._wake = threading.Condition()
+        self._idle = threading.Event()
         self._stopping = False
         self._failures: dict[_Task, int] = {}
         self._thread = threading.Thread(
@@ -133,7 +134,12 @@ class ControllerLoop:
         self._changes.append(_Change(change, resource.qualified, manifest, old))
         if threading.get_ident() != self._thread.ident:
             with self._wake:
+                self._idle.clear()
                 self._wake.notify()
+
+    def wait_idle(self, timeout: float) -> bool:
+        """Wait until everything that was written so far has been looked at."""
+        return self._idle.wait(timeout)
 
     def run_pending(self) -> datetime | None:
         """Do all that is to be done now; returns when there is more, by itself."""
@@ -154,7 +160,9 @@ class ControllerLoop:
                 wait = min(max(left, 0.001), _LONGEST_WAIT)
             with self._wake:
                 if not self._changes and not self._stopping:
+                    self._idle.set()
                     self._wake.wait(wait)
+                    self._idle.clear()
 
     def _take_changes(self) -> None:
         now = self._api.now()
