@@ -18,20 +18,23 @@ TOKEN = "token-of-the-replay"
 DELAY = timedelta(milliseconds=300)
 
 
-def _run_controllers(api: ObjectApi) -> Callable[[], None]:
-    loop = ControllerLoop(api, pace=Pace(delay=DELAY, quiet=True), ca="a certificate")
-    loop.start()
-    return loop.stop
-
-
 @contextlib.contextmanager
-def fresh_sandbox(*, frozen: bool) -> Iterator[Client]:
-    """A client of a new cluster; `frozen` stops its clock at the start."""
+def fresh_sandbox(*, frozen: bool) -> Iterator[tuple[Client, Callable[[], object]]]:
+    """A client of a new cluster, and what waits until its controllers are idle.
+
+    `frozen` stops the cluster's clock at the start.
+    """
     start = datetime.now(UTC)
     api = ObjectApi(
         Storage(":memory:"),
         clock=(lambda: start) if frozen else (lambda: datetime.now(UTC)),
     )
-    with SandboxServer(api, token=TOKEN, on_start=[_run_controllers]) as server:
-        yield Client(server.url, TOKEN)
+    loop = ControllerLoop(api, pace=Pace(delay=DELAY, quiet=True), ca="a certificate")
+
+    def run_controllers(_api: ObjectApi) -> Callable[[], None]:
+        loop.start()
+        return loop.stop
+
+    with SandboxServer(api, token=TOKEN, on_start=[run_controllers]) as server:
+        yield Client(server.url, TOKEN), lambda: loop.wait_idle(10.0)
     api.storage.close()
