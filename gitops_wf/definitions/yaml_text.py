@@ -191,17 +191,20 @@ class _Reader:
         get = loader.get_event
         get()  # the stream's start
         documents: list[Document] = []
-        while True:
+        for _ in range(self._limits.documents):
             event = get()
             if not isinstance(event, DocumentStartEvent):
                 return documents
             value, line = self._document(get)
             if value is not None:
                 documents.append(Document(value=value, line=line))
-            if len(documents) > self._limits.documents:
-                raise self._error(
-                    line, f"has more than {self._limits.documents} documents"
-                )
+        event = get()
+        if isinstance(event, DocumentStartEvent):
+            raise self._error(
+                event.start_mark.line + 1,
+                f"has more than {self._limits.documents} documents",
+            )
+        return documents
 
     def _document(self, get: Callable[[], Any]) -> tuple[Any, int]:
         """Build one document from its events, without recursion."""

@@ -41,7 +41,7 @@ BUDGET = 400_000
 HAND_OVER = 8.0
 """What it costs to hand over data of weight 1, besides evaluating."""
 MAX_PATTERN = 100
-_STEP = 1.5
+_STEP = 2.0
 _TIMES = re.compile(r"\{(\d*)(?:,(\d*))?\}")
 _CLASS = re.compile(r"\\[wWdDsSbBpP]|\(\?|\[\^|\.")
 _BYTES_PER_UNIT = 64
@@ -51,8 +51,8 @@ _BYTES_PER_UNIT = 64
 class Size:
     """Of a value: how many items it has, its whole weight, and its heaviest item.
 
-    Weight counts a scalar as 1, a string as 1 and one more for every 64 characters, a
-    list as 1 and its items, a map as 2 and, for each entry, 2, its key and its value.
+    Weight counts a scalar as 1, a string as 3 and one more for every 64 characters, a
+    list as 1 and its items, a map as 2 and, for each entry, its key and its value.
     """
 
     length: int
@@ -155,7 +155,7 @@ class _Estimator:
         step = Form(_STEP)
         match node:
             case Literal(text=text):
-                return _Estimate(step, one, Form(1.0 + len(text) / _BYTES_PER_UNIT))
+                return _Estimate(step, one, Form(3.0 + len(text) / _BYTES_PER_UNIT))
             case Path():
                 size = self._sizes(node)
                 return _Estimate(
@@ -255,7 +255,7 @@ class _Estimator:
         else:
             cost += receiver.weight.times(2.0)
         if node.function in {"dyn", "string"}:
-            weight = receiver.weight + Form(2.0)
+            weight = receiver.weight + Form(3.0)
             return _Estimate(cost, receiver.length, weight, receiver.item)
         return _Estimate(cost, Form(1.0), Form(1.0))
 

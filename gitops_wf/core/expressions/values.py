@@ -47,7 +47,7 @@ class _Measure:
     def value(self, value: Any, depth: int = 0) -> tuple[Any, Size]:
         match value:
             case str():
-                return value, self._size(1 + len(value) // 64)
+                return value, self._size(3 + len(value) // 64)
             case int() if value.bit_length() > 63:
                 raise ExpressionError(
                     f"`{self._name}` holds a number beyond 64 bits, which no"
