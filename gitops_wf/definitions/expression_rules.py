@@ -12,7 +12,8 @@ from gitops_wf.core.expressions import (
     parse_condition,
     parse_template,
 )
-from gitops_wf.definitions.facts import Facts, StepFact, written_expressions
+from gitops_wf.definitions.expression_texts import written_expressions
+from gitops_wf.definitions.facts import Facts, StepFact
 from gitops_wf.definitions.finding import Finding, in_workflow
 from gitops_wf.definitions.order import Order
 from gitops_wf.definitions.problems import Location

@@ -12,6 +12,7 @@ from gitops_wf.core.environment import Environment
 from gitops_wf.core.grants import SecretGrant
 from gitops_wf.core.identifiers import TargetName
 from gitops_wf.definitions.environment_file import EnvironmentFile
+from gitops_wf.definitions.expression_texts import written_expressions
 from gitops_wf.definitions.problems import Location, plain
 from gitops_wf.definitions.workflow_file import StepPart, WorkflowFile
 from gitops_wf.ports.definitions import FolderSource
@@ -133,24 +134,6 @@ class Facts:
             properties=properties,
             property_errors=problems,
         )
-
-
-def written_expressions(
-    value: Any, location: Location = ()
-) -> Iterator[tuple[Location, str]]:
-    """Every text with `${{` inside a value, and where."""
-    match value:
-        case str():
-            if "${{" in value:
-                yield location, value
-        case Mapping():
-            for key, item in value.items():
-                yield from written_expressions(item, (*location, key))
-        case list() | tuple():
-            for number, item in enumerate(value):
-                yield from written_expressions(item, (*location, number))
-        case _:
-            return
 
 
 def _properties(

@@ -45,10 +45,7 @@ def errors(problems: Iterable[Problem]) -> tuple[DefinitionError, ...]:
     told = [problem.error() for problem in ordered[:MOST_PROBLEMS]]
     if len(ordered) > MOST_PROBLEMS:
         last = ordered[MOST_PROBLEMS]
-        rest = len(ordered) - MOST_PROBLEMS
-        told.append(
-            DefinitionError(last.path, last.line, f"and {rest} more problems from here")
-        )
+        told.append(DefinitionError(last.path, last.line, "and more from here on"))
     return tuple(told)
 
 

@@ -7,6 +7,7 @@ user then reads, in `tests/data/definitions/invalid`; a test fails for one witho
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from gitops_wf.definitions import daemon_rules as config
@@ -17,7 +18,7 @@ from gitops_wf.definitions.daemon_file import DaemonFile
 from gitops_wf.definitions.daemon_rules import DaemonCheck
 from gitops_wf.definitions.facts import Facts
 from gitops_wf.definitions.finding import Check
-from gitops_wf.definitions.problems import Problem, line_at
+from gitops_wf.definitions.problems import MOST_PROBLEMS, Problem, line_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,10 @@ RULES: tuple[Rule, ...] = (
         "duplicate-step",
         "Names of steps are unique in a workflow.",
         workflow.duplicate_step,
+    ),
+    Rule(
+        "workflow-bounds",
+        "A workflow has at most 200 steps and 50,000 characters of expressions.",
     ),
     Rule("unknown-type", "A step's type is installed.", workflow.unknown_type),
     Rule(
@@ -209,7 +214,7 @@ def broken_rules(facts: Facts) -> Iterator[Problem]:
     """Every problem of an environment's definition as a whole."""
     for rule in RULES:
         if rule.check is not None:
-            for finding in rule.check(facts):
+            for finding in islice(rule.check(facts), MOST_PROBLEMS + 1):
                 yield finding.problem(rule.id, facts)
 
 
@@ -219,7 +224,8 @@ def broken_daemon_rules(
     """Every problem of a daemon config as a whole."""
     for rule in RULES:
         if rule.daemon_check is not None:
-            for location, message in rule.daemon_check(file, document):
+            checked = rule.daemon_check(file, document)
+            for location, message in islice(checked, MOST_PROBLEMS + 1):
                 yield Problem(
                     rule=rule.id,
                     path=path,

@@ -13,6 +13,9 @@ from gitops_wf.definitions.yaml_text import kind_of
 
 M = TypeVar("M", bound=BaseModel)
 
+_MOST_ERRORS = 200
+"""How many errors are put into words, before the first by line are told."""
+
 _KINDS = {
     "string_type": "text",
     "bool_type": "true or false",
@@ -44,7 +47,7 @@ def shaped(model: type[M], value: Any, path: str) -> tuple[M | None, list[Proble
                 line=line_at(value, error["loc"]),
                 message=sentence(error, model),
             )
-            for error in found
+            for error in found[:_MOST_ERRORS]
             if not _is_echo(error)
         ]
 

@@ -1,10 +1,12 @@
 """The shape of workflow.yaml, and its core value."""
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from pydantic import Field, StrictFloat, StrictInt, field_validator
 
 from gitops_wf.core.workflow import Backoff, Input, Mode, Output, Retry
+from gitops_wf.definitions.expression_texts import written_expressions
 from gitops_wf.definitions.fields import (
     API_VERSION,
     ConditionText,
@@ -17,6 +19,8 @@ from gitops_wf.definitions.fields import (
     broken,
 )
 
+MAX_STEPS = 200
+MAX_EXPRESSION_TEXT = 50_000
 ModeName = Literal["StepByStep", "DAG"]
 
 
@@ -129,6 +133,14 @@ class StepPart(Part):
     )
 
 
+def _expressions(steps: tuple[StepPart, ...]) -> Iterator[str]:
+    for step in steps:
+        yield step.if_ or ""
+        yield from (output.value_from for output in step.outputs)
+        yield from (text for _, text in written_expressions(step.properties))
+        yield from _expressions(step.sub_steps or ())
+
+
 class ModePart(Part):
     """One after the other, or as soon as each may."""
 
@@ -153,6 +165,26 @@ class WorkflowFile(Part):
         default=ModePart(), description="How steps follow each other."
     )
     steps: tuple[StepPart, ...] = Field(min_length=1, description="The work, in order.")
+
+    @field_validator("steps")
+    @classmethod
+    def _bounded(cls, steps: tuple[StepPart, ...]) -> tuple[StepPart, ...]:
+        """Keep what a commit can make the daemon check within a few seconds."""
+        count = sum(1 + len(step.sub_steps or ()) for step in steps)
+        if count > MAX_STEPS:
+            raise broken(
+                "workflow-bounds",
+                f"there are {count} steps, sub-steps included; at most {MAX_STEPS} are"
+                " accepted: split the work over environments",
+            )
+        size = sum(map(len, _expressions(steps)))
+        if size > MAX_EXPRESSION_TEXT:
+            raise broken(
+                "workflow-bounds",
+                f"the texts with expressions have {size:,} characters together; at most"
+                f" {MAX_EXPRESSION_TEXT:,} are accepted",
+            )
+        return steps
 
     @property
     def core_mode(self) -> Mode:

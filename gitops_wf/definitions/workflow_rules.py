@@ -7,7 +7,8 @@ from typing import Any
 from gitops_wf.core.errors import cut
 from gitops_wf.core.expressions import ROOTS, did_you_mean
 from gitops_wf.core.identifiers import environment_id
-from gitops_wf.definitions.facts import Facts, StepFact, written_expressions
+from gitops_wf.definitions.expression_texts import written_expressions
+from gitops_wf.definitions.facts import Facts, StepFact
 from gitops_wf.definitions.finding import Finding, in_environment, in_workflow
 from gitops_wf.definitions.order import Order
 from gitops_wf.definitions.problems import Location

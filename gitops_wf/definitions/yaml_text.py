@@ -11,7 +11,7 @@ objects as Kubernetes does (see `scalars`).
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from yaml import (
@@ -198,13 +198,11 @@ class _Reader:
             value, line = self._document(get)
             if value is not None:
                 documents.append(Document(value=value, line=line))
-        event = get()
-        if isinstance(event, DocumentStartEvent):
-            raise self._error(
-                event.start_mark.line + 1,
-                f"has more than {self._limits.documents} documents",
-            )
-        return documents
+        more = get()
+        if not isinstance(more, DocumentStartEvent):
+            return documents
+        line = cast("Any", more).start_mark.line + 1
+        raise self._error(line, f"has more than {self._limits.documents} documents")
 
     def _document(self, get: Callable[[], Any]) -> tuple[Any, int]:
         """Build one document from its events, without recursion."""

@@ -187,9 +187,7 @@ def test_many_problems_are_cut_after_twenty():
     problems = read({"workflow.yaml": head + steps.encode()}).problems
 
     assert len(problems) == 21
-    assert str(problems[-1]) == (
-        "envs/prod/workflow.yaml:24: and 10 more problems from here"
-    )
+    assert str(problems[-1]) == "envs/prod/workflow.yaml:24: and more from here on"
 
 
 def test_a_file_that_cannot_be_read_is_a_problem():
