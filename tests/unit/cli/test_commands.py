@@ -1,10 +1,10 @@
-import json
 from pathlib import Path
 
 import pytest
 import yaml
 
 from gitops_wf.cli.main import run
+from gitops_wf.cli.place import Told
 from tests.shop import fill, sha
 
 
@@ -14,8 +14,7 @@ def here(tmp_path, monkeypatch):
     directory = tmp_path / ".gitops-wf"
     directory.mkdir()
     fill(directory)
-    note = {"repository": str(tmp_path / "shop"), "branch": "main"}
-    (directory / "sandbox.json").write_text(json.dumps(note))
+    Told(directory=directory, repository=tmp_path / "shop").remember()
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GITOPS_WF_CONFIG", raising=False)
     return tmp_path

@@ -1,0 +1,99 @@
+"""`run`: the daemon, in the foreground, until it is told to end."""
+
+import signal
+import sys
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from gitops_wf.cli.options import ConfigOption
+from gitops_wf.cli.place import FOLDER, Told, find
+
+
+class Level(StrEnum):
+    """The least that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def run(
+    config: ConfigOption = None,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Without a config: deploy to a sandbox.")
+    ] = False,
+    repo: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="With --sandbox: the repository to watch, on this machine.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    branch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="With --sandbox: else the one checked out there."
+        ),
+    ] = None,
+    log_level: Annotated[
+        Level, typer.Option(help="The least that is logged.")
+    ] = Level.INFO,
+) -> None:
+    """Run the daemon until it is interrupted: watch, deploy, wait, roll back.
+
+    With --sandbox everything it keeps, the cluster included, is in .gitops-wf below
+    the working directory, and no config is needed.
+    """
+    from gitops_wf.bootstrap import make_daemon
+    from gitops_wf.logs import configure_logs
+
+    configure_logs(level=log_level.value)
+    directory = Path.cwd() / FOLDER
+    if sandbox:
+        told = _sandboxed(directory, config, repo, branch)
+    elif repo is not None or branch is not None:
+        raise typer.BadParameter("--repo and --branch go with --sandbox")
+    else:
+        told = find(config)
+    daemon = make_daemon(told.load())
+    told.remember()
+    interrupted = False
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        nonlocal interrupted
+        interrupted = number == signal.SIGINT
+        daemon.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    if sandbox and sys.stderr.isatty():
+        kubeconfig = directory / "sandbox" / "kubeconfig"
+        print(f"the sandbox: export KUBECONFIG={kubeconfig}", file=sys.stderr)
+    daemon.run()
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+def _sandboxed(
+    directory: Path, config: Path | None, repo: Path | None, branch: str | None
+) -> Told:
+    from gitops_wf.bootstrap import branch_of
+
+    if config is not None:
+        raise typer.BadParameter("--sandbox needs no --config: name one of the two")
+    if repo is None:
+        raise typer.BadParameter("--sandbox needs --repo PATH, the repository to watch")
+    found = branch or branch_of(repo)
+    if found is None:
+        raise typer.BadParameter(
+            f"--repo {repo}: no repository with a branch checked out; make one with"
+            " git init, or name the branch with --branch"
+        )
+    return Told(directory=directory, repository=repo.resolve(), branch=found)
