@@ -274,9 +274,10 @@ class _Reader:
                     raise ExpressionError(
                         f"`{text[:20]}…` is too large a number", offset
                     )
-                return Literal(
-                    offset=offset, value=int(text.rstrip("uU"), 0), text=text
-                )
+                digits = text.rstrip("uU")
+                number = int(digits, 16 if "x" in digits else 10)
+                suffix = text[len(digits) :]
+                return Literal(offset=offset, value=number, text=f"{number}{suffix}")
             case _:
                 return Literal(offset=offset, value=None, text="null")
 

@@ -46,7 +46,7 @@ VARIABLES = {
         ('"""a "quoted" text"""', 'a "quoted" text'),
         ("'a' in {'a': 1} && 2 in [1, 2]", True),
         ("1.5 + 2.0 // a comment with 'a quote", 3.5),
-        ("0x1F + int('1')", 32),
+        ("0x1F + int('1') - 0x0a + 007 + -0x1", 28),
         ("uint(3)", 3),
         ("type(outputs.count) == int", True),
         ("timestamp('2026-01-02T03:04:05Z')", "2026-01-02T03:04:05Z"),
