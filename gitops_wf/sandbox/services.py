@@ -138,6 +138,20 @@ def _drop_node_ports(spec: dict[str, Any], before: dict[str, Any]) -> None:
     spec.pop("externalTrafficPolicy", None)
 
 
+def check_node_ports(service: Manifest) -> list[StatusCause]:
+    """Whether the node ports that were asked for lie in the range."""
+    return [
+        invalid_value(
+            f"spec.ports[{index}].nodePort",
+            str(port["nodePort"]),
+            "provided port is not in the valid range. The range of valid ports is "
+            f"{NODE_PORTS.start}-{NODE_PORTS.stop - 1}",
+        )
+        for index, port in enumerate((service.get("spec") or {}).get("ports") or [])
+        if port.get("nodePort") and port["nodePort"] not in NODE_PORTS
+    ]
+
+
 def check_address(service: Manifest) -> list[StatusCause]:
     """Whether a cluster IP that was asked for lies in the range."""
     causes = []

@@ -23,7 +23,11 @@ from gitops_wf.sandbox.objects import (
     uid_of,
 )
 from gitops_wf.sandbox.resources import Resource, ResourceTable
-from gitops_wf.sandbox.services import ServiceNetwork, check_address
+from gitops_wf.sandbox.services import (
+    ServiceNetwork,
+    check_address,
+    check_node_ports,
+)
 from gitops_wf.sandbox.statuses import (
     already_exists,
     bad_request,
@@ -77,7 +81,7 @@ class Writes:
             if resource.qualified == "services" and not causes:
                 others = self._storage.list("services")
                 self._network.prepare_create(stored, others)
-                causes = check_address(stored)
+                causes = [*check_address(stored), *check_node_ports(stored)]
             if causes:
                 raise invalid_object(resource, name_of(new), causes)
             if revision not in ("", "0"):

@@ -20,7 +20,6 @@ REPLAYED = [
     "07-patch-types",
     "08-errors",
     "09-field-validation",
-    "09-field-validation",
     "10-generate-name",
     "11-dry-run",
     "12-ssa-create-noop-change",
@@ -66,6 +65,9 @@ REPLAYED = [
     "83-kubectl-apply-client-side",
     "84-kubectl-diff",
     "85-kubectl-describe",
+    "90-kubectl-logs",
+    "91-kubectl-discovery",
+    "92-kubectl-explain",
 ]
 _AUTHORIZATION = "the sandbox has one user, who may do everything"
 _CONTROLLER = "its controller is not there so far"
@@ -97,9 +99,6 @@ NOT_REPLAYED = {
     "87-kubectl-wait": "others act while it waits, at times that are not recorded",
     "88-kubectl-delete": _MID_FLIGHT,
     "89-kubectl-namespace": "an empty namespace is gone before kubectl looks again",
-    "90-kubectl-logs": _KUBECTL,
-    "91-kubectl-discovery": _KUBECTL,
-    "92-kubectl-explain": _KUBECTL,
     "93-kubectl-edit-commands": _KUBECTL,
     "94-kubectl-auth": _KUBECTL,
     "95-kubectl-crd": _KUBECTL,
@@ -133,9 +132,7 @@ EXCLUDED: dict[str, dict[int, str]] = {
     "52-failed-rollout": {
         4: "one more of the states that pass by is seen, which 51 has recorded"
     },
-    "55-daemonset": {
-        7: "in a Table the annotation with the template's number is left out"
-    },
+    "90-kubectl-logs": {10: "the played kubelet paid no heed to tailLines"},
     "41-custom-resources": {27: "a body that is refused brings no warnings"},
     "30-delete-preconditions": dict.fromkeys((13, 14, 15, 16), _PLAYED_KUBELET),
 }

@@ -6,7 +6,7 @@ import base64
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from tests.replay.placeholders import Bindings, Mismatch
 
 DATA = Path(__file__).parents[1] / "data" / "kubernetes"
 POLL_SECONDS = 30.0
-UNSTABLE_POLL_SECONDS = 5.0
+UNSTABLE_POLL_SECONDS = 2.0
 EVENT_SECONDS = 10.0
 _GENERATED = re.compile(
     r'(?P<apply>a server-side apply of )?an? ConfigMap "(?P<name>\w+)" whose '
@@ -62,6 +62,7 @@ class Replay:
     client: Client
     excluded: Mapping[int, str] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
+    before_step: Callable[[int], None] = lambda _n: None
 
     def __post_init__(self) -> None:
         self.timed = self.scenario.get("timing") == "controllers"
@@ -81,6 +82,7 @@ class Replay:
                 meanwhile = MEANWHILE.get((self.scenario["name"], step["n"]))
                 if meanwhile is not None:
                     meanwhile(self.client)
+                self.before_step(step["n"])
                 self._step(step)
             for one in self._open:
                 self._events(one, None)

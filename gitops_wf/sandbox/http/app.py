@@ -211,8 +211,7 @@ class SandboxApp:
         self._note(request, answer.code, answer.revision)
         body = b"" if request.method == "HEAD" else answer.body
         headers = [
-            (b"content-type", answer.content_type.encode()),
-            (b"content-length", str(len(body)).encode()),
+            *_content(answer, body),
             *((key.encode(), value.encode()) for key, value in answer.headers.items()),
             *((b"warning", _warning(one)) for one in answer.warnings),
         ]
@@ -239,6 +238,13 @@ def _method_not_allowed() -> ApiError:
         reason="MethodNotAllowed",
         details={},
     )
+
+
+def _content(answer: Answer, body: bytes) -> list[tuple[bytes, bytes]]:
+    length = (b"content-length", str(len(body)).encode())
+    if not answer.content_type:
+        return [] if answer.code == 204 else [length]
+    return [(b"content-type", answer.content_type.encode()), length]
 
 
 def _warning(message: str) -> bytes:

@@ -10,7 +10,7 @@ from gitops_wf.sandbox import binding
 from gitops_wf.sandbox.api import ObjectApi
 from gitops_wf.sandbox.clocks import stamp
 from gitops_wf.sandbox.controllers.logs import log_of
-from gitops_wf.sandbox.http.answers import Answer, structured, text
+from gitops_wf.sandbox.http.answers import Answer, structured
 from gitops_wf.sandbox.http.bodies import decode_patch
 from gitops_wf.sandbox.http.negotiation import PLAIN
 from gitops_wf.sandbox.http.options import first
@@ -116,7 +116,7 @@ def _log(pod: Manifest, request: Request) -> Answer:
     if asked not in names:
         raise bad_request(f"container {asked} is not valid for pod {name}")
     if not spec.get("nodeName"):
-        return text(204, "")
+        return Answer(204, b"", "")
     for one in status.get("containerStatuses") or []:
         waiting = (one.get("state") or {}).get("waiting")
         if one.get("name") == asked and waiting is not None:

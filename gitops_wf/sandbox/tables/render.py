@@ -132,12 +132,27 @@ def _row(
             row["conditions"] = conditions
     match include:
         case "Metadata":
-            row["object"] = partial(manifest)
+            row["object"] = partial(_internal(resource, manifest))
         case "Object":
             row["object"] = manifest
         case "None":
             row["object"] = None
     return row
+
+
+def _internal(resource: Resource, manifest: Manifest) -> Manifest:
+    """The object as Tables are made of it, before its version is converted to."""
+    if resource.qualified != "daemonsets.apps":
+        return manifest
+    meta = {**metadata(manifest)}
+    kept = {
+        key: value
+        for key, value in (meta.pop("annotations", None) or {}).items()
+        if key != "deprecated.daemonset.template.generation"
+    }
+    if kept:
+        meta["annotations"] = kept
+    return {**manifest, "metadata": meta}
 
 
 def _head(
