@@ -7,7 +7,7 @@ it, and the objects in it are the stored ones: read, never changed.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -49,6 +49,7 @@ class Index:
         self._uids: dict[str, Key] = {}
         self._dependents: defaultdict[str, set[Key]] = defaultdict(set)
         self._free: defaultdict[tuple[str, str], set[Key]] = defaultdict(set)
+        self._kinds: defaultdict[tuple[str, str], set[Key]] = defaultdict(set)
         self._spaces: defaultdict[str, set[Key]] = defaultdict(set)
 
     def put(self, resource: str, manifest: Manifest, since: datetime) -> None:
@@ -61,6 +62,7 @@ class Index:
             self._dependents[reference["uid"]].add(key)
         if controller_of(manifest) is None:
             self._free[resource, key.namespace].add(key)
+        self._kinds[resource, key.namespace].add(key)
         if key.namespace:
             self._spaces[key.namespace].add(key)
 
@@ -73,6 +75,7 @@ class Index:
         for reference in owner_references(before.object):
             _discard(self._dependents, reference["uid"], key)
         _discard(self._free, (key.resource, key.namespace), key)
+        _discard(self._kinds, (key.resource, key.namespace), key)
         _discard(self._spaces, key.namespace, key)
 
     def get(self, key: Key) -> Seen | None:
@@ -96,11 +99,9 @@ class Index:
         """Everything in a namespace."""
         return self._in_order(self._spaces.get(namespace, ()))
 
-    def of_resource(self, resource: str, namespace: str) -> Iterator[Seen]:
+    def of_resource(self, resource: str, namespace: str) -> list[Seen]:
         """The objects of one resource in a namespace."""
-        for one in self.in_namespace(namespace):
-            if one.key.resource == resource:
-                yield one
+        return self._in_order(self._kinds.get((resource, namespace), ()))
 
     def _in_order(self, keys: Iterable[Key]) -> list[Seen]:
         ordered = sorted(keys, key=lambda key: (key.resource, key.namespace, key.name))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gitops_wf.sandbox.api import ObjectApi
-from gitops_wf.sandbox.controllers import defaults, job, namespace
+from gitops_wf.sandbox.controllers import defaults, endpoints, job, namespace
 from gitops_wf.sandbox.controllers.execution import Execution, Refusal
 from gitops_wf.sandbox.controllers.garbage import collect
 from gitops_wf.sandbox.controllers.index import Index, Key, Seen, key_of
@@ -30,7 +30,13 @@ from gitops_wf.sandbox.controllers.work import (
     Pace,
     Situation,
 )
-from gitops_wf.sandbox.objects import Manifest, is_deleting, uid_of
+from gitops_wf.sandbox.objects import (
+    Manifest,
+    is_deleting,
+    name_of,
+    namespace_of,
+    uid_of,
+)
 from gitops_wf.sandbox.resources import Resource
 from gitops_wf.sandbox.statuses import ApiError
 
@@ -192,6 +198,7 @@ class ControllerLoop:
                 self._queue.add(_Task("tracking", key))
             if key.resource == "namespaces":
                 self._queue.add(_Task("namespace", key))
+        self._wake_services(change, key)
         for state in (manifest, change.old):
             if state is not None:
                 self._wake_owners(key, state)
@@ -205,6 +212,23 @@ class ControllerLoop:
             missed = gone and _is_furniture(key)
             if found and (is_deleting(found.object) or missed):
                 self._queue.add(_Task("namespace", space))
+
+    def _wake_services(self, change: _Change, key: Key) -> None:
+        if key.resource == "pods":
+            for service in self._index.of_resource("services", key.namespace):
+                if any(
+                    endpoints.selects(service.object, pod)
+                    for pod in (change.object, change.old)
+                    if pod is not None
+                ):
+                    self._queue.add(_Task("endpoints", service.key))
+        elif key.resource in {"endpoints", "services"}:
+            for resource, controller in (
+                ("endpoints", "outlived"),
+                ("services", "endpoints"),
+            ):
+                beside = Key(resource, key.namespace, key.name)
+                self._queue.add(_Task(controller, beside))
 
     def _wake_owners(self, key: Key, manifest: Manifest) -> None:
         for reference in owner_references(manifest):
@@ -281,11 +305,28 @@ class ControllerLoop:
             failure=failure,
             failures=failures,
         )
+        if task.controller == "outlived":
+            service = self._index.get(
+                Key("services", task.key.namespace, task.key.name)
+            )
+            return endpoints.outlived(seen.object, service.object if service else None)
+        if task.controller == "endpoints":
+            return self._endpoints(situation)
         if task.controller == "namespace":
             content = self._index.in_namespace(task.key.name)
             return namespace.reconcile(situation, content, self._ca)
         controller = self._controllers.get(task.controller)
         return controller.reconcile(situation) if controller else NOTHING
+
+    def _endpoints(self, situation: Situation) -> Outcome:
+        service = situation.object
+        space = namespace_of(service)
+        slices = [one.object for one in self._index.dependents(uid_of(service))]
+        beside = self._index.get(Key("endpoints", space, name_of(service)))
+        pods = [one.object for one in self._index.of_resource("pods", space)]
+        return endpoints.reconcile(
+            service, pods, slices, beside.object if beside else None, situation.now
+        )
 
     def _owned(self, task: _Task, seen: Seen) -> tuple[Manifest, ...]:
         controller = self._controllers.get(task.controller)
