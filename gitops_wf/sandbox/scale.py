@@ -9,7 +9,7 @@ from gitops_wf.sandbox.mutation import PatchKind
 from gitops_wf.sandbox.objects import Manifest, copy, metadata, name_of, revision_of
 from gitops_wf.sandbox.resources import Resource
 from gitops_wf.sandbox.statuses import bad_request, invalid, invalid_value
-from gitops_wf.sandbox.tables.cells import selector_text
+from gitops_wf.sandbox.tables.workloads import selector_text
 
 _META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 

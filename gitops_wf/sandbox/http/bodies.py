@@ -11,7 +11,7 @@ from gitops_wf.sandbox.fields.decode import Document, json_document, yaml_docume
 from gitops_wf.sandbox.http.protobuf import decode_envelope
 from gitops_wf.sandbox.resources import Resource, ResourceTable
 from gitops_wf.sandbox.statuses import ApiError, bad_request
-from gitops_wf.sandbox.validation.content import go_json_error
+from gitops_wf.sandbox.validation.texts import go_json_error
 
 LIMIT = 3 * 1024 * 1024
 _UNKNOWN_FORMAT = (

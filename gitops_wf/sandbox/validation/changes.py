@@ -8,7 +8,8 @@ from typing import Any
 from gitops_wf.sandbox.objects import Manifest, copy, metadata
 from gitops_wf.sandbox.resources import Resource
 from gitops_wf.sandbox.statuses import StatusCause, forbidden_field, invalid_value
-from gitops_wf.sandbox.validation.content import go_json, job_labels
+from gitops_wf.sandbox.validation.texts import go_json
+from gitops_wf.sandbox.validation.workloads import job_labels
 
 _IMMUTABLE = "field is immutable"
 _STATEFUL_SET = (

@@ -23,6 +23,8 @@ from gitops_wf.sandbox.validation.names import (
     is_label_1035,
     label_causes,
 )
+from gitops_wf.sandbox.validation.texts import go_json_error
+from gitops_wf.sandbox.validation.workloads import job, pod_spec, workload
 
 _CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
 _CONFIG_KEY_TEXT = (
@@ -39,12 +41,6 @@ _SECRET_KEYS = {
     "kubernetes.io/tls": ("tls.crt", "tls.key"),
 }
 _SERVICE_TYPES = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"]
-_SELECTOR_MISMATCH = "`selector` does not match template `labels`"
-
-
-def go_json(value: Any) -> str:
-    """A value as the server prints it in an error: compact, keys in order."""
-    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
 
 
 def content(resource: Resource, manifest: Manifest) -> list[StatusCause]:
@@ -125,31 +121,6 @@ def _docker_config(key: str, encoded: str) -> list[StatusCause]:
     return []
 
 
-def go_json_error(text: str) -> str:
-    """What Go's decoder says about text that is not JSON."""
-    stripped = text.lstrip()
-    if not stripped:
-        return "unexpected end of JSON input"
-    for literal in ("null", "true", "false"):
-        if stripped[0] == literal[0]:
-            for at in range(1, len(literal)):
-                if at >= len(stripped):
-                    return "unexpected end of JSON input"
-                if stripped[at] != literal[at]:
-                    return (
-                        f"invalid character '{stripped[at]}' in literal {literal} "
-                        f"(expecting '{literal[at]}')"
-                    )
-    if stripped[0] == "{" and len(stripped) > 1 and stripped[1] not in ' "}\n\t\r':
-        return (
-            f"invalid character '{stripped[1]}' looking for beginning of object key "
-            "string"
-        )
-    if stripped[0] in '{["' or stripped[0].isdigit():
-        return "unexpected end of JSON input"
-    return f"invalid character '{stripped[0]}' looking for beginning of value"
-
-
 def _service(manifest: Manifest) -> list[StatusCause]:
     spec = manifest.get("spec") or {}
     ports = spec.get("ports") or []
@@ -192,161 +163,6 @@ def _new_service_name(manifest: Manifest) -> list[StatusCause]:
     if is_label_1035(name) or is_label(name):
         return []
     return [invalid_value("metadata.name", f'"{name}"', LABEL_1035_TEXT)]
-
-
-def selector_labels_match(selector: dict[str, Any], labels: dict[str, str]) -> bool:
-    """Whether a label selector of an object selects these labels."""
-    for key, value in (selector.get("matchLabels") or {}).items():
-        if labels.get(key) != value:
-            return False
-    for term in selector.get("matchExpressions") or []:
-        key, values = term.get("key"), term.get("values") or []
-        match term.get("operator"):
-            case "In":
-                fits = labels.get(key) in values and key in labels
-            case "NotIn":
-                fits = key not in labels or labels[key] not in values
-            case "Exists":
-                fits = key in labels
-            case "DoesNotExist":
-                fits = key not in labels
-            case _:
-                fits = False
-        if not fits:
-            return False
-    return True
-
-
-def _workload(manifest: Manifest) -> list[StatusCause]:
-    spec = manifest.get("spec") or {}
-    causes = []
-    replicas = spec.get("replicas", 1)
-    if isinstance(replicas, int) and replicas < 0:
-        causes.append(not_negative("spec.replicas", replicas))
-    selector = spec.get("selector")
-    template = spec.get("template") or {}
-    labels = metadata(template).get("labels")
-    if not selector:
-        causes.append(required("spec.selector"))
-    if not selector or not selector_labels_match(selector, labels or {}):
-        causes.append(
-            invalid_value(
-                "spec.template.metadata.labels", go_json(labels), _SELECTOR_MISMATCH
-            )
-        )
-    causes += label_causes(labels or {}, "spec.template.labels")
-    causes += pod_spec(template.get("spec") or {}, "spec.template.spec")
-    policy = (template.get("spec") or {}).get("restartPolicy", "Always")
-    if policy != "Always":
-        causes.append(
-            unsupported("spec.template.spec.restartPolicy", f'"{policy}"', ["Always"])
-        )
-    return causes
-
-
-def not_negative(field: str, value: int) -> StatusCause:
-    """A number below zero."""
-    return invalid_value(field, str(value), "must be greater than or equal to 0")
-
-
-def pod_spec(spec: dict[str, Any], field: str) -> list[StatusCause]:
-    """What is wrong with a Pod's spec."""
-    causes = []
-    containers = spec.get("containers") or []
-    if not containers:
-        causes.append(required(f"{field}.containers"))
-    seen: set[str] = set()
-    for group in ("initContainers", "containers"):
-        for index, container in enumerate(spec.get(group) or []):
-            causes += _container(container, f"{field}.{group}[{index}]", seen)
-    return causes
-
-
-def _container(
-    container: dict[str, Any], field: str, seen: set[str]
-) -> list[StatusCause]:
-    causes = []
-    name = container.get("name") or ""
-    if not name:
-        causes.append(required(f"{field}.name"))
-    elif not is_label(name):
-        causes.append(invalid_value(f"{field}.name", f'"{name}"', LABEL_1123_TEXT))
-    elif name in seen:
-        causes.append(
-            StatusCause(
-                field=f"{field}.name",
-                reason="FieldValueDuplicate",
-                message=f'Duplicate value: "{name}"',
-            )
-        )
-    seen.add(name)
-    if not container.get("image"):
-        causes.append(required(f"{field}.image"))
-    for index, port in enumerate(container.get("ports") or []):
-        number = port.get("containerPort", 0)
-        if not number:
-            causes.append(required(f"{field}.ports[{index}].containerPort"))
-        elif not 1 <= number <= 65535:
-            causes.append(
-                invalid_value(
-                    f"{field}.ports[{index}].containerPort",
-                    str(number),
-                    "must be between 1 and 65535, inclusive",
-                )
-            )
-    for index, variable in enumerate(container.get("env") or []):
-        if not variable.get("name"):
-            causes.append(required(f"{field}.env[{index}].name"))
-    return causes
-
-
-def job_labels(manifest: Manifest) -> list[StatusCause]:
-    """Whether a Job's selector misses its own Pods."""
-    spec = manifest.get("spec") or {}
-    labels = metadata(spec.get("template") or {}).get("labels") or {}
-    if selector_labels_match(spec.get("selector") or {}, labels):
-        return []
-    return [
-        invalid_value(
-            "spec.template.metadata.labels", go_json(labels), _SELECTOR_MISMATCH
-        )
-    ]
-
-
-def _job(manifest: Manifest) -> list[StatusCause]:
-    spec = manifest.get("spec") or {}
-    template = spec.get("template") or {}
-    causes = []
-    for key in ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit"):
-        value = spec.get(key)
-        if isinstance(value, int) and value < 0:
-            causes.append(not_negative(f"spec.{key}", value))
-    uid = metadata(manifest).get("uid")
-    selector = spec.get("selector") or {}
-    generated = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
-    if not spec.get("manualSelector") and selector != generated:
-        causes.append(
-            invalid_value(
-                "spec.selector", go_json(selector), "`selector` not auto-generated"
-            )
-        )
-    causes += job_labels(manifest)
-    causes += pod_spec(template.get("spec") or {}, "spec.template.spec")
-    policy = (template.get("spec") or {}).get("restartPolicy") or ""
-    if policy not in ("Never", "OnFailure"):
-        # Always is what a missing policy defaults to, and so counts as missing.
-        causes.append(
-            required(
-                "spec.template.spec.restartPolicy", 'valid values: "OnFailure", "Never"'
-            )
-            if policy in ("", "Always")
-            else unsupported(
-                "spec.template.spec.restartPolicy",
-                f'"{policy}"',
-                ["OnFailure", "Never"],
-            )
-        )
-    return causes
 
 
 def _pod(manifest: Manifest) -> list[StatusCause]:
@@ -398,13 +214,13 @@ def _definition(manifest: Manifest) -> list[StatusCause]:
 _RULES: dict[str, Callable[[Manifest], list[StatusCause]]] = {
     "configmaps": _config_map,
     "customresourcedefinitions.apiextensions.k8s.io": _definition,
-    "daemonsets.apps": _workload,
-    "deployments.apps": _workload,
+    "daemonsets.apps": workload,
+    "deployments.apps": workload,
     "events": _event,
-    "jobs.batch": _job,
+    "jobs.batch": job,
     "pods": _pod,
-    "replicasets.apps": _workload,
+    "replicasets.apps": workload,
     "secrets": _secret,
     "services": _service,
-    "statefulsets.apps": _workload,
+    "statefulsets.apps": workload,
 }
