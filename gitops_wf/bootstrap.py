@@ -53,7 +53,7 @@ from gitops_wf.ports.clock import Clock
 from gitops_wf.ports.cluster import Cluster
 from gitops_wf.ports.git import BasicAuth, BearerAuth, Credential, Remote, SshAuth
 from gitops_wf.ports.git_writer import GitWriter
-from gitops_wf.ports.runner import Capabilities
+from gitops_wf.ports.runner import Capabilities, StepCatalogue
 from gitops_wf.ports.secrets import SecretRef, Secrets
 from gitops_wf.sandbox import process as sandbox_process
 from gitops_wf.services.advance import Advance
@@ -168,9 +168,29 @@ def open_writer(repository: RepositoryConfig, here: Path) -> Iterator[WritingPla
         yield WritingPlace(writer=writer, work_tree=tree.path, remote=tree.remote)
 
 
-def definition_reader(config: DaemonConfig) -> DefinitionReader:
-    """Return the reader of environments' files, with what the config allows."""
-    return DefinitionReader(EntryPointCatalogue(), known_of(config))
+def definition_reader(config: DaemonConfig | None) -> DefinitionReader:
+    """Return the reader of environments' files, with what the config allows.
+
+    Without a config, names of targets, channels and secrets are not checked.
+    """
+    known = known_of(config) if config is not None else None
+    return DefinitionReader(EntryPointCatalogue(), known)
+
+
+def step_catalogue() -> StepCatalogue:
+    """Return the step types that are installed."""
+    return EntryPointCatalogue()
+
+
+def channel_sender(config: DaemonConfig) -> ChannelSender:
+    """Return what sends messages to the channels of a config."""
+    guard = AddressGuard(AddressPolicy())
+    return ChannelSender(
+        outbound=HttpOutbound(guard),
+        mailer=SmtpMailer(guard),
+        secrets=ConfigSecrets(config.secrets.values()),
+        channels=config.channels,
+    )
 
 
 def make_daemon(config: DaemonConfig) -> Daemon:

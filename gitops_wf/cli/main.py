@@ -14,7 +14,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import typer
 
-from gitops_wf.cli.commands import decide, get, look, sandbox
+from gitops_wf.cli.commands import check, decide, get, look, sandbox
+from gitops_wf.cli.commands.notify import notify_test
 from gitops_wf.cli.commands.run import run as run_daemon
 from gitops_wf.cli.commands.wait import wait
 from gitops_wf.core.errors import GitOpsError
@@ -40,13 +41,29 @@ app = typer.Typer(
     help="Git alone runs a release: a push deploys, an approval commit resumes, a"
     " revert rolls back.",
 )
+
+
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as version_of
+
+    print(version_of("gitops-wf"))
+
+
 app.command(name="run")(run_daemon)
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(get.app, name="get")
 for command in (
     *(look.describe, look.history, look.events, wait),
     *(decide.approve, decide.reject, decide.retry, decide.redeploy, decide.abort),
-    decide.rollback,
+    *(
+        decide.rollback,
+        check.validate,
+        check.schema,
+        check.health,
+        notify_test,
+        version,
+    ),
 ):
     app.command()(command)
 
