@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 from gitops_wf.sandbox import deletion
 from gitops_wf.sandbox.api import ObjectApi
 from gitops_wf.sandbox.deletion import Preconditions
@@ -11,55 +9,33 @@ from gitops_wf.sandbox.http import podcalls
 from gitops_wf.sandbox.http.answers import (
     Answer,
     list_form,
-    object_form,
     structured,
 )
 from gitops_wf.sandbox.http.bodies import (
-    decode_apply,
     decode_delete,
     decode_object,
-    decode_patch,
-    media_type,
 )
 from gitops_wf.sandbox.http.lists import Page, as_list, page, selection
 from gitops_wf.sandbox.http.negotiation import PLAIN, Representation, negotiate
 from gitops_wf.sandbox.http.options import (
     ListOptions,
-    WriteOptions,
     delete_options,
     flag,
     list_options,
-    write_options,
 )
 from gitops_wf.sandbox.http.paths import Target
 from gitops_wf.sandbox.http.request import Request
 from gitops_wf.sandbox.http.reviews import REVIEWS, User, review
-from gitops_wf.sandbox.mutation import Level, PatchKind
-from gitops_wf.sandbox.objects import Manifest, metadata, name_of, revision_of
+from gitops_wf.sandbox.http.writing import Writing, object_answer
+from gitops_wf.sandbox.objects import name_of
 from gitops_wf.sandbox.statuses import (
     ApiError,
-    bad_request,
     method_not_allowed,
     resource_not_found,
     too_large_revision,
 )
 
-_PATCHES: dict[str, PatchKind] = {
-    "application/json-patch+json": "json",
-    "application/merge-patch+json": "merge",
-    "application/strategic-merge-patch+json": "strategic",
-}
-_APPLY = "application/apply-patch+yaml"
-_CUSTOM_PATCHES = (
-    "the body of the request was in an unknown format - accepted media types include: "
-    "application/json-patch+json, application/merge-patch+json, "
-    "application/apply-patch+yaml"
-)
 _WRITTEN_SUBRESOURCES = frozenset({"", "status", "scale", "finalize", "approval"})
-_NAMESPACE_DIFFERS = (
-    "the namespace of the provided object does not match the namespace sent on the "
-    "request"
-)
 
 
 class Verbs:
@@ -67,6 +43,7 @@ class Verbs:
 
     def __init__(self, api: ObjectApi) -> None:
         self._api = api
+        self._writing = Writing(api)
 
     def is_watch(self, request: Request, target: Target) -> bool:
         """Whether a GET is a watch; on a single object the parameter is ignored."""
@@ -107,11 +84,11 @@ class Verbs:
             case "GET":
                 return self._get(request, target, shape)
             case "POST" if target.is_collection:
-                return self._create(request, target, shape)
+                return self._writing.create(request, target, shape)
             case "PUT" if not target.is_collection:
-                return self._replace(request, target, shape)
+                return self._writing.replace(request, target, shape)
             case "PATCH" if not target.is_collection:
-                return self._patch(request, target, shape)
+                return self._writing.patch(request, target, shape)
             case "DELETE" if target.is_collection:
                 return self._delete_collection(request, target, shape)
             case "DELETE" if not target.subresource:
@@ -131,7 +108,9 @@ class Verbs:
             found = self._api.get_scale(target.resource, space, target.name)
             return structured(200, found, shape)
         found = self._api.get(target.resource, space, target.name)
-        return self._object(200, found, request, target, shape, written=False)
+        return object_answer(
+            self._api, found, request, target, shape, code=200, written=False
+        )
 
     def _too_large(self, revision: int) -> ApiError:
         return too_large_revision(revision, self._api.storage.revision)
@@ -162,187 +141,6 @@ class Verbs:
         )
         return structured(200, value, shape)
 
-    # Writes
-
-    def _options(
-        self, request: Request, kind: str, *, apply: bool = False
-    ) -> WriteOptions:
-        return write_options(
-            request.query, kind, user_agent=request.header("user-agent"), apply=apply
-        )
-
-    def _create(
-        self, request: Request, target: Target, shape: Representation
-    ) -> Answer:
-        resource = target.resource
-        if "create" not in resource.verbs or (
-            resource.namespaced and target.namespace is None
-        ):
-            raise method_not_allowed()
-        options = self._options(request, "CreateOptions")
-        body = self._body(request, target, options)
-        if resource.plural == "bindings":
-            return podcalls.bind(
-                self._api, target.namespace or "", name_of(body), body, request
-            )
-        made = self._api.create(
-            resource, body, manager=options.manager, dry_run=options.dry_run
-        )
-        return self._object(
-            201, made, request, target, shape, written=not options.dry_run
-        )
-
-    def _body(
-        self, request: Request, target: Target, options: WriteOptions
-    ) -> Manifest:
-        resource = target.resource
-        document = decode_object(
-            request.body,
-            request.header("content-type"),
-            resource,
-            self._api.resources,
-        )
-        body = cast("Manifest", document.value)
-        body.setdefault("kind", resource.kind)
-        body.setdefault("apiVersion", resource.api_version)
-        request.warnings += self._api.mutation.check(
-            resource,
-            body,
-            level=cast("Level", options.field_validation),
-            duplicates=document.duplicates,
-        )
-        self._set_namespace(body, target)
-        return body
-
-    def _set_namespace(self, body: Manifest, target: Target) -> None:
-        if not isinstance(body.get("metadata"), dict):
-            body["metadata"] = {}
-        if not target.resource.namespaced:
-            return
-        given = metadata(body).get("namespace")
-        if given and given != target.namespace:
-            raise bad_request(_NAMESPACE_DIFFERS)
-        metadata(body)["namespace"] = target.namespace
-
-    def _replace(
-        self, request: Request, target: Target, shape: Representation
-    ) -> Answer:
-        resource = target.resource
-        options = self._options(request, "UpdateOptions")
-        if target.subresource == "scale":
-            body = cast("Manifest", decode_patch(request.body))
-            metadata(body)["namespace"] = target.namespace
-        else:
-            body = self._body(request, target, options)
-        given = name_of(body)
-        if given != target.name:
-            if not given:
-                metadata(body)["name"] = target.name
-            else:
-                raise bad_request(
-                    f"the name of the object ({given}) does not match the name on the "
-                    f"URL ({target.name})"
-                )
-        stored = self._api.update(
-            resource,
-            body,
-            manager=options.manager,
-            subresource=target.subresource,
-            dry_run=options.dry_run,
-        )
-        return self._object(
-            200, stored, request, target, shape, written=not options.dry_run
-        )
-
-    def _patch(self, request: Request, target: Target, shape: Representation) -> Answer:
-        media = media_type(request.header("content-type"))
-        if media == _APPLY:
-            return self._apply(request, target, shape)
-        kind = _PATCHES.get(media)
-        if kind == "strategic" and target.resource.custom:
-            raise ApiError(415, _CUSTOM_PATCHES, reason="UnsupportedMediaType")
-        if kind is None:
-            raise ApiError(
-                415,
-                "415: Unsupported Media Type",
-                reason="UnsupportedMediaType",
-                details={},
-            )
-        options = self._options(request, "PatchOptions")
-        stored = self._api.patch(
-            target.resource,
-            target.namespace or "",
-            target.name,
-            kind,
-            decode_patch(request.body),
-            manager=options.manager,
-            subresource=target.subresource,
-            dry_run=options.dry_run,
-            level=cast("Level", options.field_validation),
-            warn=request.warnings.append,
-        )
-        return self._object(
-            200, stored, request, target, shape, written=not options.dry_run
-        )
-
-    def _apply(self, request: Request, target: Target, shape: Representation) -> Answer:
-        options = self._options(request, "PatchOptions", apply=True)
-        document = decode_apply(request.body)
-        applied = cast("Manifest", document.value)
-        if document.duplicates:
-            if options.field_validation == "Strict":
-                lines = "".join(f"\n  {one}" for one in document.duplicates)
-                raise bad_request(
-                    "error strict decoding YAML: error converting YAML to JSON: yaml: "
-                    f"unmarshal errors:{lines}"
-                )
-            if options.field_validation == "Warn":
-                request.warnings += document.duplicates
-        self._check_applied(applied, target)
-        stored, created = self._api.apply(
-            target.resource,
-            target.namespace or "",
-            target.name,
-            applied,
-            manager=options.manager,
-            force=options.force,
-            subresource=target.subresource,
-            dry_run=options.dry_run,
-        )
-        return self._object(
-            201 if created else 200,
-            stored,
-            request,
-            target,
-            shape,
-            written=not options.dry_run,
-        )
-
-    def _check_applied(self, applied: Manifest, target: Target) -> None:
-        resource = target.resource
-        version = str(applied.get("apiVersion") or "")
-        kind = str(applied.get("kind") or "")
-        wanted = (resource.api_version, resource.kind)
-        if target.subresource == "scale":
-            wanted = ("autoscaling/v1", "Scale")
-        if (version, kind) != wanted:
-            group_version = version if "/" in version else f"/{version}"
-            raise bad_request(f"invalid object type: {group_version}, Kind={kind}")
-        given = name_of(applied)
-        if not given:
-            raise bad_request(
-                f"the name of the object ({target.name} based on URL) was "
-                "undeterminable: name must be provided"
-            )
-        if given != target.name:
-            raise bad_request(
-                f"the name of the object ({given}) does not match the name on the URL "
-                f"({target.name})"
-            )
-        space = metadata(applied).get("namespace")
-        if resource.namespaced and space and space != target.namespace:
-            raise bad_request(_NAMESPACE_DIFFERS)
-
     # Deletes
 
     def _delete(
@@ -372,8 +170,14 @@ class Verbs:
             if not options.dry_run:
                 done.revision = str(self._api.storage.revision)
             return done
-        return self._object(
-            200, answer, request, target, shape, written=not options.dry_run
+        return object_answer(
+            self._api,
+            answer,
+            request,
+            target,
+            shape,
+            code=200,
+            written=not options.dry_run,
         )
 
     def _delete_collection(
@@ -403,34 +207,6 @@ class Verbs:
             answer.revision = str(self._api.storage.revision)
         return answer
 
-    # Answers
-
-    def _object(
-        self,
-        code: int,
-        manifest: Manifest,
-        request: Request,
-        target: Target,
-        shape: Representation,
-        *,
-        written: bool,
-    ) -> Answer:
-        value: Any = manifest
-        if manifest.get("kind") == target.resource.kind:
-            include = request.query.get("includeObject")
-            value = object_form(
-                target.resource,
-                manifest,
-                shape,
-                now=self._api.now(),
-                include=include[0] if include else "",
-            )
-        answer = structured(code, value, shape)
-        answer.warnings = request.warnings
-        if written:
-            answer.revision = revision_of(manifest)
-        return answer
-
     def _review(
         self, request: Request, target: Target, shape: Representation
     ) -> Answer:
@@ -445,7 +221,7 @@ class Verbs:
         tracked = self._api.review_form(
             target.resource,
             document.value,
-            manager=self._options(request, "CreateOptions").manager,
+            manager=self._writing.options(request, "CreateOptions").manager,
         )
         answer = review(
             target.resource, tracked, request.user or User(), now=self._api.now()
