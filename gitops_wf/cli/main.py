@@ -15,9 +15,11 @@ from typing import Any, Protocol, runtime_checkable
 import typer
 
 from gitops_wf.cli.commands import check, decide, get, look, sandbox
+from gitops_wf.cli.commands.init import init
 from gitops_wf.cli.commands.notify import notify_test
 from gitops_wf.cli.commands.run import run as run_daemon
 from gitops_wf.cli.commands.wait import wait
+from gitops_wf.cli.demo.command import demo
 from gitops_wf.core.errors import GitOpsError
 
 
@@ -50,6 +52,8 @@ def version() -> None:
     print(version_of("gitops-wf"))
 
 
+app.command()(init)
+app.command()(demo)
 app.command(name="run")(run_daemon)
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(get.app, name="get")

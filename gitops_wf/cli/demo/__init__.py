@@ -1,0 +1,1 @@
+"""`demo`: a release from push to rollback, on real parts, in a minute."""
