@@ -79,6 +79,23 @@ class Facts:
         """Whether the workflow is a file's, not generated."""
         return self.workflow_document is not None
 
+    @property
+    def declared_targets(self) -> tuple[str, ...]:
+        """The targets that environment.yaml names itself."""
+        file = self.environment_file
+        return () if file is None else tuple(file.targets or ())
+
+    @property
+    def allowed_targets(self) -> frozenset[str] | None:
+        """The targets that a step may name; None where any name may be right.
+
+        Those of environment.yaml; where it names none, those of the daemon config.
+        """
+        if self.declared_targets:
+            return frozenset(self.declared_targets)
+        known = self.known.targets
+        return None if known is None else known | frozenset(self.source.targets)
+
     @cached_property
     def steps(self) -> tuple[StepFact, ...]:
         """Every step, those of groups after their group."""

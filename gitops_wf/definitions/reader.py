@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from gitops_wf.core.decision import Entry
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import DefinitionError
-from gitops_wf.core.identifiers import EnvironmentName
+from gitops_wf.core.identifiers import EnvironmentName, TargetName
 from gitops_wf.core.inputs import ENVIRONMENT, WORKFLOW
 from gitops_wf.definitions import globs
 from gitops_wf.definitions.decisions import read_decisions
@@ -103,11 +103,11 @@ class DefinitionReader:
             return Definition(
                 environment=environment, workflow=None, problems=errors(problems)
             )
-        workflow = (
-            generated_workflow(environment, self._catalogue)
-            if facts.workflow is None
-            else core_workflow(facts)
-        )
+        if facts.workflow is None:
+            workflow = generated_workflow(environment, self._catalogue)
+        else:
+            workflow = core_workflow(facts)
+            environment = replace(environment, targets=_targets(facts, environment))
         return Definition(environment=environment, workflow=workflow)
 
     def entries(self, path: str, data: bytes) -> Sequence[Entry]:
@@ -160,6 +160,14 @@ class DefinitionReader:
             return _File(path=own)
         mend = f"write apiVersion: {API_VERSION}, kind: Workflow and steps"
         return _read(source, path, WorkflowFile, mend, problems)
+
+
+def _targets(facts: Facts, environment: Environment) -> tuple[TargetName, ...]:
+    """What environment.yaml names; else what the steps of the workflow write to."""
+    if facts.declared_targets:
+        return environment.targets
+    written = (target for targets in facts.targets_of.values() for target in targets)
+    return tuple(dict.fromkeys(written))
 
 
 def read_environment(

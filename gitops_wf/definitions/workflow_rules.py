@@ -201,17 +201,25 @@ def suspend_ends_twice(facts: Facts) -> Iterator[Finding]:
 
 def step_target(facts: Facts) -> Iterator[Finding]:
     """Targets of a step that are not the environment's."""
-    if facts.environment is None:
-        return
-    allowed = set(facts.environment.targets)
+    allowed = facts.allowed_targets
+    whose = "of this environment" if facts.declared_targets else "of the daemon config"
     for step in facts.steps:
         yield from _computed_targets(step)
+        is_delivery = step.type is not None and step.type.name == DELIVERY
+        if is_delivery and facts.targets_of.get(step.location) == ():
+            yield in_workflow(
+                step.at("type"),
+                f"step `{step.name}`: the environment has no targets to deliver to;"
+                " write `target` here, or `targets` in environment.yaml",
+            )
+        if allowed is None:
+            continue
         for target in facts.targets_of.get(step.location, ()):
             if target not in allowed and "${{" not in target:
                 yield in_workflow(
                     _target_location(step, target),
-                    f"step `{step.name}`: `{cut(target, 64)}` is no target of this"
-                    f" environment{did_you_mean(target, allowed)}",
+                    f"step `{step.name}`: `{cut(target, 64)}` is no target {whose}"
+                    f"{did_you_mean(target, allowed)}",
                 )
 
 
@@ -244,8 +252,8 @@ def _target_location(step: StepFact, target: str) -> Location:
 
 def undelivered_target(facts: Facts) -> Iterator[Finding]:
     """Targets of the environment that no step delivers to."""
-    environment, steps = facts.environment, facts.steps
-    if environment is None or not steps:
+    steps = facts.steps
+    if not steps:
         return
     if any(step.type is None or step.properties is None for step in steps):
         return  # what these steps deliver is not known yet
@@ -255,16 +263,13 @@ def undelivered_target(facts: Facts) -> Iterator[Finding]:
         if step.type is not None and step.type.name == DELIVERY
         for target in facts.targets_of.get(step.location, ())
     }
-    for number, target in enumerate(environment.targets):
+    for number, target in enumerate(facts.declared_targets):
         if target not in reached:
-            message = (
+            yield in_environment(
+                ("targets", number),
                 f"no {DELIVERY} step of the workflow delivers to the target"
-                f" `{target}`; add one, or leave the target out"
+                f" `{target}`; add one, or leave the target out",
             )
-            if facts.environment_file is not None and facts.environment_file.targets:
-                yield in_environment(("targets", number), message)
-            else:
-                yield in_workflow(("steps",), message)
 
 
 def step_file(facts: Facts) -> Iterator[Finding]:

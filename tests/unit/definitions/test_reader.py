@@ -123,6 +123,36 @@ def test_without_environment_yaml_the_daemons_targets_are_used():
     assert [step.targets for step in definition.workflow.steps] == [("test",)]
 
 
+def test_where_the_environment_names_no_target_a_step_may_name_any_of_the_config():
+    steps = b"steps: [{name: deploy, type: deploy2env, properties: {target: us}}]\n"
+    workflow = WORKFLOW.partition(b"steps:")[0] + steps
+
+    definition = good(
+        {"environment.yaml": None, "workflow.yaml": workflow}, targets=("test",)
+    )
+
+    assert definition.workflow.steps[0].targets == ("us",)
+    assert definition.environment.targets == ("us",)
+
+
+def test_a_target_that_the_config_lacks_is_told_even_so():
+    steps = b"steps: [{name: deploy, type: deploy2env, properties: {target: uss}}]\n"
+    workflow = WORKFLOW.partition(b"steps:")[0] + steps
+
+    (problem,) = read({"environment.yaml": None, "workflow.yaml": workflow}).problems
+
+    assert str(problem) == (
+        "envs/prod/workflow.yaml:3: step `deploy`: `uss` is no target of the daemon"
+        " config; did you mean `us`?"
+    )
+
+
+def test_a_delivery_to_no_target_at_all_is_told():
+    (problem,) = read({"environment.yaml": None}).problems
+
+    assert "has no targets to deliver to" in str(problem)
+
+
 def test_a_step_on_all_targets_has_them_in_order():
     assert good({}).workflow.steps[0].targets == ("eu", "us")
 
