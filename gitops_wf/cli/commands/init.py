@@ -43,19 +43,37 @@ def init(
 def _commit(directory: Path, files: list[str]) -> None:
     """Make the files the first commit of a new repository."""
     if _git(directory, "rev-parse", "--show-toplevel").returncode == 0:
-        print("Commit these files; they are in a repository already.")
+        print("They are in a repository already: commit them.")
         return
-    for arguments in (
-        ("init", "--quiet", "--initial-branch=main"),
-        ("add", "--", *files),
-        ("commit", "--quiet", "-m", "Scaffold staging and prod"),
-    ):
-        done = _git(directory, *arguments)
-        if done.returncode:
-            print(done.stderr.strip())
-            print(f"\nMend that, then in {directory}: git commit -m 'Scaffold'")
-            return
+    _must(directory, "init", "--quiet", "--initial-branch=main")
+    _must(directory, "add", "--", *files)
+    commit = ("commit", "--quiet", "-m", "Scaffold staging and prod")
+    if _git(directory, "var", "GIT_AUTHOR_IDENT").returncode == 0:
+        _must(directory, *commit)
+    else:
+        _must(directory, *(word for pair in _NOBODY for word in ("-c", pair)), *commit)
+        print(
+            "git does not know who you are yet; set git config user.name and"
+            " user.email before you commit."
+        )
     print(f"{directory} is a repository now, with these files as its first commit.")
+
+
+_NOBODY = (
+    "user.name=gitops-wf init",
+    "user.email=init@gitops-wf.invalid",
+    "user.useConfigOnly=false",
+)
+
+
+def _must(directory: Path, *arguments: str) -> None:
+    done = _git(directory, *arguments)
+    if done.returncode:
+        raise TerminalError(
+            f"git {arguments[0]} failed in {directory}: {done.stderr.strip()}; the"
+            " files are written, commit them by hand",
+            reason="GitFailed",
+        )
 
 
 def _git(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
