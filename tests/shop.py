@@ -124,9 +124,24 @@ def config(directory: Path, policy: Policy = POLICIES["anybody"]) -> DaemonConfi
     )
 
 
-def fill(directory: Path, policy: Policy = POLICIES["anybody"]) -> DaemonConfig:
-    """Staging has released #1; prod released #1, failed with #2, waits with #3."""
+def fill(
+    directory: Path,
+    policy: Policy = POLICIES["anybody"],
+    *,
+    commits: Mapping[str, str] | None = None,
+    url: str = "",
+) -> DaemonConfig:
+    """Staging has released #1; prod released #1, failed with #2, waits with #3.
+
+    ``commits`` are real ones for the letters a, b and c; ``url`` the repository's.
+    """
     made = config(directory, policy)
+    if url:
+        made = replace(made, repositories=(replace(made.repositories[0], url=url),))
+
+    def named(letter: str) -> Sha:
+        return Sha(commits[letter]) if commits else sha(letter)
+
     store = open_store(made.store)
     with store.transaction() as transaction:
         transaction.save_repository(
@@ -134,7 +149,7 @@ def fill(directory: Path, policy: Policy = POLICIES["anybody"]) -> DaemonConfig:
                 name=SHOP,
                 url="https://bot:hunter22@git.example/shop.git",
                 branch="main",
-                cursor=sha("c"),
+                cursor=named("c"),
                 position=3,
                 polled=NOW,
             )
@@ -153,10 +168,17 @@ def fill(directory: Path, policy: Policy = POLICIES["anybody"]) -> DaemonConfig:
                 )
             )
         transaction.save_revision(
-            revision("staging", 1, "c", Phase.SUCCEEDED, released=True)
+            revision(
+                "staging",
+                1,
+                "c",
+                Phase.SUCCEEDED,
+                released=True,
+                commit=named("c"),
+            )
         )
         transaction.save_revision(
-            revision("prod", 1, "a", Phase.SUCCEEDED, released=True)
+            revision("prod", 1, "a", Phase.SUCCEEDED, released=True, commit=named("a"))
         )
         transaction.save_revision(
             revision(
@@ -164,11 +186,12 @@ def fill(directory: Path, policy: Policy = POLICIES["anybody"]) -> DaemonConfig:
                 2,
                 "b",
                 Phase.FAILED,
+                commit=named("b"),
                 reason="StepFailed",
                 message="deploy: Deployment/prod/web: ImagePullBackOff: no such image",
             )
         )
-        waiting = revision("prod", 3, "c", Phase.SUSPENDED)
+        waiting = revision("prod", 3, "c", Phase.SUSPENDED, commit=named("c"))
         transaction.save_revision(waiting)
         _save_runs(transaction, waiting)
         _save_decisions(transaction)

@@ -12,7 +12,12 @@ from gitops_wf.core.decision import Decision, Effect, Entry, Verb
 from gitops_wf.core.environment import Commits
 from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.identifiers import Sha, StepName
-from gitops_wf.core.inputs import APPROVALS, APPROVALS_FOLDER, is_decision_path
+from gitops_wf.core.inputs import (
+    APPROVALS,
+    APPROVALS_FOLDER,
+    is_decision_path,
+    is_ignored,
+)
 from gitops_wf.core.policy import Identity
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import StepRun
@@ -192,10 +197,12 @@ class WriteDecision:
             return
         paths = record.paths or (record.folder,)
         prefix = f"{record.folder}/" if record.folder else ""
+        ignore = record.definition.ignore if record.definition else ("*.md",)
         newer = [
             path
             for path in self.writer.changed_since(cursor, paths)
             if not is_decision_path(path.removeprefix(prefix))
+            and not is_ignored(path, ignore)
         ]
         if newer:
             raise _no_effect(
