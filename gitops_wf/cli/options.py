@@ -30,7 +30,10 @@ ConfigOption = Annotated[
     ),
 ]
 OutputOption = Annotated[
-    Output, typer.Option("--output", "-o", help="How to print the result.")
+    Output,
+    typer.Option(
+        "--output", "-o", metavar="table|json|yaml", help="How to print the result."
+    ),
 ]
 WatchOption = Annotated[
     bool, typer.Option("--watch", "-w", help="Follow: print what changes.")

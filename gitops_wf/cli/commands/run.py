@@ -43,7 +43,7 @@ def run(
         ),
     ] = None,
     log_level: Annotated[
-        Level, typer.Option(help="The least that is logged.")
+        Level, typer.Option(metavar="|".join(Level), help="The least that is logged.")
     ] = Level.INFO,
 ) -> None:
     """Run the daemon until it is interrupted: watch, deploy, wait, roll back.

@@ -39,7 +39,8 @@ class Goal(StrEnum):
 def wait(
     environment: RevisionArgument,
     goal: Annotated[
-        Goal, typer.Option("--for", help="What to wait for.")
+        Goal,
+        typer.Option("--for", metavar="|".join(Goal), help="What to wait for."),
     ] = Goal.SUCCEEDED,
     revision: Annotated[
         str | None,
