@@ -32,12 +32,19 @@ class Watched:
         return self.config.name
 
     def person(self, commit: CommitInfo) -> tuple[str, Identity]:
-        """Return whose hand a commit is, and how sure that is."""
+        """Return whose hand a commit is, and how sure that is.
+
+        It is its author's. A signature proves that only where the signer is the
+        author: who rebases another's commit signs it, too, and decided nothing.
+        """
+        author = commit.author.email
         if self.verifier is not None:
             verdict = self.verifier.verify([commit.sha])[commit.sha]
             if isinstance(verdict, Verified):
-                return verdict.principal, Identity.SIGNATURE
-        return commit.author.email, Identity.AUTHOR
+                names = verdict.principal.casefold().split(",")
+                if author.casefold() in names:
+                    return author, Identity.SIGNATURE
+        return author, Identity.AUTHOR
 
     def read(self, commit: Sha, path: str) -> bytes | None:
         """Return a file at a commit, or None.
