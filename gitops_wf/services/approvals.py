@@ -6,7 +6,7 @@ from datetime import datetime
 
 from gitops_wf.core.decision import Decision, Effect, Verb
 from gitops_wf.core.engine import Released, predecessors
-from gitops_wf.core.identifiers import StepName
+from gitops_wf.core.identifiers import EnvironmentId, StepName, TargetName
 from gitops_wf.core.phases import Reason
 from gitops_wf.core.policy import Gate, Policy, Rulebook, tighten
 from gitops_wf.core.revision import Revision
@@ -40,6 +40,10 @@ class Approvals:
         outer = self.rulebook.policy_for(revision.environment)
         definition = revision.environment_definition
         return tighten(outer, definition.policy) if definition else outer
+
+    def may_use(self, environment: EnvironmentId, target: TargetName) -> bool:
+        """Whether the daemon config lets an environment use a target."""
+        return self.rulebook.may_use(environment, target)
 
     def gates(self, run: Run, step: StepRun) -> tuple[Gate, ...]:
         """Return the gates that hold a step's writes in this run."""

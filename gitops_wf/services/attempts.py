@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from gitops_wf.core.engine import Began, Reported, filled, is_current, places, record
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import GitOpsError, TerminalError, TransientError, cut
+from gitops_wf.core.identifiers import environment_name
 from gitops_wf.core.message import Delivery
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.revision import Revision
@@ -147,6 +148,7 @@ class Attempts:
     def _act(self, task: _Task) -> StepResult:
         is_look = task.step.look > 0
         try:
+            self._check_target(task)
             context = self._context(task)
             runner = self._runner(self._type(task.step))
             return runner.look(context) if is_look else runner.attempt(context)
@@ -185,6 +187,16 @@ class Attempts:
                 phase=Phase.ERRORED,
                 reason=Reason.EXECUTION_ERROR,
                 message=f"{task.step.type} crashed: {cut(repr(error))}",
+            )
+
+    def _check_target(self, task: _Task) -> None:
+        """Refuse a target that the daemon config keeps from the environment."""
+        environment, target = task.run.subject.environment, task.step.target
+        if target is not None and not self._approvals.may_use(environment, target):
+            raise TerminalError(
+                f"{environment_name(environment)} may not use target {target}: no"
+                " policy of the daemon config that is for it lists the target",
+                reason=Reason.TARGET_NOT_ALLOWED,
             )
 
     def _type(self, step: StepRun) -> StepType:
