@@ -1,7 +1,7 @@
 """The decisions that a commit brings to an environment."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gitops_wf.core.commit import CommitInfo
@@ -33,7 +33,6 @@ class Arrival:
     position: int
     side: Sequence[tuple[CommitInfo, frozenset[EnvironmentId]]] = ()
     now: datetime
-    touched: frozenset[EnvironmentId] = field(default_factory=frozenset)
 
 
 class Arrivals:
@@ -53,10 +52,16 @@ class Arrivals:
         self._announcer = announcer
 
     def arrive(
-        self, transaction: Transaction, record: EnvironmentRecord, arrival: Arrival
+        self,
+        transaction: Transaction,
+        record: EnvironmentRecord,
+        arrival: Arrival,
+        folders: Sequence[str],
     ) -> EnvironmentRecord:
-        """Take an environment's decisions; return its record with its condition."""
-        folders = record.folders or (record.folder,)
+        """Take an environment's decisions, which stand in these folders.
+
+        Returns its record with its condition.
+        """
         here = self._introductions.at(arrival.commit.sha, folders)
         if here.problems:
             return self._unreadable(transaction, record, here.problems, arrival)

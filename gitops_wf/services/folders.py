@@ -23,37 +23,55 @@ class Touched:
     """What a commit means for the environments of its repository.
 
     ``records`` are those that changed place (added, moved, removed); ``inputs`` have
-    changed paths among their inputs, perhaps; ``decisions`` among their approvals.
-    ``problems`` concern the repository as a whole.
+    changed paths among their inputs, perhaps; ``decisions`` among their approvals, and
+    may be removed ones.
     """
 
     records: tuple[EnvironmentRecord, ...] = ()
     removed: tuple[EnvironmentId, ...] = ()
     inputs: frozenset[EnvironmentId] = frozenset()
     decisions: frozenset[EnvironmentId] = frozenset()
-    problems: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class _Index:
-    """Environments by each path that they are made of."""
+    """Environments by each path that they are made of, and that their approvals have.
+
+    Decisions count in every folder that an environment ever had, less those that are
+    another one's by now.
+    """
 
     by_path: dict[str, list[EnvironmentId]] = field(default_factory=dict)
+    by_folder: dict[str, list[EnvironmentId]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, records: Iterable[EnvironmentRecord]) -> "_Index":
         index = cls()
+        records = list(records)
+        live = {record.folder: record.id for record in records if not record.is_removed}
         for record in records:
             if not record.is_removed:
                 for path in {record.folder, *record.paths}:
                     index.by_path.setdefault(path, []).append(record.id)
+            for folder in {record.folder, *record.folders}:
+                if live.get(folder, record.id) == record.id:
+                    index.by_folder.setdefault(folder, []).append(record.id)
         return index
 
-    def at(self, path: str) -> Iterator[tuple[str, EnvironmentId]]:
-        """Yield each indexed prefix of a path with an environment made of it."""
+    def inputs(self, path: str) -> Iterator[EnvironmentId]:
+        """Yield the environments whose inputs hold a path, perhaps."""
         for prefix in prefixes(path):
+            relative = path[len(prefix) :].lstrip("/")
             for environment in self.by_path.get(prefix, ()):
-                yield prefix, environment
+                is_own = environment in self.by_folder.get(prefix, ())
+                if not (is_own and is_decision_path(relative)):
+                    yield environment
+
+    def decisions(self, path: str) -> Iterator[EnvironmentId]:
+        """Yield the environments whose approvals hold a path."""
+        for prefix in prefixes(path):
+            if is_decision_path(path[len(prefix) :].lstrip("/")):
+                yield from self.by_folder.get(prefix, ())
 
 
 def prefixes(path: str) -> Iterator[str]:
@@ -72,62 +90,54 @@ class Folders:
         self._definitions = definitions
         self._index: _Index | None = None
         self._indexed: Records | None = None
+        self._unplaced: dict[str, str] = {}
+
+    @property
+    def problems(self) -> str:
+        """Why folders are no environments, as one line; empty where all are well."""
+        return cut("; ".join(self._unplaced[f] for f in sorted(self._unplaced)), 1000)
 
     def touched(
         self, commit: CommitInfo, changes: Sequence[PathChange], records: Records
     ) -> Touched:
         """Say what a commit's changes, against its first parent, touch."""
         paths = [change.path for change in changes]
-        moved, removed, problems = self._placed(commit, paths, records)
+        moved, removed = self._placed(commit, paths, records)
         if moved:
-            now = dict(records) | {record.id: record for record in moved}
-            index = _Index.of(now.values())
+            moving = {record.id: record for record in moved}
+            index = _Index.of({**records, **moving}.values())
         else:
-            now = dict(records)
             index = self._known(records)
         inputs: set[EnvironmentId] = {r.id for r in moved if not r.is_removed}
         decisions: set[EnvironmentId] = set(inputs)
         for path in paths:
-            for prefix, environment in index.at(path):
-                record = now[environment]
-                relative = path[len(prefix) :].lstrip("/")
-                if prefix == record.folder and is_decision_path(relative):
-                    decisions.add(environment)
-                else:
-                    inputs.add(environment)
+            inputs.update(index.inputs(path))
+            decisions.update(index.decisions(path))
         return Touched(
             records=tuple(moved),
             removed=tuple(removed),
             inputs=frozenset(inputs),
             decisions=frozenset(decisions),
-            problems=tuple(problems),
         )
 
     def with_decisions(
         self, changes: Sequence[PathChange], records: Records
     ) -> frozenset[EnvironmentId]:
         """Return the environments whose approvals a side commit's changes touch."""
-        found: set[EnvironmentId] = set()
-        folders = {
-            folder: record.id
-            for record in records.values()
-            for folder in (record.folder, *record.folders)
-        }
-        for change in changes:
-            for prefix in prefixes(change.path):
-                relative = change.path[len(prefix) :].lstrip("/")
-                if prefix in folders and is_decision_path(relative):
-                    found.add(folders[prefix])
-        return frozenset(found)
+        index = self._known(records)
+        return frozenset(
+            environment
+            for change in changes
+            for environment in index.decisions(change.path)
+        )
 
-    def all(
-        self, commit: CommitInfo, records: Records
-    ) -> tuple[list[EnvironmentRecord], list[EnvironmentId], list[str]]:
+    def all(self, commit: CommitInfo, records: Records) -> Touched:
         """Place every environment of a commit: for a first start or a new glob."""
         tree = self._watched.git.tree(commit.sha)
         paths = [entry.path for entry in tree.entries] if tree else []
         known = [f"{r.folder}/{ENVIRONMENT}" for r in records.values()]
-        return self._placed(commit, [*paths, *known], records)
+        moved, removed = self._placed(commit, [*paths, *known], records)
+        return Touched(records=tuple(moved), removed=tuple(removed))
 
     def _known(self, records: Records) -> _Index:
         if self._index is None or self._indexed is not records:
@@ -137,11 +147,14 @@ class Folders:
 
     def _placed(
         self, commit: CommitInfo, paths: Sequence[str], records: Records
-    ) -> tuple[list[EnvironmentRecord], list[EnvironmentId], list[str]]:
-        """Return records that are new, moved or gone, the ids gone, and problems."""
+    ) -> tuple[list[EnvironmentRecord], list[EnvironmentId]]:
+        """Return records that are new, moved or gone, and the ids of those gone."""
         candidates = self._candidates(paths)
         if not candidates:
-            return [], [], []
+            return [], []
+        # What stood in its way may be gone by now.
+        candidates.update(self._unplaced)
+        self._unplaced.clear()
         live = {r.folder: r for r in records.values() if not r.is_removed}
         found = {
             folder: self._name_at(
@@ -157,12 +170,11 @@ class Folders:
         }
         taken = {r.name: r.folder for r in live.values() if r.name not in gone}
         changed: dict[EnvironmentId, EnvironmentRecord] = {}
-        problems: list[str] = []
         for folder, name in found.items():
             if not name or (folder in live and live[folder].name == name):
                 continue
             if name in taken:
-                problems.append(
+                self._unplaced[folder] = (
                     f"{folder}: an environment named {name} stands in {taken[name]}"
                     " already; give one of them another `name:`"
                 )
@@ -175,7 +187,7 @@ class Folders:
             if record.id not in changed:
                 changed[record.id] = replace(record, is_removed=True)
                 removed.append(record.id)
-        return list(changed.values()), removed, problems
+        return list(changed.values()), removed
 
     def _candidates(self, paths: Sequence[str]) -> set[str]:
         """Return the folders that may have become, or ceased to be, environments."""
@@ -235,8 +247,3 @@ class Folders:
         return replace(
             known, folder=folder, folders=folders, paths=paths, is_removed=False
         )
-
-
-def shown(problems: Sequence[str]) -> str:
-    """Return problems as one line for a condition."""
-    return cut("; ".join(problems), 1000)

@@ -77,7 +77,7 @@ class MakeRevision:
                     strict=True,
                 )
             ],
-            targets=defaults,
+            targets=known.targets if known else defaults,
         )
         return Snapshot(
             inputs=digest, paths=(record.folder, *watch), definition=definition

@@ -1,0 +1,105 @@
+"""Environments whose folder is new, moved or gone: told, and ended where gone."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gitops_wf.core.environment import OnRemove
+from gitops_wf.core.event import Event, EventType
+from gitops_wf.core.phases import Phase, Reason
+from gitops_wf.ports.store import EnvironmentRecord, Transaction
+from gitops_wf.services.advance import Advance
+from gitops_wf.services.announce import Announcer
+from gitops_wf.services.folders import Touched
+from gitops_wf.services.progress import Progress
+from gitops_wf.services.revisions import end_without_run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placing:
+    """Takes in what a commit says of where environments are."""
+
+    advance: Advance
+    announcer: Announcer
+
+    def place(
+        self,
+        transaction: Transaction,
+        touched: Touched,
+        progress: Progress,
+        now: datetime,
+    ) -> None:
+        """Store each record that changed place, and do what follows from it."""
+        for record in touched.records:
+            old = progress.records.get(record.id)
+            progress.put(transaction, record)
+            transaction.lock_environment(record.id)
+            if record.id in touched.removed:
+                self._removed(transaction, record, now)
+            elif old is None or old.is_removed or old.folder != record.folder:
+                self._placed(transaction, record, old, now)
+            progress.moved.add(record.id)
+
+    def _placed(
+        self,
+        transaction: Transaction,
+        record: EnvironmentRecord,
+        old: EnvironmentRecord | None,
+        now: datetime,
+    ) -> None:
+        if old is not None and not old.is_removed:
+            kind, text = "moved", f"moved from {old.folder} to {record.folder}"
+        else:
+            kind, text = "added", f"found in {record.folder or 'the root folder'}"
+        self.announcer.announce(
+            transaction,
+            Event(
+                at=now,
+                kind=kind,
+                reason=kind.capitalize(),
+                message=f"{record.name}: {text}",
+                environment=record.id,
+            ),
+        )
+
+    def _removed(
+        self, transaction: Transaction, record: EnvironmentRecord, now: datetime
+    ) -> None:
+        """End what has not ended; the objects stay (design 3.5)."""
+        message = f"the folder {record.folder} is gone"
+        for revision in transaction.unfinished_revisions(record.id):
+            active = transaction.active_run(record.id)
+            if active is not None and active.subject.number == revision.number:
+                self.advance.end(
+                    transaction,
+                    active,
+                    reason=Reason.REMOVED,
+                    message=message,
+                    now=now,
+                )
+            else:
+                event = end_without_run(
+                    transaction,
+                    revision,
+                    phase=Phase.ABORTED,
+                    reason=Reason.REMOVED,
+                    message=message,
+                    now=now,
+                )
+                self.announcer.announce(transaction, event, revision)
+        delete = (
+            record.definition is not None
+            and record.definition.on_remove is OnRemove.DELETE
+        )
+        stays = "its objects stay on their targets"
+        self.announcer.announce(
+            transaction,
+            Event(
+                at=now,
+                kind="removed",
+                reason=Reason.REMOVED,
+                message=f"{record.name}: {message}; {stays}"
+                + (" (onRemove: delete is not supported yet)" if delete else ""),
+                type=EventType.WARNING,
+                environment=record.id,
+            ),
+        )
