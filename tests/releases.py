@@ -5,26 +5,34 @@ files say, by a file `outcome` in the environment's folder.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from gitops_wf.adapters.git_cli import GitCliRepository
 from gitops_wf.adapters.sql_store import open_store
 from gitops_wf.core.config import RepositoryConfig
 from gitops_wf.core.decision import Decision
-from gitops_wf.core.environment import Environment
 from gitops_wf.core.identifiers import RepositoryName, TargetName, environment_id
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.policy import Rulebook
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run
+from gitops_wf.definitions.facts import Known
 from gitops_wf.definitions.reader import DefinitionReader
+from gitops_wf.delivery import TargetProperties, chosen_targets
 from gitops_wf.ports.git import Remote
-from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
+from gitops_wf.ports.runner import (
+    Capabilities,
+    StepCatalogue,
+    StepContext,
+    StepResult,
+    StepType,
+)
 from gitops_wf.services.advance import Advance
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.approvals import Approvals
@@ -70,14 +78,8 @@ def approval(
     return "approvals:\n  - {" + ", ".join(fields) + "}\n"
 
 
-class _Properties(BaseModel):
+class _Properties(TargetProperties):
     model_config = ConfigDict(extra="allow")
-    target: str | None = None
-
-
-def _targets(properties: BaseModel, environment: Environment) -> tuple[TargetName, ...]:
-    named = getattr(properties, "target", None)
-    return (TargetName(named),) if named else environment.targets
 
 
 @dataclass
@@ -89,6 +91,7 @@ class ScriptedDeploy:
 
     content: RepositoryContent
     done: list[tuple[str, str, str]] = field(default_factory=list)
+    reached: list[str] = field(default_factory=list)
 
     def attempt(self, context: StepContext) -> StepResult:
         path = f"{context.environment.folder}/outcome"
@@ -99,6 +102,7 @@ class ScriptedDeploy:
         self.done.append(
             (context.environment.name, context.target or "", context.subject.commit)
         )
+        self.reached.append(f"{context.step} on {context.target}")
         if outcome == "fail":
             return StepResult(phase=Phase.FAILED, message="the image is broken")
         if outcome == "hold":
@@ -121,14 +125,17 @@ class FewStepTypes:
     """A catalogue of what release lines use."""
 
     def __init__(self, deploy: ScriptedDeploy | None = None) -> None:
-        scripted = StepType(
-            name="deploy2env",
-            properties=_Properties,
-            make=lambda _: deploy,
-            default_timeout=timedelta(minutes=10),
-            targets=_targets,
-        )
-        self._types = {t.name: t for t in (scripted, SUSPEND, STEP_GROUP)}
+        scripted = [
+            StepType(
+                name=name,
+                properties=_Properties,
+                make=lambda _: deploy,
+                default_timeout=timedelta(minutes=10),
+                targets=chosen_targets,
+            )
+            for name in ("deploy2env", "run-job")
+        ]
+        self._types = {t.name: t for t in (*scripted, SUSPEND, STEP_GROUP)}
 
     def get(self, name: str) -> StepType | None:
         return self._types.get(name)
@@ -148,13 +155,16 @@ class ReleaseLine:
         verifier: Any = None,
         environments: tuple[str, ...] = ("envs/*",),
         implicit: bool = False,
+        targets: tuple[str, ...] = ("cluster",),
+        catalogue: StepCatalogue | None = None,
+        known: Known | None = None,
+        capabilities: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.remote = bare_repository(path / "remote.git")
         self.work = GitWorkTree.init(path / "work", remote=str(self.remote))
         self.clock = FakeClock()
         self.store = open_store(path / "store.db")
         self.executor = ManualExecutor(self.clock)
-        rulebook = rulebook or Rulebook()
         self.git = GitCliRepository(
             path / "clone.git", Remote(url=str(self.remote), branch="main")
         )
@@ -163,12 +173,25 @@ class ReleaseLine:
             url=str(self.remote),
             environments=environments,
             implicit=implicit,
-            targets=(TargetName("cluster"),),
+            targets=tuple(TargetName(name) for name in targets),
         )
         self.watched = Watched(config=config, git=self.git, verifier=verifier)
-        content = RepositoryContent({REPOSITORY: self.watched})
-        self.deploy = ScriptedDeploy(content)
-        self.catalogue = FewStepTypes(self.deploy)
+        self.content = RepositoryContent({REPOSITORY: self.watched})
+        self.deploy = ScriptedDeploy(self.content)
+        self.catalogue = catalogue or FewStepTypes(self.deploy)
+        self.known = known
+        self.capabilities = capabilities
+        self._tokens = iter(f"token-{n}" for n in range(10**6))
+        self.restart(rulebook=rulebook or Rulebook())
+
+    def restart(
+        self, *, rulebook: Rulebook, targets: tuple[str, ...] | None = None
+    ) -> None:
+        """Begin anew on the same store and clone, with another daemon config."""
+        if targets is not None:
+            names = tuple(TargetName(name) for name in targets)
+            config = replace(self.watched.config, targets=names)
+            self.watched = replace(self.watched, config=config)
         announcer = Announcer(executor=self.executor, channels={})
         approvals = Approvals(rulebook=rulebook)
         advance = Advance(
@@ -189,20 +212,20 @@ class ReleaseLine:
             announcer=announcer,
             catalogue=self.catalogue,
             capabilities=Capabilities(
-                clusters=None,
-                content=content,
+                content=self.content,
                 outbound=None,
                 secrets=None,
                 instance="test",
                 channels={},
+                **{"clusters": None, **self.capabilities},
             ),
-            new_token=iter(f"token-{n}" for n in range(10**6)).__next__,
+            new_token=self._tokens.__next__,
         )
         self.discover = Discover(
             watched=self.watched,
             store=self.store,
             clock=self.clock,
-            definitions=DefinitionReader(self.catalogue),
+            definitions=DefinitionReader(self.catalogue, self.known),
             decide=decide,
             advance=advance,
             announcer=announcer,
