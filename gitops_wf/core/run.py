@@ -23,13 +23,15 @@ class StepRun:
     it is being carried out, and by whom (the fencing token). ``due`` is when
     the one in the queue may begin, or when a suspended step goes on by itself.
     ``memo`` is what the runner wants to be given again; ``released`` names who
-    let it pass a wait for approval.
+    let it pass a wait for approval. A container (a group, or a step on several
+    targets) does nothing itself: its phase sums up its sub-step runs.
     """
 
     name: StepName
     type: str
     parent: StepName | None = None
     target: TargetName | None = None
+    is_container: bool = False
     phase: Phase = Phase.PENDING
     reason: str = ""
     message: str = ""
@@ -49,7 +51,8 @@ class StepRun:
     @property
     def is_waiting_for_approval(self) -> bool:
         """Whether only a decision, or its deadline, moves it on."""
-        return self.phase is Phase.SUSPENDED and self.due is None
+        is_suspended = self.phase is Phase.SUSPENDED and not self.is_container
+        return is_suspended and self.due is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ so replaying the events gives the same run, and a restarted daemon goes on from
 the stored value alone.
 """
 
-from gitops_wf.core.engine.decide import advance, decide, next_due
+from gitops_wf.core.engine.deadlines import next_due
+from gitops_wf.core.engine.decide import advance, decide
 from gitops_wf.core.engine.events import (
     Asked,
     Began,

@@ -11,9 +11,10 @@ from gitops_wf.core.engine.plan import (
     dependencies,
     places,
     transitive_dependencies,
+    waits_for,
 )
 from gitops_wf.core.engine.variables import variables_for
-from gitops_wf.core.expressions import ExpressionError, Scope, parse_condition
+from gitops_wf.core.expressions import ExpressionError, parse_condition
 from gitops_wf.core.identifiers import StepName
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.run import Run, StepRun
@@ -44,72 +45,48 @@ WAIT = Verdict(answer=Answer.WAIT)
 
 def verdict(run: Run, step: StepRun) -> Verdict:
     """Say what follows for a pending step, its container being open or none."""
-    place = places(run.workflow)[step.name]
-    if any(not run.step(name).phase.is_final for name in _waits_for(run, step.name)):
+    waits = waits_for(run.workflow, step.name)
+    if any(not run.step(name).phase.is_final for name in waits):
         return WAIT
-    condition = parse_condition(place.step.condition)
-    failed = None if condition.decides_alone else _failed_before(run, step.name)
-    if failed is not None:
-        return Verdict(
-            answer=Answer.SKIP,
-            reason=Reason.DEPENDENCY_FAILED,
-            message=f"{failed.name} ended {failed.phase}",
-        )
+    definition = places(run.workflow)[step.name].step
     try:
-        holds = condition.holds(variables_for(run, place.step), nothing_failed=True)
+        condition = parse_condition(definition.condition)
+        failed = None if condition.decides_alone else _failed_before(run, step.name)
+        if failed is not None:
+            return Verdict(
+                answer=Answer.SKIP,
+                reason=Reason.DEPENDENCY_FAILED,
+                message=f"{failed.name} ended {failed.phase}",
+            )
+        holds = condition.holds(variables_for(run, definition), nothing_failed=True)
     except ExpressionError as error:
         return Verdict(
             answer=Answer.FAIL,
             reason=Reason.INVALID_EXPRESSION,
-            message=f"if: {place.step.condition}: {error}",
+            message=f"if: {definition.condition}: {error}",
         )
     if holds:
         return GO
     return Verdict(
         answer=Answer.SKIP,
         reason=Reason.CONDITION_FALSE,
-        message=f"if: {place.step.condition} is false",
+        message=f"if: {definition.condition} is false",
     )
-
-
-def _waits_for(run: Run, name: StepName) -> frozenset[StepName]:
-    """Return the steps that must have ended: also those whose status is read."""
-    place = places(run.workflow)[name]
-    named = set(dependencies(run.workflow, name))
-    if place.mode is Mode.STEP_BY_STEP:
-        named.update(place.elders)
-    # With the names in scope, what is read is told by the names as declared.
-    scope = Scope(steps=frozenset(step.name for step in run.steps))
-    expression = parse_condition(place.step.condition, scope=scope).expression
-    if expression is not None:
-        around = {name, *_containers(run, name)}
-        named.update(StepName(s) for s in expression.steps if s not in around)
-    return frozenset(named)
-
-
-def _containers(run: Run, name: StepName) -> frozenset[StepName]:
-    table = places(run.workflow)
-    found: set[StepName] = set()
-    parent = table[name].parent
-    while parent is not None:
-        found.add(parent)
-        parent = table[parent].parent
-    return frozenset(found)
 
 
 def _failed_before(run: Run, name: StepName) -> StepRun | None:
     """Return what did not succeed before a step, if anything.
 
-    Judged by what the step names, else by what stands before it.
+    What it names, transitively, must have succeeded. Step by step, its elders must
+    not have failed either, unless ``dependsOn`` says what it depends on instead.
     """
     place = places(run.workflow)[name]
     named = dependencies(run.workflow, name)
-    if named or place.mode is Mode.DAG:
-        before = [
-            run.step(other) for other in transitive_dependencies(run.workflow, named)
-        ]
-        good = {Phase.SUCCEEDED}
-    else:
-        before = [run.step(elder) for elder in place.elders]
-        good = {Phase.SUCCEEDED, Phase.SKIPPED}
-    return next((step for step in before if step.phase not in good), None)
+    for other in transitive_dependencies(run.workflow, named):
+        if run.step(other).phase is not Phase.SUCCEEDED:
+            return run.step(other)
+    if place.mode is Mode.DAG or place.step.depends_on:
+        return None
+    elders = (run.step(elder) for elder in place.elders)
+    good = {Phase.SUCCEEDED, Phase.SKIPPED}
+    return next((elder for elder in elders if elder.phase not in good), None)

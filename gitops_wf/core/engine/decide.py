@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from gitops_wf.core.durations import format_duration
 from gitops_wf.core.engine.conditions import Answer, verdict
+from gitops_wf.core.engine.deadlines import LONGEST_STEP, limits_in, running_limit
 from gitops_wf.core.engine.events import (
     Asked,
     Concluded,
@@ -23,10 +24,8 @@ from gitops_wf.core.engine.events import (
     Released,
 )
 from gitops_wf.core.engine.outcome import group_outcome, outcome
-from gitops_wf.core.engine.plan import Place, places
-from gitops_wf.core.engine.record import LONGEST_STEP, record
-from gitops_wf.core.expressions import parse_condition
-from gitops_wf.core.identifiers import StepName
+from gitops_wf.core.engine.plan import Place, is_always, places
+from gitops_wf.core.engine.record import record
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.run import Run, StepRun
 
@@ -67,31 +66,6 @@ def decide(run: Run, now: datetime) -> Iterator[EngineEvent]:
         yield Ended(phase=phase, reason=reason, message=message, at=now)
 
 
-def next_due(run: Run) -> datetime | None:
-    """Return when time alone changes something that no queued work will."""
-    if run.phase.is_final:
-        return None
-    moments = [
-        moment
-        for step in run.steps
-        if not step.phase.is_final and not step.token
-        for moment in (step.deadline, None if step.is_asked else step.due)
-        if moment is not None
-    ]
-    if run.ending is not None:
-        moments.append(run.ending.since + run.workflow.final_timeout)
-    elif limit := running_limit(run):
-        moments.append(limit)
-    return min(moments, default=None)
-
-
-def running_limit(run: Run) -> datetime | None:
-    """Return when the workflow's timeout is over, while it counts."""
-    if run.workflow.timeout is None or run.running_since is None:
-        return None
-    return run.running_since + run.workflow.timeout - run.ran
-
-
 def _step(
     run: Run, step: StepRun, place: Place, now: datetime
 ) -> Iterator[EngineEvent]:
@@ -117,14 +91,17 @@ def _step(
             return
     if step.token:
         return
-    if step.deadline is not None and step.deadline <= now:
-        yield from _timed_out(run, step, place, now)
-    elif step.phase is Phase.PENDING:
+    if step.phase is Phase.PENDING:
         yield from _begin(run, step, place, now)
-    elif step.phase is Phase.SUSPENDED and step.due is not None and step.due <= now:
+    elif place.is_container:
+        yield from _group_timed_out(run, step, place, now)
+    elif _waited_long_enough(step, now):
         yield Released(step=step.name, at=now, message="the waiting time is over")
+    elif step.deadline is not None and step.deadline <= now:
+        yield _timed_out(step, place, now)
     elif step.phase is Phase.RUNNING and not step.is_asked and step.due is not None:
-        again = step.reason == Reason.RETRYING
+        # What has not started is a step whose gate opened.
+        again = step.reason == Reason.RETRYING or step.started is None
         yield Asked(
             step=step.name,
             attempt=step.attempt + 1 if again else step.attempt,
@@ -134,20 +111,20 @@ def _step(
         )
 
 
+def _waited_long_enough(step: StepRun, now: datetime) -> bool:
+    """Whether a suspended step goes on by itself, and did so before its deadline."""
+    if step.phase is not Phase.SUSPENDED or step.due is None:
+        return False
+    return step.due <= min(now, step.deadline or now)
+
+
 def _goes_on(run: Run, step: StepRun) -> bool:
     """Whether a step is still carried out in a run that has to end.
 
-    Those with ``if: always`` are, and what stands in a group that has it.
+    Those with ``if: always`` are, and what stands in a group that has it; but nobody
+    is asked for an approval any more.
     """
-    if step.phase is Phase.SUSPENDED:
-        return False
-    table = places(run.workflow)
-    name: StepName | None = step.name
-    while name is not None:
-        if parse_condition(table[name].step.condition).is_always:
-            return True
-        name = table[name].parent
-    return False
+    return step.phase is not Phase.SUSPENDED and is_always(run.workflow, step.name)
 
 
 def _cut_short(run: Run, step: StepRun, now: datetime) -> Concluded:
@@ -195,26 +172,23 @@ def _begin(
                 yield Asked(step=step.name, attempt=1, look=0, due=now, at=now)
 
 
-def _timed_out(
-    run: Run, step: StepRun, place: Place, now: datetime
+def _timed_out(step: StepRun, place: Place, now: datetime) -> Concluded:
+    if step.is_waiting_for_approval:
+        message = f"nobody decided in time: {step.message}"
+    else:
+        limit = _span(place.step.timeout or LONGEST_STEP)
+        message = f"not done after {limit}: {step.message}"
+    return _conclude(step, Phase.FAILED, Reason.TIMEOUT, message, now)
+
+
+def _group_timed_out(
+    run: Run, group: StepRun, place: Place, now: datetime
 ) -> Iterator[EngineEvent]:
-    """Fail the step, or everything that is still open in a group."""
-    limit = _span(place.step.timeout or LONGEST_STEP)
-    if not place.is_container:
-        if step.is_waiting_for_approval:
-            message = f"nobody decided in time: {step.message}"
-        else:
-            message = f"not done after {limit}: {step.message}"
-        yield _conclude(step, Phase.FAILED, Reason.TIMEOUT, message, now)
-        return
-    table = places(run.workflow)
-    for child in run.children(step.name):
-        if child.phase.is_final or child.token:
-            continue
-        if table[child.name].is_container:
-            yield from _timed_out(run, child, table[child.name], now)
-        else:
-            message = f"{step.name} was not done after {limit}: {child.message}"
+    """Fail everything that the group's deadline ends now."""
+    for child, limit in limits_in(run, group):
+        if limit <= now:
+            what = f"{group.name} was not done after {_span(place.step.timeout)}"
+            message = f"{what}: {child.message}" if child.message else what
             yield _conclude(child, Phase.FAILED, Reason.TIMEOUT, message, now)
 
 

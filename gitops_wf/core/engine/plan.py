@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 
+from gitops_wf.core.expressions import ExpressionError, Scope, parse_condition
+from gitops_wf.core.expressions.condition import ALWAYS
 from gitops_wf.core.identifiers import RunId, StepName, TargetName
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.run import Run, StepRun, Subject
@@ -16,7 +18,8 @@ class Place:
     """Where a step run stands: its step, its container, its elder siblings.
 
     ``is_copy`` marks the sub-step run of a step with several targets: it has the
-    properties of its step, but no conditions or outputs of its own.
+    properties, inputs and outputs of its step, but no conditions of its own (the
+    last target's outputs are those that others see).
     """
 
     step: Step
@@ -86,7 +89,7 @@ def _spread(
 
 
 def _copies(step: Step) -> Iterator[tuple[StepName, Place]]:
-    bare = replace(step, condition=None, depends_on=(), inputs=(), outputs=())
+    bare = replace(step, condition=None, depends_on=())
     elders: tuple[StepName, ...] = ()
     for target in step.targets:
         name = copy_name(step, target)
@@ -106,21 +109,76 @@ def _copies(step: Step) -> Iterator[tuple[StepName, Place]]:
 
 
 def dependencies(workflow: Workflow, name: StepName) -> tuple[StepName, ...]:
-    """Return the steps that one names, by ``dependsOn`` and by its inputs."""
+    """Return the steps that one names, by ``dependsOn`` and by its inputs.
+
+    One of several targets names none: its step waited for them already.
+    """
     table = places(workflow)
-    step = table[name].step
+    place = table[name]
+    if place.is_copy:
+        return ()
     made_by = {
-        output.name: place.step.name
-        for place in table.values()
-        for output in place.step.outputs
+        output.name: other.step.name
+        for other in table.values()
+        for output in other.step.outputs
     }
     by_input = (
         made_by[root]
-        for item in step.inputs
+        for item in place.step.inputs
         for root in (item.source.split(".", maxsplit=1)[0], item.source)
         if root in made_by
     )
-    return tuple(dict.fromkeys((*step.depends_on, *by_input)))
+    return tuple(dict.fromkeys((*place.step.depends_on, *by_input)))
+
+
+def waits_for(workflow: Workflow, name: StepName) -> frozenset[StepName]:
+    """Return the steps that must have ended before one may begin.
+
+    Those that it names, in order also its elders, and those whose status its ``if``
+    reads: KubeVela skips a step that reads what has not run yet.
+    """
+    return _waits_for(_Key(workflow), name)
+
+
+@lru_cache(maxsize=4096)
+def _waits_for(key: "_Key", name: StepName) -> frozenset[StepName]:
+    workflow = key.workflow
+    table = places(workflow)
+    place = table[name]
+    found = set(dependencies(workflow, name))
+    if place.mode is Mode.STEP_BY_STEP:
+        found.update(place.elders)
+    around = {name}
+    parent = place.parent
+    while parent is not None:
+        around.add(parent)
+        parent = table[parent].parent
+    # With the names in scope, what is read is told by the names as declared.
+    scope = Scope(steps=frozenset(table))
+    try:
+        expression = parse_condition(place.step.condition, scope=scope).expression
+    except ExpressionError:
+        return frozenset(found)  # the step fails for it when its turn comes
+    if expression is not None:
+        found.update(StepName(s) for s in expression.steps if s not in around)
+    return frozenset(found)
+
+
+def is_always(
+    workflow: Workflow, name: StepName, *, within: StepName | None = None
+) -> bool:
+    """Whether a step runs in any case: it, or a group around it, is ``if: always``.
+
+    ``within`` names a group that itself, and what is around it, does not count.
+    """
+    table = places(workflow)
+    current: StepName | None = name
+    while current is not None and current != within:
+        condition = table[current].step.condition
+        if condition is not None and condition.strip() == ALWAYS:
+            return True
+        current = table[current].parent
+    return False
 
 
 def transitive_dependencies(
@@ -141,21 +199,26 @@ def predecessors(workflow: Workflow, name: StepName) -> frozenset[StepName]:
     """Return every step that has always ended before this one may begin."""
     table = places(workflow)
     found: set[StepName] = set()
+    seen: set[StepName] = set()
     open_names = [name]
     while open_names:
         current = open_names.pop()
-        place = table[current]
-        before = set(dependencies(workflow, current))
-        if place.mode is Mode.STEP_BY_STEP:
-            before.update(place.elders)
-        if place.parent is not None:
-            open_names.append(place.parent)
-        for elder in before - found:
-            found.add(elder)
-            inner = [n for n, p in table.items() if p.parent == elder]
-            open_names.append(elder)
-            found.update(inner)
+        if current in seen:
+            continue
+        seen.add(current)
+        parent = table[current].parent
+        if parent is not None:
+            open_names.append(parent)
+        for other in waits_for(workflow, current):
+            ended = {other, *_inside(table, other)}
+            found |= ended
+            open_names.extend(ended)
     return frozenset(found)
+
+
+def _inside(table: dict[StepName, Place], name: StepName) -> set[StepName]:
+    inner = {other for other, place in table.items() if place.parent == name}
+    return inner.union(*(_inside(table, other) for other in inner))
 
 
 def new_run(
@@ -170,7 +233,8 @@ def new_run(
     """Return a run that has not begun.
 
     With ``kept`` it is a retry: what succeeded there stands as succeeded here,
-    with its outputs, and is not carried out again.
+    with its outputs, and is not carried out again; except what came after the
+    failure (``if: always``, say), which belongs to how that run ended.
     """
     steps = tuple(
         StepRun(
@@ -178,6 +242,7 @@ def new_run(
             type=place.step.type,
             parent=place.parent,
             target=place.target,
+            is_container=place.is_container,
         )
         for name, place in places(workflow).items()
     )
@@ -193,12 +258,22 @@ def new_run(
     )
 
 
+_OUT_OF_CHOICE = frozenset({Reason.CONDITION_FALSE, Reason.GROUP_SKIPPED})
+"""Why a step is skipped in a run that goes well."""
+
+
 def _keep(step: StepRun, kept: Run, workflow: Workflow) -> StepRun:
     old = {other.name: other for other in kept.steps}.get(step.name)
     if old is None or old.phase is not Phase.SUCCEEDED:
         return step
-    if places(workflow)[step.name].is_container and any(
-        child.phase is not Phase.SUCCEEDED for child in kept.children(step.name)
-    ):
+    if any(child.phase is not Phase.SUCCEEDED for child in kept.children(step.name)):
         return step
-    return replace(old, reason=Reason.KEPT, due=None, deadline=None)
+    before = predecessors(workflow, step.name)
+    if any(_went_wrong(other) for other in kept.steps if other.name in before):
+        return step
+    return replace(old, reason=Reason.KEPT)
+
+
+def _went_wrong(step: StepRun) -> bool:
+    is_skipped = step.phase is Phase.SKIPPED
+    return step.phase.is_bad or (is_skipped and step.reason not in _OUT_OF_CHOICE)
