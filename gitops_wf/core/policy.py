@@ -5,7 +5,7 @@ is the one place where the two meet.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
@@ -61,7 +61,10 @@ class Gate:
 
 
 def tighten(outer: Policy, inner: Policy) -> Policy:
-    """Return what both demand: the outer rule, never loosened by the inner."""
+    """Return what both demand: the outer rule, never loosened by the inner.
+
+    Only the outer rule lists bots: to be listed is a permission, and no demand.
+    """
     if outer.approvers is None:
         approvers = inner.approvers
     elif inner.approvers is None:
@@ -74,7 +77,7 @@ def tighten(outer: Policy, inner: Policy) -> Policy:
         min_approvals=max(outer.min_approvals, inner.min_approvals),
         allow_author=outer.allow_author and inner.allow_author,
         identity=max(outer.identity, inner.identity, key=_LEVEL.__getitem__),
-        bots=(*outer.bots, *(b for b in inner.bots if b not in outer.bots)),
+        bots=outer.bots,
     )
 
 
@@ -116,12 +119,17 @@ class Rulebook:
     gates: Mapping[TargetName, Gate] = field(default_factory=dict)
 
     def policy_for(self, environment: EnvironmentId) -> Policy:
-        """Return what all rules for an environment demand together."""
+        """Return what all rules for an environment demand together.
+
+        They are the daemon config's own, so each may list bots.
+        """
         policy = Policy()
+        bots: dict[str, None] = {}
         for rule in self.rules:
             if rule.applies_to(environment):
                 policy = tighten(policy, rule.policy)
-        return policy
+                bots.update(dict.fromkeys(rule.policy.bots))
+        return replace(policy, bots=tuple(bots))
 
     def may_use(self, environment: EnvironmentId, target: TargetName) -> bool:
         """Whether an environment may name a target at all."""
