@@ -9,6 +9,8 @@ The rules of superseding stand here and nowhere else (design 3.2 and 3.3):
   when a newer revision is pending, and when more than ``max_pending`` wait, all but
   the newest are.
 - ``strict``: each runs, in order, waiting included.
+- A revision that waits for another environment's, which ended otherwise than
+  Succeeded, can never begin: under every policy a newer one takes its place.
 """
 
 from collections.abc import Sequence
@@ -52,7 +54,6 @@ def arrange(
     ]
     if not pending:
         return Queue()
-    newest = pending[-1]
     first = _first_to_keep(commits, max_pending, pending)
     superseded = tuple(
         (r.number, first.number) for r in pending if r.number < first.number
@@ -60,7 +61,7 @@ def arrange(
     kept = [r for r in pending if r.number >= first.number]
     end_for = None
     if active is not None and active.ending is None:
-        end_for = _end_for(commits, active, pending, newest)
+        end_for = _end_for(commits, active, pending, first)
     return Queue(
         superseded=superseded,
         end_active_for=end_for,
@@ -81,27 +82,31 @@ def _first_to_keep(
 
 
 def _end_for(
-    commits: Commits, active: Run, pending: Sequence[Revision], newest: Revision
+    commits: Commits, active: Run, pending: Sequence[Revision], first: Revision
 ) -> int | None:
     number = active.subject.number
-    rollbacks = [r.number for r in pending if r.is_rollback and r.number > number]
-    if rollbacks:
-        return rollbacks[-1]
-    if newest.number < number:
+    newer = [r for r in pending if r.number > number]
+    if not newer:
         return None
+    if any(r.is_rollback for r in newer):
+        return first.number
     waits = commits is Commits.EVERY and active.is_waiting_for_approval
     if commits is Commits.LATEST or waits:
-        return newest.number
+        return newer[-1].number
     return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """Why a revision may not begin yet, and until when if only time is missing."""
+    """Why a revision may not begin yet, and until when if only time is missing.
+
+    A dead end is what no time cures: only another commit, or a retry elsewhere.
+    """
 
     reason: str
     message: str
     until: datetime | None = None
+    is_dead_end: bool = False
 
 
 def held_by(
@@ -122,7 +127,11 @@ def held_by(
         return Hold(reason=reason, message=f"waits for a first revision of {name}")
     what = f"{name}#{newest.number}"
     if newest.phase is not Phase.SUCCEEDED:
-        return Hold(reason=reason, message=f"waits for {what}, now {newest.phase}")
+        return Hold(
+            reason=reason,
+            message=f"waits for {what}, now {newest.phase}",
+            is_dead_end=newest.phase.is_final,
+        )
     since = newest.ended or newest.created
     left = since + after.soak - now
     if left <= timedelta():

@@ -165,14 +165,21 @@ class Advance:
         if queue.next is None:
             transaction.set_due(environment, None)
             return False
-        return self._start_next(transaction, queue.next, now)
+        return self._start_next(transaction, queue.next, unfinished[-1], now)
 
     def _start_next(
-        self, transaction: Transaction, revision: Revision, now: datetime
+        self,
+        transaction: Transaction,
+        revision: Revision,
+        newest: Revision,
+        now: datetime,
     ) -> bool:
         hold = self._held(transaction, revision, now)
         if hold is None:
             self.start(transaction, revision, now)
+            return True
+        if hold.is_dead_end and newest.number > revision.number:
+            self._supersede(transaction, revision, newest, now)
             return True
         if (revision.reason, revision.message) != (hold.reason, hold.message):
             transaction.save_revision(
