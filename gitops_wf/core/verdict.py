@@ -13,8 +13,10 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 
 from gitops_wf.core.decision import Decision, Effect, Entry, Verb
+from gitops_wf.core.engine.plan import copy_name
 from gitops_wf.core.identifiers import StepName, TargetName
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.policy import (
@@ -30,6 +32,9 @@ from gitops_wf.core.workflow import Step, Workflow
 
 STEP = "step"
 """The requirement of the environment's own policy; a gate's is ``gate:<target>``."""
+
+SUSPEND = "suspend"
+"""The step type that waits for an approval by itself."""
 
 SHORTEST_SHA = 7
 
@@ -101,7 +106,7 @@ def why_not(decision: Decision, policy: Policy, contributors: frozenset[str]) ->
 def can_wait(step: Step, gates: Iterable[Gate]) -> bool:
     """Whether a step may ever wait for an approval."""
     gated = {gate.target for gate in gates}
-    is_suspend = step.type == "suspend" and "duration" not in step.properties
+    is_suspend = step.type == SUSPEND and "duration" not in step.properties
     return is_suspend or bool(gated & set(step.targets))
 
 
@@ -117,16 +122,24 @@ def gate_approvals(
     step: StepName,
     gate: Gate,
     decisions: Iterable[Decision],
-    predecessors: Iterable[StepName],
+    guards: Iterable[StepName],
 ) -> tuple[Decision, ...]:
     """Return the approvals that count at a gate, for a step that writes there.
 
-    They name the step itself, or a ``suspend`` step that it comes after: one
-    approval of a step serves its gate too, if the gate's own policy admits it.
+    They name the step itself, or a ``suspend`` step that it comes after (its
+    ``guards``): one approval of a step serves its gate too, if the gate's own policy
+    admits it. An approval of a write to another target is none of this one.
     """
     requirement = gate_requirement(gate.target)
-    named = {step, _base(step), *predecessors}
+    named = {step, _base(step), *guards}
     return tuple(d for d in decisions if _counts(d, requirement) and d.step in named)
+
+
+def in_force(decisions: Iterable[Decision], now: datetime) -> tuple[Decision, ...]:
+    """Return those that have not expired before they could act."""
+    return tuple(
+        d for d in decisions if d.entry.expires is None or now < d.entry.expires
+    )
 
 
 def is_enough(policy: Policy, approvals: Iterable[Decision]) -> bool:
@@ -142,6 +155,11 @@ def holds(gate: Gate, *, is_rollback: bool) -> bool:
 def _base(step: StepName) -> StepName:
     """Return the declared step of a sub-step run for one of several targets."""
     return StepName(step.partition("/")[0])
+
+
+def _copies(step: Step) -> tuple[StepName, ...]:
+    several = step.targets if len(step.targets) > 1 else ()
+    return tuple(copy_name(step, target) for target in several)
 
 
 def _counts(decision: Decision, requirement: str) -> bool:
@@ -240,12 +258,13 @@ def _step_meant(
     entry: Entry, workflow: Workflow, revision: Revision, bench: Bench
 ) -> tuple[StepName | None, str]:
     """Find the step; only one that may wait can be approved."""
-    may_wait = [s.name for s, _ in workflow.walk() if can_wait(s, bench.gates)]
+    able = [s for s, _ in workflow.walk() if can_wait(s, bench.gates)]
+    may_wait = [s.name for s in able]
     run = bench.runs.get(revision.number)
     ended = {s.name for s in run.steps if s.phase.is_final} if run else set()
     if entry.step is not None:
-        base = _base(entry.step)
-        if base not in may_wait:
+        names = {name for s in able for name in (s.name, *_copies(s))}
+        if entry.step not in names:
             return None, _no_such_step(entry.step, may_wait)
         if entry.step in ended:
             return None, f"step {entry.step} has ended already"

@@ -11,7 +11,14 @@ from gitops_wf.core.phases import Reason
 from gitops_wf.core.policy import Gate, Policy, Rulebook, tighten
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run, StepRun
-from gitops_wf.core.verdict import gate_approvals, holds, is_enough, step_approvals
+from gitops_wf.core.verdict import (
+    SUSPEND,
+    gate_approvals,
+    holds,
+    in_force,
+    is_enough,
+    step_approvals,
+)
 from gitops_wf.ports.store import Reader
 
 
@@ -62,7 +69,7 @@ class Approvals:
         waiting = run.waiting
         if not waiting:
             return None
-        decisions = _approvals_of(reader, run)
+        decisions = in_force(_approvals_of(reader, run), now)
         if not decisions and not any(_is_gate(step) for step in waiting):
             return None
         revision = reader.revision(run.subject.environment, run.subject.number)
@@ -107,7 +114,8 @@ class Approvals:
         if not _is_gate(step):
             policy = self.policy(revision)
             return [(policy, "", step_approvals(step.name, decisions))]
-        guards = predecessors(run.workflow, step.name)
+        before = predecessors(run.workflow, step.name)
+        guards = [s.name for s in run.steps if s.type == SUSPEND and s.name in before]
         return [
             (
                 gate.policy,
