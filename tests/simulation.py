@@ -34,6 +34,7 @@ OK: Result = {"phase": Phase.SUCCEEDED}
 NO: Result = {"phase": Phase.FAILED, "message": "the answer is no"}
 ERROR: Result = {"phase": Phase.ERRORED, "message": "cannot tell"}
 LATER: Result = {"phase": Phase.RUNNING, "message": "not yet"}
+SLOWLY: Result = {**LATER, "retry_after": timedelta(minutes=1)}
 WAIT: Result = {"phase": Phase.SUSPENDED, "message": "waits for approval"}
 FINAL: Result = {**ERROR, "is_final": True, "reason": "Forbidden"}
 
