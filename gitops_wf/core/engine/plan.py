@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 
-from gitops_wf.core.expressions import ExpressionError, Scope, parse_condition
+from gitops_wf.core.expressions import ExpressionError, parse_condition
 from gitops_wf.core.expressions.condition import ALWAYS
+from gitops_wf.core.expressions.names import declared_name
 from gitops_wf.core.identifiers import RunId, StepName, TargetName
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.run import Run, StepRun, Subject
@@ -153,14 +154,14 @@ def _waits_for(key: "_Key", name: StepName) -> frozenset[StepName]:
     while parent is not None:
         around.add(parent)
         parent = table[parent].parent
-    # With the names in scope, what is read is told by the names as declared.
-    scope = Scope(steps=frozenset(table))
     try:
-        expression = parse_condition(place.step.condition, scope=scope).expression
+        expression = parse_condition(place.step.condition).expression
     except ExpressionError:
         return frozenset(found)  # the step fails for it when its turn comes
-    if expression is not None:
-        found.update(StepName(s) for s in expression.steps if s not in around)
+    for written in expression.steps if expression is not None else ():
+        read = declared_name(written, table)
+        if read is not None and read not in around:
+            found.add(StepName(read))
     return frozenset(found)
 
 

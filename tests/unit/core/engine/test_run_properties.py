@@ -25,7 +25,7 @@ from gitops_wf.core.engine import (
 )
 from gitops_wf.core.errors import InvalidTransitionError
 from gitops_wf.core.identifiers import StepName
-from gitops_wf.core.phases import Phase
+from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.run import Run, StepRun
 from gitops_wf.core.workflow import Step
 from tests.simulation import (
@@ -179,7 +179,7 @@ def _is_wanted(s: Simulation, asked: Asked) -> bool:
     return is_current(s.run.step(asked.step), asked.attempt, asked.look)
 
 
-def drive(s: Simulation, data, most: int = 40) -> None:
+def drive(s: Simulation, data, most: int = 30) -> None:
     for _ in range(data.draw(st.integers(most // 2, most))):
         if s.run.phase.is_final:
             return
@@ -187,7 +187,7 @@ def drive(s: Simulation, data, most: int = 40) -> None:
         check(s)
 
 
-FEW = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=40)
 
 
 @FEW
@@ -285,7 +285,8 @@ def test_always_steps_whose_group_began_run_exactly_once(s: Simulation, data):
 
     assert s.run.phase.is_final
     for found in s.run.steps:
-        if _is_always(s, found) and _parents_began(s, found):
+        out_of_time = found.reason in {Reason.FINAL_TIMEOUT, Reason.TIMEOUT}
+        if _is_always(s, found) and _parents_began(s, found) and not out_of_time:
             begun = [e for e in s.events if isinstance(e, Began)]
             assert any(e.step == found.name for e in begun), found
             firsts = [
