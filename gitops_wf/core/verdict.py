@@ -230,16 +230,20 @@ def _why_not_again(verb: Verb, revision: Revision, bench: Bench) -> str:
     if not revision.phase.is_final:
         return f"#{revision.number} has not ended yet"
     if revision.workflow is None:
-        return f"#{revision.number} has no valid definition: mend it by a commit"
+        return _no_definition(revision)
     if verb is Verb.RETRY and revision.phase is Phase.SUCCEEDED:
         return f"#{revision.number} succeeded: there is nothing to retry"
     return ""
 
 
+def _no_definition(revision: Revision) -> str:
+    return f"#{revision.number} has no valid definition: mend it by a commit"
+
+
 def _judge_approval(decision: Decision, revision: Revision, bench: Bench) -> Decision:
     workflow = revision.workflow
     if workflow is None:
-        return _refused(decision, _why_over(revision))
+        return _refused(decision, _no_definition(revision))
     step, problem = _step_meant(decision.entry, workflow, revision, bench)
     if step is None:
         return _refused(decision, problem)
