@@ -2,7 +2,7 @@
 
 import pytest
 
-from gitops_wf.core.engine import EndRequested
+from gitops_wf.core.engine import EndRequested, record
 from gitops_wf.core.errors import InvalidTransitionError
 from gitops_wf.core.phases import Phase, Reason
 from tests.simulation import (
@@ -379,3 +379,30 @@ def test_a_step_that_the_earlier_run_did_not_have_is_carried_out():
     second.go()
 
     assert second.acted == ["b"]
+
+
+def test_a_retry_thinks_anew_of_what_was_left_out_of_a_group():
+    first = Simulation(
+        group("g", step("a"), step("b", when="run.ordinal == 2")),
+        step("c"),
+        script={"c": [NO]},
+    )
+    first.go()
+
+    second = retried(first)
+    second.go()
+
+    assert first.why("g") == "Succeeded"
+    assert second.acted == ["b", "c"]
+
+
+def test_a_run_that_must_end_before_anything_began_is_still_pending():
+    run = Simulation(step("a")).start
+    event = EndRequested(phase=Phase.ABORTED, reason="R", message="m", at=run.created)
+
+    assert record(run, event).phase is Phase.PENDING
+
+
+def test_a_step_that_a_run_does_not_have_is_a_bug_of_ours():
+    with pytest.raises(KeyError):
+        Simulation(step("a")).run.step("nobody")

@@ -191,7 +191,7 @@ def test_a_run_that_has_ended_is_due_never_and_nothing_follows():
 
 
 def test_advance_returns_the_run_and_what_is_to_be_enqueued():
-    simulation = Simulation(step("a"), step("b"))
+    simulation = Simulation(group("g", step("a")), step("b"))
 
     run, work = advance(simulation.start, NOW)
 
