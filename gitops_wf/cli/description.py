@@ -10,6 +10,7 @@ from gitops_wf.cli.ages import age
 from gitops_wf.cli.colours import style_of
 from gitops_wf.cli.table import Table, console, one_line, print_table
 from gitops_wf.core.durations import format_duration
+from gitops_wf.core.environment import Commits
 from gitops_wf.core.policy import Gate, Identity, Policy
 from gitops_wf.core.revision import Revision
 from gitops_wf.services.views import (
@@ -26,7 +27,7 @@ def print_description(told: Description, now: datetime) -> None:
     out = console()
     for line in head(told, now):
         out.print(line)
-    for line in to_approve(told, now):
+    for line in (*to_approve(told, now), *to_mend(told)):
         out.print(line)
     for title, table in tables(told, now):
         out.print(Text(f"\n{title}:", style="bold"))
@@ -54,7 +55,8 @@ def head(told: Description, now: datetime) -> Iterator[Text]:
             yield _pair("Application", definition.application)
         if definition.targets:
             yield _pair("Targets", ", ".join(definition.targets))
-        yield _pair("Commits", str(definition.commits))
+        if definition.commits is not Commits.EVERY:
+            yield _pair("Commits", str(definition.commits))
         for after in definition.after:
             soak = f", {format_duration(after.soak)} ago" if after.soak else ""
             yield _pair("After", f"{after.environment} has succeeded{soak}")
@@ -104,14 +106,32 @@ def to_approve(told: Description, now: datetime) -> Iterator[Text]:
             yield Text(f"  {one_line(step.message)}")
         if waiting.approvals:
             yield Text(f"  approved by {', '.join(waiting.approvals)}")
-        yield Text(f"  missing: {rows.missing(waiting)}")
+        left = max(waiting.needed - len(waiting.approvals), 0)
+        yield Text(f"  still needed: {left}, from {rows.missing(waiting)}")
         if step is not None and step.deadline is not None:
-            left = age(now, step.deadline)
-            yield Text(f"  without it the step ends in {left}")
+            yield Text(f"  without it the step ends in {age(now, step.deadline)}")
         yield Text("  To approve:")
         yield Text(f"    {approve_command(revision, waiting)}", "bold")
         yield Text(f"  or push this line to {told.approvals_path}, under approvals:")
         yield Text(f"    {approve_entry(revision, waiting)}", "bold")
+
+
+def to_mend(told: Description) -> Iterator[Text]:
+    """Yield what can be done about a newest revision that did not succeed."""
+    view = told.environment
+    newest = view.newest.revision if view.newest else None
+    described = told.revision.revision if told.revision else None
+    if newest is None or described != newest or not newest.phase.is_bad:
+        return
+    name = view.record.name
+    yield Text("\nTo go on:", "bold yellow")
+    if newest.workflow is not None and not newest.barred:
+        yield Text(f"  try it again:  gitops-wf retry {name} --push")
+    if view.released is not None:
+        yield Text(
+            f"  go back to #{view.released.number}: gitops-wf rollback {name} --push"
+        )
+    yield Text("  or push a commit that mends it")
 
 
 def tables(told: Description, now: datetime) -> Iterator[tuple[str, Table]]:
@@ -161,7 +181,7 @@ def _cursor(told: Description) -> str:
 
 def _demand(rule: Policy) -> str:
     who = "any author" if rule.approvers is None else ", ".join(rule.approvers)
-    parts = [f"{rule.min_approvals} of {who}"]
+    parts = [f"{rule.min_approvals} from {who}"]
     if not rule.allow_author:
         parts.append("not by who wrote it")
     if rule.identity is Identity.SIGNATURE:

@@ -85,6 +85,8 @@ def run(arguments: Sequence[str], tree: Callable[..., Any] | None = None) -> int
             args=list(arguments), prog_name="gitops-wf", standalone_mode=False
         )
     except (typer.Abort, KeyboardInterrupt):
+        if sys.stderr.isatty():
+            print(file=sys.stderr)  # the shell's prompt does not follow our ^C
         return INTERRUPTED
     except GitOpsError as exc:
         print(f"gitops-wf: {exc}", file=sys.stderr)

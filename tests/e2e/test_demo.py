@@ -1,12 +1,14 @@
 """The demo as a new user runs it, and what it leaves to go on with."""
 
 import json
+import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from gitops_wf.sandbox import process as sandbox_process
-from tests.daemons import COMMAND, KUBECTL, cli, environment
+from tests.daemons import COMMAND, KUBECTL, cli, environment, eventually
 from tests.gitworktree import run_git
 
 
@@ -30,7 +32,7 @@ def test_the_demo_plays_a_release_and_leaves_all_of_it(place, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     summary = done.stdout.partition("What was promised")[2]
     assert "False" not in summary
-    assert [line.split()[0] for line in summary.splitlines()[2:9]] == ["True"] * 7
+    assert [line.split()[0] for line in summary.splitlines()[2:10]] == ["True"] * 8
     left = json.loads(cli("get", "revisions", "prod", "-o", "json", cwd=place).stdout)
     assert [(r["number"], r["phase"], r["rollback"]) for r in left] == [
         (3, "Succeeded", True),
@@ -54,3 +56,27 @@ def test_the_demo_plays_a_release_and_leaves_all_of_it(place, tmp_path):
     again = cli("demo", "--auto", "--keep", str(place))
     assert again.returncode == 1
     assert "is not empty" in again.stderr
+
+
+def test_an_interrupted_demo_leaves_no_process_behind(place, tmp_path):
+    with (tmp_path / "out").open("wb") as out:
+        demo = subprocess.Popen(
+            [*COMMAND, "demo", "--auto", "--keep", str(place)],
+            env=environment(),
+            stdout=out,
+            stderr=out,
+        )
+    try:
+        store = place / "gitops-wf.db.lock"
+        eventually(lambda: store.exists() and store.read_text(), what="the daemon")
+        daemon = int(store.read_text())
+        demo.send_signal(signal.SIGINT)
+
+        assert demo.wait(timeout=60) == 130
+    finally:
+        if demo.poll() is None:
+            demo.kill()
+            demo.wait()
+
+    assert sandbox_process.status(place / "sandbox") is None
+    assert not Path(f"/proc/{daemon}").exists()

@@ -1,11 +1,13 @@
 """The command `demo`: a directory, a story, and everything cleaned up after it."""
 
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -38,6 +40,9 @@ def demo(
     asks = not auto and sys.stdin.isatty() and sys.stdout.isatty()
     teller = Teller(out, asks=asks)
     started = time.monotonic()
+    # Whoever ends the demo, its processes end with it.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     with _directory(keep) as directory:
         stage = Stage(directory)
         is_done = False
@@ -52,12 +57,22 @@ def demo(
             if asks:
                 _invite(teller, stage)
                 teller.pause("end the daemon" if keep else "clean up")
+        except KeyboardInterrupt:
+            is_done = False
+            teller.say("\n  interrupted: ending the daemon and the sandbox …", "dim")
+            raise
         finally:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
             stage.stop(keep_sandbox=keep is not None and is_done)
         if keep is not None:
             _tell_what_is_left(teller, stage, is_running=is_done)
     if not is_done:
         raise typer.Exit(1)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 @contextmanager

@@ -6,12 +6,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
 
-from gitops_wf.bootstrap import load_config, machine_clock, open_query
+from gitops_wf.bootstrap import (
+    load_config,
+    machine_clock,
+    open_query,
+    open_target,
+)
 from gitops_wf.cli import rows
 from gitops_wf.cli.demo.stage import Stage
 from gitops_wf.cli.demo.teller import Teller, git
 from gitops_wf.cli.table import Table, print_table
+from gitops_wf.core.config import TargetConfig, TargetKind
 from gitops_wf.core.errors import TerminalError
+from gitops_wf.core.identifiers import TargetName
 from gitops_wf.core.phases import Phase
 from gitops_wf.services.query import Query
 from gitops_wf.services.views import RevisionView
@@ -94,6 +101,7 @@ class Story:
         self._teller.say("Ann pushes two environments: staging, and prod after it.")
         self._stage.write_example()
         work = self._stage.work_tree
+        self._teller.say(f"  $ cd {work}", "bold cyan")
         self._teller.git(work, "add", "envs")
         self._commit("Release 1")
         self._teller.git(work, "push", "--quiet", "origin", "main")
@@ -111,6 +119,7 @@ class Story:
         self._write_approval("prod", 1)
         self._wait("prod", 1, _has_ended)
         self._prove("the approval commit deploys to prod", "prod", 1, "Succeeded")
+        self._look_at_prod()
 
     def _break(self) -> None:
         self._teller.title("3. A broken image fails fast")
@@ -157,6 +166,31 @@ class Story:
                 seen=f"back to #{back}" if back else "no rollback",
             )
         )
+        self._proofs.append(
+            Proof(
+                what="seen in the cluster (Deployment/shop-prod/web)",
+                expected=f"{GOOD}, 2 of 2 ready",
+                seen=self._look_at_prod(),
+            )
+        )
+
+    def _look_at_prod(self) -> str:
+        """Ask the cluster itself what runs in prod; tell and return it."""
+        target = TargetConfig(
+            name=TargetName("sandbox"),
+            kind=TargetKind.KUBECONFIG,
+            path=str(self._stage.kubeconfig),
+        )
+        cluster = open_target(target)
+        resource = cluster.resource("apps/v1", "Deployment")
+        web = cluster.get(resource, "shop-prod", "web")
+        if web is None:
+            return "nothing"
+        image = web["spec"]["template"]["spec"]["containers"][0]["image"]
+        ready = web.get("status", {}).get("readyReplicas", 0)
+        seen = f"{image}, {ready} of {web['spec']['replicas']} ready"
+        self._teller.progress(f"the cluster says: Deployment/shop-prod/web {seen}")
+        return seen
 
     def _commit(self, message: str) -> None:
         self._teller.git(

@@ -1,11 +1,14 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from gitops_wf.adapters.sql_store import open_store
 from gitops_wf.cli import rows
 from gitops_wf.cli.ages import human
 from gitops_wf.cli.description import print_description
 from gitops_wf.cli.table import Table, fitted, one_line, print_table
+from gitops_wf.core.phases import Phase
 from gitops_wf.services.approvals import Waiting
 from tests.shop import NOW, POLICIES, PROD, fill, query
 
@@ -76,17 +79,40 @@ def test_a_description_says_what_waits_and_what_to_type(shop, capsys):
     print_description(shop.describe(PROD), NOW)
 
     lines = capsys.readouterr().out.splitlines()
-    assert "Approval:     1 of any author" in lines
+    assert "Approval:     1 from any author" in lines
     assert "              no policy names approvers: any author may approve" in lines
     start = lines.index("go-live waits for approval: 0 of 1, for 30m")
     assert lines[start + 1 : start + 7] == [
-        "  missing: any author",
+        "  still needed: 1, from any author",
         "  without it the step ends in 3d",
         "  To approve:",
         "    gitops-wf approve prod --revision cccccccc --step go-live --push",
         "  or push this line to envs/prod/approvals.yaml, under approvals:",
         "    - {revision: '" + "c" * 40 + "', step: go-live, decision: approve}",
     ]
+
+
+def test_a_failure_is_described_with_what_can_be_done_about_it(tmp_path, capsys):
+    made = fill(tmp_path)
+    store = open_store(made.store)
+    with store.transaction() as transaction:
+        run = transaction.active_run(PROD)
+        ended = replace(run, phase=Phase.FAILED, seq=run.seq + 1)
+        transaction.save_run(ended)
+        revision = transaction.revision(PROD, 3)
+        transaction.save_revision(replace(revision, phase=Phase.FAILED))
+    store.close()
+
+    print_description(query(made).describe(PROD), NOW)
+    lines = capsys.readouterr().out.splitlines()
+    start = lines.index("To go on:")
+    assert lines[start + 1 : start + 3] == [
+        "  try it again:  gitops-wf retry prod --push",
+        "  go back to #1: gitops-wf rollback prod --push",
+    ]
+
+    print_description(query(made).describe(PROD, 2), NOW)
+    assert "To go on:" not in capsys.readouterr().out
 
 
 def test_a_description_does_not_call_a_signed_approval_a_claim(tmp_path, capsys):
@@ -96,7 +122,7 @@ def test_a_description_does_not_call_a_signed_approval_a_claim(tmp_path, capsys)
 
     out = capsys.readouterr().out
     assert (
-        "Approval:     2 of ann@example.com, bob@example.com, eve@example.com;"
+        "Approval:     2 from ann@example.com, bob@example.com, eve@example.com;"
         " by a signed commit\n" in out
     )
     assert "claimed" not in out
