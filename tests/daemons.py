@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gitops_wf.bootstrap.configs import load_config
+from gitops_wf.bootstrap.looking import open_query
+from gitops_wf.core.errors import GitOpsError
+from gitops_wf.core.identifiers import environment_name
 from gitops_wf.sandbox import process as sandbox_process
 
 ROOT = Path(__file__).parents[1]
@@ -121,16 +125,29 @@ class DaemonProcess:
 
     def phases(self, name: str) -> list[str]:
         """Phase (and reason) of each revision of an environment, oldest first."""
+        config = load_config(self.config)
+        if not Path(config.store.removeprefix("sqlite:///")).exists():
+            return []
+        try:
+            store = open_query(config)
+        except GitOpsError:
+            return []  # it is just being made
+        try:
+            with store.read() as reader:
+                found = reader.revisions()
+        finally:
+            store.close()
         return [
-            f"{r['phase']}/{r['reason']}" if r["reason"] else r["phase"]
-            for r in reversed(self.get("revisions"))
-            if r["environment"] == name
+            f"{r.phase}/{r.reason}" if r.reason else r.phase.value
+            for r in reversed(found)
+            if environment_name(r.environment) == name
         ]
 
     def reaches(self, name: str, phases: list[str]) -> None:
         """Wait until an environment's revisions stand like this."""
 
         def look() -> bool:
+            assert self.process is None or self.process.poll() is None, "it ended"
             return self.phases(name) == phases
 
         try:

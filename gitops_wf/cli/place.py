@@ -32,7 +32,7 @@ class Told:
 
     def load(self) -> DaemonConfig:
         """Return the config; errors as `load_config` has them."""
-        from gitops_wf.bootstrap import load_config, sandbox_config
+        from gitops_wf.bootstrap.configs import load_config, sandbox_config
 
         if self.config is not None:
             return load_config(self.config)

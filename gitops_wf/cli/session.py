@@ -36,7 +36,7 @@ def session(config: Path | None) -> Iterator[Session]:
 
     Errors: TerminalError, TransientError and DefinitionError that say what is wrong.
     """
-    from gitops_wf.bootstrap import machine_clock, open_query
+    from gitops_wf.bootstrap.looking import machine_clock, open_query
 
     found = find_config(config)
     store = open_query(found)

@@ -43,6 +43,14 @@ def without_userinfo(url: str) -> str:
     return re.sub(r"(?<=://)[^/@]*@", "", url)
 
 
+def _what_is_missing(waiting: Sequence[Waiting]) -> Json | None:
+    """Return the first thing waited for, in the three fields that scripts rely on."""
+    if not waiting:
+        return None
+    first = waiting_json(waiting[0])
+    return {key: first[key] for key in ("step", "approvals", "needed")}
+
+
 def waiting_json(waiting: Waiting) -> Json:
     """Return what a step that waits has and needs."""
     return {
@@ -131,7 +139,7 @@ class RevisionView:
             "changed": list(revision.changed),
             "created": rfc3339(revision.created),
             "ended": rfc3339(revision.ended),
-            "waiting": waiting_json(self.waiting[0]) if self.waiting else None,
+            "waiting": _what_is_missing(self.waiting),
         }
 
 

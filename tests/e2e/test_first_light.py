@@ -5,7 +5,7 @@ it is asked of the sandbox cluster.
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -75,11 +75,11 @@ def config_for(remote: Served, folder: Path) -> str:
     return "\n".join(lines) + "\n" + more
 
 
-@pytest.fixture(params=["path", "http", "ssh"])
-def release(request, tmp_path) -> Iterator[tuple[Served, DaemonProcess]]:
+@contextmanager
+def set_up(tmp_path: Path, transport: str) -> Iterator[tuple[Served, DaemonProcess]]:
     """A served repository, and a daemon for it that has not been started."""
     with ExitStack() as stack:
-        remote = stack.enter_context(served(tmp_path, request.param))
+        remote = stack.enter_context(served(tmp_path, transport))
         folder = tmp_path / "daemon"
         folder.mkdir()
         config = folder / "gitops-wf.yaml"
@@ -87,6 +87,20 @@ def release(request, tmp_path) -> Iterator[tuple[Served, DaemonProcess]]:
         daemon = DaemonProcess(folder, config, env={"GIT_PASSWORD": "s3cret"})
         stack.callback(daemon.close)
         yield remote, daemon
+
+
+@pytest.fixture(params=["path", "http", "ssh"])
+def release(request, tmp_path):
+    """A release over each way to serve Git."""
+    with set_up(tmp_path, request.param) as parts:
+        yield parts
+
+
+@pytest.fixture
+def local_release(tmp_path):
+    """A release where how Git is served makes no difference."""
+    with set_up(tmp_path, "path") as parts:
+        yield parts
 
 
 def test_a_push_deploys_an_approval_resumes_and_a_revert_rolls_back(release):
@@ -133,10 +147,8 @@ def test_a_push_deploys_an_approval_resumes_and_a_revert_rolls_back(release):
     assert daemon.stop() == 0
 
 
-def test_a_kill_in_the_middle_repeats_no_step_that_succeeded(release):
-    remote, daemon = release
-    if remote.http or remote.ssh:
-        pytest.skip("how Git is served makes no difference here")
+def test_a_kill_in_the_middle_repeats_no_step_that_succeeded(local_release):
+    remote, daemon = local_release
     daemon.start()
     remote.work.push_commit(
         {"envs/web/workflow.yaml": WORKFLOW, "envs/web/web.yaml": manifests("one")}

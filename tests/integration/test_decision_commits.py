@@ -7,7 +7,8 @@ import pytest
 
 from gitops_wf.adapters.sql_store import open_store
 from gitops_wf.adapters.system_clock import SystemClock
-from gitops_wf.bootstrap import definition_reader, open_writer
+from gitops_wf.bootstrap.files import definition_reader
+from gitops_wf.bootstrap.writing import open_writer
 from gitops_wf.core.config import DaemonConfig
 from gitops_wf.core.decision import Verb
 from gitops_wf.core.environment import Commits

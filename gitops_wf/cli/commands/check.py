@@ -16,8 +16,6 @@ from gitops_wf.core.config import DaemonConfig, RepositoryConfig
 from gitops_wf.core.errors import DefinitionError, TerminalError
 from gitops_wf.core.health import Health
 from gitops_wf.core.identifiers import RepositoryName, TargetName
-from gitops_wf.definitions.schemas import KINDS, schema_for
-from gitops_wf.definitions.yaml_text import read_manifests
 from gitops_wf.ports.content import File
 from gitops_wf.services.health_files import HealthRow, health_of_files
 from gitops_wf.services.validate import Checked, FileTree, Validate
@@ -49,7 +47,9 @@ def validate(
 
     Each problem is a line `path:line: what, and what would be right`; exit code 1.
     """
-    from gitops_wf.bootstrap import definition_reader, load_config
+    from gitops_wf.bootstrap.configs import load_config
+    from gitops_wf.bootstrap.files import definition_reader
+    from gitops_wf.definitions.yaml_text import read_manifests
 
     daemon = load_config(config) if config is not None else None
     top = _top(path.resolve())
@@ -70,11 +70,15 @@ def validate(
 
 def schema(
     kind: Annotated[
-        str, typer.Argument(metavar="KIND", help=f"One of {', '.join(KINDS)}.")
+        str,
+        typer.Argument(
+            metavar="KIND", help="One of environment, workflow, approvals, config."
+        ),
     ],
 ) -> None:
     """Print the JSON Schema of a kind of file, for editors."""
-    from gitops_wf.bootstrap import step_catalogue
+    from gitops_wf.bootstrap.files import step_catalogue
+    from gitops_wf.definitions.schemas import KINDS, schema_for
 
     if kind not in KINDS:
         raise typer.BadParameter(f"{kind!r}: there are {', '.join(KINDS)}")
@@ -99,6 +103,8 @@ def health(
 
     A row for each object; exit code 1 when one is Failed.
     """
+    from gitops_wf.definitions.yaml_text import read_manifests
+
     rows = health_of_files(_manifest_files(file), read_manifests)
     if output is not Output.TABLE:
         print_value([_health_json(row) for row in rows], output)

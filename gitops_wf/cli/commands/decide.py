@@ -64,7 +64,8 @@ class Desk:
 @contextmanager
 def desk(config: Path | None, name: str) -> Iterator[Desk]:
     """Open the store, and a work tree or a passing clone of the repository."""
-    from gitops_wf.bootstrap import definition_reader, open_writer
+    from gitops_wf.bootstrap.files import definition_reader
+    from gitops_wf.bootstrap.writing import open_writer
 
     with session(config) as opened:
         place = opened.query.resolve(name)

@@ -23,7 +23,8 @@ def notify_test(
     config: ConfigOption = None,
 ) -> None:
     """Send one test message to a channel, and say what its receiver answered."""
-    from gitops_wf.bootstrap import channel_sender, machine_clock
+    from gitops_wf.bootstrap.looking import machine_clock
+    from gitops_wf.bootstrap.sending import channel_sender
 
     found = find_config(config)
     message = message_to_channel(

@@ -51,7 +51,7 @@ def run(
     With --sandbox everything it keeps, the cluster included, is in .gitops-wf below
     the working directory, and no config is needed.
     """
-    from gitops_wf.bootstrap import make_daemon
+    from gitops_wf.bootstrap.running import make_daemon
     from gitops_wf.logs import configure_logs
 
     configure_logs(level=log_level.value)
@@ -84,7 +84,7 @@ def run(
 def _sandboxed(
     directory: Path, config: Path | None, repo: Path | None, branch: str | None
 ) -> Told:
-    from gitops_wf.bootstrap import branch_of
+    from gitops_wf.bootstrap.writing import branch_of
 
     if config is not None:
         raise typer.BadParameter("--sandbox needs no --config: name one of the two")

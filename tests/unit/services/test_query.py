@@ -39,8 +39,6 @@ def test_only_the_revision_that_waits_has_waiting(shop):
         "step": "go-live",
         "approvals": [],
         "needed": 1,
-        "approvers": None,
-        "gate": None,
     }
     assert by_number[2]["waiting"] is None
 

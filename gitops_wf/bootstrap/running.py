@@ -1,10 +1,9 @@
-"""Wiring: the only place that names implementations of the ports."""
+"""Putting a daemon together."""
 
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -16,9 +15,6 @@ from gitops_wf.adapters.dbos_executor import DbosExecutor
 from gitops_wf.adapters.directory_target import DirectoryCluster
 from gitops_wf.adapters.git_cli import (
     GitCliRepository,
-    GitCliWriter,
-    current_branch,
-    find_work_tree,
 )
 from gitops_wf.adapters.git_cli.signature import GitSignatureVerifier
 from gitops_wf.adapters.http_outbound import HttpOutbound
@@ -29,7 +25,7 @@ from gitops_wf.adapters.kube_api import (
 )
 from gitops_wf.adapters.local_watch import LocalWatch
 from gitops_wf.adapters.smtp_mailer import SmtpMailer
-from gitops_wf.adapters.sql_store import ReadingStore, open_for_reading, open_store
+from gitops_wf.adapters.sql_store import open_store
 from gitops_wf.adapters.step_catalogue import EntryPointCatalogue
 from gitops_wf.adapters.system_clock import SystemClock
 from gitops_wf.core.addresses import AddressPolicy
@@ -40,20 +36,18 @@ from gitops_wf.core.config import (
     TargetConfig,
     TargetKind,
 )
-from gitops_wf.core.errors import DefinitionError, TerminalError, cut
+from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.identifiers import RepositoryName, TargetName
 from gitops_wf.core.secret import Secret
 from gitops_wf.daemon.polls import Polls
 from gitops_wf.daemon.supervisor import Daemon
 from gitops_wf.daemon.ticks import Ticks
-from gitops_wf.definitions.daemon import known_of, read_daemon_config
+from gitops_wf.definitions.daemon import known_of
 from gitops_wf.definitions.reader import DefinitionReader
 from gitops_wf.definitions.yaml_text import read_manifests
-from gitops_wf.ports.clock import Clock
 from gitops_wf.ports.cluster import Cluster
 from gitops_wf.ports.git import BasicAuth, BearerAuth, Credential, Remote, SshAuth
-from gitops_wf.ports.git_writer import GitWriter
-from gitops_wf.ports.runner import Capabilities, StepCatalogue
+from gitops_wf.ports.runner import Capabilities
 from gitops_wf.ports.secrets import SecretRef, Secrets
 from gitops_wf.sandbox import process as sandbox_process
 from gitops_wf.services.advance import Advance
@@ -69,128 +63,7 @@ from gitops_wf.services.due import Due
 from gitops_wf.services.watched import Watched
 
 DIGEST_KEY_FILE = "digest.key"
-STORE_FILE = "gitops-wf.db"
 SANDBOX_FOLDER = "sandbox"
-SANDBOX_TARGET = TargetName("sandbox")
-
-
-def load_config(path: Path) -> DaemonConfig:
-    """Read a daemon config.
-
-    Errors: DefinitionErrors, all problems of the file in one ExceptionGroup.
-    """
-    absolute = path.expanduser().absolute()
-    try:
-        data = absolute.read_bytes()
-    except OSError as error:
-        problem = cut(f"cannot be read: {error}")
-        raise DefinitionError(str(path), None, problem) from error
-    config = read_daemon_config(data, str(absolute), home=str(Path.home()))
-    if isinstance(config, tuple):
-        raise ExceptionGroup("the daemon config is not valid", list(config))
-    return config
-
-
-def sandbox_config(
-    repository: Path, directory: Path, *, branch: str = "main"
-) -> DaemonConfig:
-    """Return the config of ``run --sandbox --repo PATH``: no file needed.
-
-    ``directory`` keeps the store, the clone and the sandbox. Every environment
-    delivers to the sandbox, each into a namespace that its manifests name.
-    """
-    name = RepositoryName(
-        repository.resolve().name.removesuffix(".git") or "repository"
-    )
-    return DaemonConfig(
-        path="",
-        directory=str(directory),
-        store=str(directory / STORE_FILE),
-        instance="sandbox",
-        repositories=(
-            RepositoryConfig(
-                name=name,
-                url=str(repository.resolve()),
-                branch=branch,
-                targets=(SANDBOX_TARGET,),
-            ),
-        ),
-        targets={
-            SANDBOX_TARGET: TargetConfig(
-                name=SANDBOX_TARGET,
-                kind=TargetKind.SANDBOX,
-            )
-        },
-    )
-
-
-def open_query(config: DaemonConfig) -> ReadingStore:
-    """Open the daemon's store to look at it; see `open_for_reading`."""
-    return open_for_reading(config.store)
-
-
-def machine_clock() -> Clock:
-    """Return the machine's clock."""
-    return SystemClock()
-
-
-def branch_of(repository: Path) -> str | None:
-    """Return the branch that HEAD of a repository on this machine names."""
-    return current_branch(repository)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WritingPlace:
-    """A writer, in whose ``work_tree`` it commits: None is a passing clone.
-
-    ``remote`` is the watched repository there; none where the work tree is itself
-    what is watched.
-    """
-
-    writer: GitWriter
-    work_tree: Path | None
-    remote: str | None
-
-
-@contextmanager
-def open_writer(repository: RepositoryConfig, here: Path) -> Iterator[WritingPlace]:
-    """Open a person's work tree of a repository, else a passing clone of it."""
-    tree = find_work_tree(here, repository.url)
-    if tree is None:
-        writer = GitCliWriter.in_passing_clone(repository.url, repository.branch)
-        with writer:
-            yield WritingPlace(writer=writer, work_tree=None, remote="origin")
-        return
-    writer = GitCliWriter.in_work_tree(
-        tree.path, repository.branch, tree.remote or "origin"
-    )
-    with writer:
-        yield WritingPlace(writer=writer, work_tree=tree.path, remote=tree.remote)
-
-
-def definition_reader(config: DaemonConfig | None) -> DefinitionReader:
-    """Return the reader of environments' files, with what the config allows.
-
-    Without a config, names of targets, channels and secrets are not checked.
-    """
-    known = known_of(config) if config is not None else None
-    return DefinitionReader(EntryPointCatalogue(), known)
-
-
-def step_catalogue() -> StepCatalogue:
-    """Return the step types that are installed."""
-    return EntryPointCatalogue()
-
-
-def channel_sender(config: DaemonConfig) -> ChannelSender:
-    """Return what sends messages to the channels of a config."""
-    guard = AddressGuard(AddressPolicy())
-    return ChannelSender(
-        outbound=HttpOutbound(guard),
-        mailer=SmtpMailer(guard),
-        secrets=ConfigSecrets(config.secrets.values()),
-        channels=config.channels,
-    )
 
 
 def make_daemon(config: DaemonConfig) -> Daemon:

@@ -1,0 +1,22 @@
+"""Sending messages to the channels of a config."""
+
+from gitops_wf.adapters.address_guard import AddressGuard
+from gitops_wf.adapters.config_secrets import ConfigSecrets
+from gitops_wf.adapters.http_outbound import HttpOutbound
+from gitops_wf.adapters.smtp_mailer import SmtpMailer
+from gitops_wf.core.addresses import AddressPolicy
+from gitops_wf.core.config import (
+    DaemonConfig,
+)
+from gitops_wf.services.deliver import ChannelSender
+
+
+def channel_sender(config: DaemonConfig) -> ChannelSender:
+    """Return what sends messages to the channels of a config."""
+    guard = AddressGuard(AddressPolicy())
+    return ChannelSender(
+        outbound=HttpOutbound(guard),
+        mailer=SmtpMailer(guard),
+        secrets=ConfigSecrets(config.secrets.values()),
+        channels=config.channels,
+    )
