@@ -12,7 +12,6 @@ from gitops_wf.adapters.address_guard import AddressGuard
 from gitops_wf.adapters.config_secrets import ConfigSecrets
 from gitops_wf.adapters.configured_clusters import ConfiguredClusters
 from gitops_wf.adapters.dbos_executor import DbosExecutor
-from gitops_wf.adapters.directory_target import DirectoryCluster
 from gitops_wf.adapters.git_cli import (
     GitCliRepository,
 )
@@ -20,7 +19,6 @@ from gitops_wf.adapters.git_cli.signature import GitSignatureVerifier
 from gitops_wf.adapters.http_outbound import HttpOutbound
 from gitops_wf.adapters.kube_api import (
     KubeCluster,
-    in_cluster_access,
     kubeconfig_access,
 )
 from gitops_wf.adapters.local_watch import LocalWatch
@@ -28,6 +26,7 @@ from gitops_wf.adapters.smtp_mailer import SmtpMailer
 from gitops_wf.adapters.sql_store import open_store
 from gitops_wf.adapters.step_catalogue import EntryPointCatalogue
 from gitops_wf.adapters.system_clock import SystemClock
+from gitops_wf.bootstrap.targets import open_target
 from gitops_wf.core.addresses import AddressPolicy
 from gitops_wf.core.config import (
     AuthConfig,
@@ -45,7 +44,6 @@ from gitops_wf.daemon.ticks import Ticks
 from gitops_wf.definitions.daemon import known_of
 from gitops_wf.definitions.reader import DefinitionReader
 from gitops_wf.definitions.yaml_text import read_manifests
-from gitops_wf.ports.cluster import Cluster
 from gitops_wf.ports.git import BasicAuth, BearerAuth, Credential, Remote, SshAuth
 from gitops_wf.ports.runner import Capabilities
 from gitops_wf.ports.secrets import SecretRef, Secrets
@@ -201,18 +199,6 @@ def _put_together(config: DaemonConfig, undo: ExitStack) -> Daemon:
             else []
         ),
     )
-
-
-def open_target(target: TargetConfig) -> Cluster:
-    """Open the cluster, or the folder, that a target names."""
-    path = Path(target.path).expanduser()
-    match target.kind:
-        case TargetKind.KUBECONFIG | TargetKind.SANDBOX:
-            return KubeCluster(kubeconfig_access(path, target.context or None))
-        case TargetKind.IN_CLUSTER:
-            return KubeCluster(in_cluster_access())
-        case TargetKind.DIRECTORY:
-            return DirectoryCluster(path)
 
 
 def _watched(

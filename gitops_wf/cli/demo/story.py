@@ -6,12 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
 
-from gitops_wf.bootstrap import (
-    load_config,
-    machine_clock,
-    open_query,
-    open_target,
-)
+from gitops_wf.bootstrap.configs import load_config
+from gitops_wf.bootstrap.looking import machine_clock, open_query
+from gitops_wf.bootstrap.targets import open_target
 from gitops_wf.cli import rows
 from gitops_wf.cli.demo.stage import Stage
 from gitops_wf.cli.demo.teller import Teller, git
