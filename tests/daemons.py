@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gitops_wf.adapters.sql_store import open_for_reading
 from gitops_wf.bootstrap.configs import load_config
-from gitops_wf.bootstrap.looking import open_query
 from gitops_wf.core.errors import GitOpsError
 from gitops_wf.core.identifiers import environment_name
 from gitops_wf.sandbox import process as sandbox_process
@@ -70,7 +70,9 @@ class DaemonProcess:
     """A daemon with its config, its sandbox and its log in one folder."""
 
     folder: Path
-    config: Path
+    config: Path | None
+    repository: Path | None = None
+    """With no config: the repository of ``run --sandbox --repo``."""
     process: subprocess.Popen | None = None
     env: dict[str, str] = field(default_factory=dict)
 
@@ -83,10 +85,22 @@ class DaemonProcess:
     def sandbox(self) -> Path:
         return self.folder / ".gitops-wf" / "sandbox"
 
+    @property
+    def _source(self) -> list[str]:
+        if self.config is not None:
+            return ["--config", str(self.config)]
+        return ["--sandbox", "--repo", str(self.repository)]
+
+    @property
+    def store(self) -> str:
+        if self.config is not None:
+            return load_config(self.config).store
+        return str(self.folder / ".gitops-wf" / "gitops-wf.db")
+
     def start(self) -> None:
         with (self.folder / "daemon.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*COMMAND, "run", "--config", str(self.config)],
+                [*COMMAND, "run", *self._source],
                 cwd=self.folder,
                 env=environment(**self.env),
                 stdout=log,
@@ -118,18 +132,16 @@ class DaemonProcess:
 
     def get(self, what: str, *more: str) -> list[dict[str, Any]]:
         """What ``gitops-wf get … -o json`` prints."""
-        done = cli("get", what, "-o", "json", "--config", str(self.config), *more)
+        where = ["--config", str(self.config)] if self.config is not None else []
+        done = cli("get", what, "-o", "json", *where, *more, cwd=self.folder)
         if done.returncode:
             return []  # the store is not there yet
         return json.loads(done.stdout)
 
     def phases(self, name: str) -> list[str]:
         """Phase (and reason) of each revision of an environment, oldest first."""
-        config = load_config(self.config)
-        if not Path(config.store.removeprefix("sqlite:///")).exists():
-            return []
         try:
-            store = open_query(config)
+            store = open_for_reading(self.store)
         except GitOpsError:
             return []  # it is just being made
         try:

@@ -17,15 +17,18 @@ class ConfiguredClusters:
     """The Clusters port over a daemon config.
 
     Targets on one API server share its connections and discovery. A kubeconfig that
-    was rewritten (a rotated token, a sandbox begun anew) is read again.
+    was rewritten (a rotated token, a sandbox begun anew) is read again. ``unknown``
+    makes a target that the config does not name, where there may be such.
     """
 
     def __init__(
         self,
         targets: Mapping[TargetName, TargetConfig],
         open_target: Callable[[TargetConfig], Cluster],
+        unknown: Callable[[TargetName], TargetConfig] | None = None,
     ) -> None:
-        self._targets = targets
+        self._targets = dict(targets)
+        self._unknown = unknown
         self._open = open_target
         self._lock = threading.Lock()
         self._opened: dict[_Key, Cluster] = {}
@@ -59,6 +62,8 @@ class ConfiguredClusters:
 
     def _config(self, target: TargetName) -> TargetConfig:
         config = self._targets.get(target)
+        if config is None and self._unknown is not None:
+            config = self._targets[target] = self._unknown(target)
         if config is None:
             known = ", ".join(sorted(self._targets)) or "none"
             raise TerminalError(

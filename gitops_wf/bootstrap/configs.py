@@ -38,8 +38,8 @@ def sandbox_config(
 ) -> DaemonConfig:
     """Return the config of ``run --sandbox --repo PATH``: no file needed.
 
-    ``directory`` keeps the store, the clone and the sandbox. Every environment
-    delivers to the sandbox, each into a namespace that its manifests name.
+    ``directory`` keeps the store, the clone and the sandbox. Every target that an
+    environment names is a namespace of the sandbox; without one it is ``default``.
     """
     name = RepositoryName(
         repository.resolve().name.removesuffix(".git") or "repository"
@@ -63,4 +63,5 @@ def sandbox_config(
                 kind=TargetKind.SANDBOX,
             )
         },
+        is_all_sandbox=True,
     )

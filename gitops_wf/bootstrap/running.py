@@ -4,6 +4,7 @@ import os
 import secrets
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -92,19 +93,28 @@ def with_sandbox(config: DaemonConfig) -> dict[TargetName, TargetConfig]:
         sandbox = sandbox_process.start(Path(config.directory) / SANDBOX_FOLDER)
     except sandbox_process.SandboxError as error:
         raise TerminalError(f"sandbox: {error}", reason="SandboxFailed") from error
-    cluster = KubeCluster(kubeconfig_access(sandbox.kubeconfig))
     for target in ours:
-        cluster.apply(
-            {
-                "apiVersion": "v1",
-                "kind": "Namespace",
-                "metadata": {"name": target.namespace},
-            }
-        )
-        targets[target.name] = replace(
-            target, kind=TargetKind.KUBECONFIG, path=str(sandbox.kubeconfig)
-        )
+        targets[target.name] = _sandboxed(target, sandbox.kubeconfig)
     return targets
+
+
+def _sandboxed(target: TargetConfig, kubeconfig: Path) -> TargetConfig:
+    """Make a target's namespace on the sandbox; return the target as any other."""
+    KubeCluster(kubeconfig_access(kubeconfig)).apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": target.namespace},
+        }
+    )
+    return replace(target, kind=TargetKind.KUBECONFIG, path=str(kubeconfig))
+
+
+def _namespace_of_the_sandbox(directory: str, name: TargetName) -> TargetConfig:
+    """Make a target that no config names a namespace of the sandbox."""
+    kubeconfig = Path(directory) / SANDBOX_FOLDER / "kubeconfig"
+    target = TargetConfig(name=name, kind=TargetKind.SANDBOX, namespace=name)
+    return _sandboxed(target, kubeconfig)
 
 
 def _put_together(config: DaemonConfig, undo: ExitStack) -> Daemon:
@@ -143,7 +153,13 @@ def _put_together(config: DaemonConfig, undo: ExitStack) -> Daemon:
         announcer=announcer,
         catalogue=catalogue,
         capabilities=Capabilities(
-            clusters=ConfiguredClusters(config.targets, open_target),
+            clusters=ConfiguredClusters(
+                config.targets,
+                open_target,
+                partial(_namespace_of_the_sandbox, config.directory)
+                if config.is_all_sandbox
+                else None,
+            ),
             content=content,
             outbound=outbound,
             secrets=secrets_,

@@ -78,7 +78,8 @@ class DaemonConfig:
 
     ``store`` is an SQLAlchemy URL, ``directory`` where clones and the sandbox live,
     ``instance`` the name that inventories carry. ``groups`` are people by the name of
-    their group, which an environment's policy may use, too.
+    their group, which an environment's policy may use, too. ``is_all_sandbox`` makes
+    every other target that a repository names a namespace of the sandbox.
     """
 
     path: str
@@ -94,3 +95,4 @@ class DaemonConfig:
     hub: TargetName | None = None
     server: str = ""
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    is_all_sandbox: bool = False

@@ -43,7 +43,7 @@ def read_daemon_config(
 def known_of(config: DaemonConfig) -> Known:
     """What environments may name."""
     return Known(
-        targets=frozenset(config.targets),
+        targets=None if config.is_all_sandbox else frozenset(config.targets),
         channels=frozenset(config.channels),
         secrets=config.secrets,
         groups=config.groups,

@@ -53,6 +53,20 @@ def test_a_target_that_is_not_there_is_named_beside_those_that_are(tmp_path):
     assert caught.value.reason == "TargetNotConfigured"
 
 
+def test_where_any_target_may_be_named_one_is_made_once():
+    made = []
+
+    def unknown(name):
+        made.append(name)
+        return TargetConfig(name=name, kind=TargetKind.KUBECONFIG, namespace=name)
+
+    found = ConfiguredClusters({}, lambda _: object(), unknown)
+
+    assert found.namespace(EU) == "eu"
+    assert found.cluster(EU) is found.cluster(EU)
+    assert made == [EU]
+
+
 def test_allow_lists_and_namespace_come_from_the_config(tmp_path):
     found = clusters(tmp_path, [], namespace="shop", kinds=("Secret",))
 

@@ -1,0 +1,47 @@
+"""`gitops-wf run --sandbox --repo PATH`: a repository as it is, and nothing else."""
+
+import pytest
+
+from tests.daemons import DaemonProcess
+from tests.gitserver import GitWorkTree, bare_repository
+
+ENVIRONMENT = """\
+apiVersion: gitops-wf.io/v1alpha1
+kind: Environment
+targets: [prod-eu, prod-us]
+"""
+CONFIG_MAP = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: web}
+data: {value: one}
+"""
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    repository = bare_repository(tmp_path / "shop.git")
+    folder = tmp_path / "daemon"
+    folder.mkdir()
+    daemon = DaemonProcess(folder, None, repository)
+    yield daemon
+    daemon.close()
+
+
+def test_every_target_that_a_repository_names_is_a_namespace_of_the_sandbox(daemon):
+    work = GitWorkTree.init(
+        daemon.folder.parent / "work", remote=str(daemon.repository)
+    )
+    work.push_commit(
+        {"envs/prod/environment.yaml": ENVIRONMENT, "envs/prod/web.yaml": CONFIG_MAP}
+    )
+
+    daemon.start()
+
+    daemon.reaches("prod", ["Succeeded"])
+    assert [daemon.value("prod-eu"), daemon.value("prod-us")] == ["one", "one"]
+    (run,) = daemon.get("runs")
+    assert [step["name"] for step in run["steps"]] == [
+        "deploy-prod-eu",
+        "deploy-prod-us",
+    ]
