@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from rich.console import Console
 from rich.text import Text
 
 from gitops_wf.cli import rows
@@ -25,8 +26,9 @@ _LABEL = 14
 def print_description(told: Description, now: datetime) -> None:
     """Print everything about an environment, the most urgent first."""
     out = console()
-    for line in head(told, now):
-        out.print(line)
+    for pair in head(told, now):
+        for line in folded(pair, out):
+            out.print(line)
     for line in (*to_approve(told, now), *to_mend(told)):
         out.print(line)
     for title, table in tables(told, now):
@@ -35,6 +37,18 @@ def print_description(told: Description, now: datetime) -> None:
             print_table(table, indent="  ")
         else:
             out.print("  none")
+
+
+def folded(pair: Text, out: Console) -> Iterator[Text]:
+    """Yield a pair as lines that fit the terminal; its value stays in its column."""
+    if not out.is_terminal or pair.cell_len <= out.width:
+        yield pair
+        return
+    label, value = pair[:_LABEL], pair[_LABEL:]
+    for line in value.wrap(out, max(out.width - _LABEL, _LABEL)):
+        line.rstrip()
+        yield label + line
+        label = Text(" " * _LABEL)
 
 
 def head(told: Description, now: datetime) -> Iterator[Text]:

@@ -1,5 +1,6 @@
 """Views as rows of tables: what stands in each column."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -20,6 +21,9 @@ from gitops_wf.services.views import (
     RunView,
     TargetView,
 )
+
+_REPEATED = re.compile(r"^\S+#\d+ \S+@sha1:[0-9a-f]{8} ")
+"""How a message about a revision begins; beside the OBJECT it says nothing."""
 
 _READY = {True: "True", False: "False", None: "Unknown"}
 
@@ -139,7 +143,7 @@ def history(views: Sequence[HistoryView], now: datetime) -> Table:
                 _name(view.revision),
                 view.revision.commit[:8],
                 revision_status(view.revision),
-                _ago(view.revision.ended, now),
+                age(view.revision.ended, now),
                 person_name(view.revision.author),
                 ", ".join(view.approved_by),
                 _what(view.revision),
@@ -278,7 +282,7 @@ def events(views: Sequence[EventView], now: datetime) -> Table:
                 str(view.event.type),
                 view.event.reason,
                 _object(view),
-                view.event.message,
+                _REPEATED.sub("", view.event.message),
             )
             for view in views
         ],
@@ -309,10 +313,6 @@ def _name(revision: Revision) -> str:
 
 def _branch_at(branch: str, commit: str | None) -> str:
     return f"{branch}@sha1:{commit[:8]}" if commit else branch
-
-
-def _ago(at: datetime | None, now: datetime) -> str:
-    return f"{age(at, now)} ago" if at else ""
 
 
 def _took(started: datetime | None, ended: datetime | None, now: datetime) -> str:

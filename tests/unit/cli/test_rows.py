@@ -2,11 +2,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from rich.console import Console
+from rich.text import Text
 
 from gitops_wf.adapters.sql_store import open_store
 from gitops_wf.cli import rows
 from gitops_wf.cli.ages import human
-from gitops_wf.cli.description import print_description
+from gitops_wf.cli.description import folded, print_description
 from gitops_wf.cli.table import Table, fitted, one_line, print_table
 from gitops_wf.core.phases import Phase
 from gitops_wf.services.approvals import Waiting
@@ -54,7 +56,7 @@ def test_a_column_that_says_nothing_is_left_out(shop, printed):
 
 def test_history_says_who_approved_and_how_it_ended(shop, printed):
     assert printed(rows.history(shop.history(PROD), NOW)).splitlines()[2] == (
-        "prod#2   bbbbbbbb   Failed/StepFailed     7h ago   Ann      bob@example.com   "
+        "prod#2   bbbbbbbb   Failed/StepFailed     7h      Ann      bob@example.com   "
         "Change 2: deploy: Deployment/prod/web: ImagePullBackOff: no such image"
     )
 
@@ -69,9 +71,9 @@ def test_decisions_say_what_came_of_them(shop, printed):
 
 def test_events_come_as_flux_prints_them(shop, printed):
     assert printed(rows.events(shop.events(PROD), NOW), header=False) == (
-        "60m         Normal    Created      prod#3   prod#3 main@sha1:cccccccc Change 3\n"
-        "59m         Warning   StepFailed   prod#2   prod#2 main@sha1:bbbbbbbb Failed\n"
-        "30m         Normal    Suspended    prod#3   prod#3 main@sha1:cccccccc go-live\n"
+        "60m         Normal    Created      prod#3   Change 3\n"
+        "59m         Warning   StepFailed   prod#2   Failed\n"
+        "30m         Normal    Suspended    prod#3   go-live\n"
     )
 
 
@@ -180,3 +182,15 @@ def test_only_the_last_column_is_cut_to_the_width():
 
     assert table.lines(width=60)[1].plain == "a" * 30 + "   " + "m" * 26 + "…"
     assert table.lines(width=None)[1].plain.endswith("m" * 50)
+
+
+def test_a_long_value_is_folded_in_its_own_column():
+    out = Console(width=40, force_terminal=True, color_system=None)
+    pair = Text(f"{'Status:':<14}the image cannot be pulled from there")
+
+    assert [line.plain for line in folded(pair, out)] == [
+        "Status:       the image cannot be pulled",
+        "              from there",
+    ]
+    piped = Console(width=40, force_terminal=False)
+    assert [line.plain for line in folded(pair, piped)] == [pair.plain]
