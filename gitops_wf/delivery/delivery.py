@@ -198,9 +198,12 @@ class Delivery:
             entry for entry in entries if owners is None or entry.step in owners
         )
 
-    def complete(self, order: Order) -> None:
-        """Record that a step has brought its objects to its inputs, healthy."""
-        self.inventory_store(order.id, order.target).update(
+    def complete(self, order: Order) -> Inventory:
+        """Record that a step has brought its objects to its inputs, healthy.
+
+        Returns what the environment owns on the target by that.
+        """
+        return self.inventory_store(order.id, order.target).update(
             self._writer(order.now),
             lambda old: replace(
                 old, completed={**old.completed, order.step: order.inputs}

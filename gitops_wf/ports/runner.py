@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.identifiers import StepName, TargetName
+from gitops_wf.core.inventory import Inventory
 from gitops_wf.core.message import Delivery, Message
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.run import Subject
@@ -29,8 +30,9 @@ class StepResult:
     no) or Errored (could not find out). ``is_final`` bars a retry that cannot
     cure. ``outputs`` are plain JSON, what the step's ``outputs`` expressions see.
     ``memo`` is given back at the next look. ``messages`` go through the outbox,
-    written with this result. A runner may also raise TransientError (as Errored,
-    tried again) or TerminalError (as Failed, final).
+    written with this result. ``inventory`` is what the environment owns on the
+    step's target now, kept for display. A runner may also raise TransientError (as
+    Errored, tried again) or TerminalError (as Failed, final).
     """
 
     phase: Phase
@@ -41,6 +43,7 @@ class StepResult:
     is_final: bool = False
     memo: Mapping[str, Any] = field(default_factory=dict)
     messages: tuple[Message, ...] = ()
+    inventory: Inventory | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -275,6 +275,10 @@ class Attempts:
             now = self._clock.now()
             after = record(run, _reported(work, task.token, result, now=now))
             self._post(transaction, task, result)
+            if result.inventory is not None and step.target is not None:
+                transaction.save_inventory(
+                    work.environment, step.target, result.inventory
+                )
             self._advance.run(transaction, run, after, now)
         log.info(
             "step.reported",

@@ -101,9 +101,9 @@ class DeployRunner:
             "leaving": _named(changes, {Change.DELETED, Change.SKIPPED}),
         }
         if not cast("DeployProperties", context.properties).wait:
-            self._delivery.complete(order)
             return StepResult(
                 phase=Phase.SUCCEEDED,
+                inventory=self._delivery.complete(order),
                 message=f"{changes}; health not awaited",
                 outputs=_outputs(memo, ()),
                 memo=memo,
@@ -133,6 +133,7 @@ class DeployRunner:
                 phase=Phase.FAILED,
                 reason=Reason.HEALTH_CHECK_FAILED,
                 message=_some(failed),
+                inventory=self._delivery.inventory(order.id, order.target),
                 outputs=outputs,
                 memo=memo,
             )
@@ -145,9 +146,9 @@ class DeployRunner:
                 retry_after=min(FIRST_LOOK * 1.5 ** min(context.look, 8), LAST_LOOK),
                 memo=memo,
             )
-        self._delivery.complete(order)
         return StepResult(
             phase=Phase.SUCCEEDED,
+            inventory=self._delivery.complete(order),
             message=f"{memo.get('changes', '')}; {_healthy(found)}",
             outputs=outputs,
             memo=memo,

@@ -42,6 +42,10 @@ def test_the_demo_plays_a_release_and_leaves_all_of_it(place, tmp_path):
     assert "ImagePullBackOff" in left[1]["message"]
     assert left[0]["commit"] == run_git(place / "shop.git", "rev-parse", "main")
     assert "prod#3" in cli("describe", "prod", cwd=place).stdout
+    owned = cli("get", "inventory", "prod", "-o", "json", cwd=place)
+    assert {each["kind"] for each in json.loads(owned.stdout)[0]["objects"]} == {
+        *("Deployment", "Namespace", "Service"),
+    }
     deployed = subprocess.run(
         [KUBECTL, "get", "deployment", "web", "-n", "shop-prod", "-o", "json"],
         env=environment(KUBECONFIG=str(place / "sandbox" / "kubeconfig")),
