@@ -1,8 +1,13 @@
-"""What all tests share: how hypothesis looks for counterexamples."""
+"""What all tests share: how hypothesis looks, and a real API server where one is given."""
 
+import contextlib
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.apiserver import real_api_server
 
 settings.register_profile(
     "default", deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -11,3 +16,22 @@ settings.register_profile(
     "ci", parent=settings.get_profile("default"), derandomize=True, print_blob=True
 )
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+_RUNNING = contextlib.ExitStack()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the API server of KUBEBUILDER_ASSETS once, before any worker does.
+
+    The suites that can run on a real one look at KUBECONFIG.
+    """
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    is_worker = hasattr(config, "workerinput")
+    if assets and not os.environ.get("KUBECONFIG") and not is_worker:
+        kubeconfig = _RUNNING.enter_context(real_api_server(Path(assets)))
+        os.environ["KUBECONFIG"] = str(kubeconfig)
+
+
+def pytest_unconfigure() -> None:
+    """End it."""
+    _RUNNING.close()
