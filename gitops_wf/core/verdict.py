@@ -51,7 +51,7 @@ class Bench:
     ``revisions`` are the environment's, newest first. ``contributors`` are the
     people who wrote the revision since the last released one (only needed where a
     policy bars them). ``hint`` completes the message for a SHA that is not a
-    revision of this environment.
+    revision of this environment; ``is_removed`` says that its folder is gone.
     """
 
     revisions: Sequence[Revision]
@@ -60,6 +60,7 @@ class Bench:
     gates: Sequence[Gate] = ()
     contributors: frozenset[str] = frozenset()
     hint: str = ""
+    is_removed: bool = False
 
 
 def judge(decision: Decision, bench: Bench) -> Decision:
@@ -222,6 +223,8 @@ def _why_over(revision: Revision) -> str:
 
 
 def _why_not_again(verb: Verb, revision: Revision, bench: Bench) -> str:
+    if bench.is_removed:
+        return "the environment was removed: nothing of it runs again"
     newest = max(r.number for r in bench.revisions)
     if revision.number != newest:
         return f"#{newest} is newer: only the newest revision can be run again"

@@ -112,8 +112,11 @@ class Approvals:
     ) -> list[tuple[Policy, str, tuple[Decision, ...]]]:
         """Return each requirement: its policy, its gate if any, what counts for it."""
         if not _is_gate(step):
+            # An approval acts once: a redeployment asks again. At a gate it is the
+            # revision that was approved, whichever of its runs writes.
+            unspent = [d for d in decisions if not d.acted]
             policy = self.policy(revision)
-            return [(policy, "", step_approvals(step.name, decisions))]
+            return [(policy, "", step_approvals(step.name, unspent))]
         before = predecessors(run.workflow, step.name)
         guards = [s.name for s in run.steps if s.type == SUSPEND and s.name in before]
         return [
@@ -131,9 +134,13 @@ def _is_gate(step: StepRun) -> bool:
 
 
 def _approvals_of(reader: Reader, run: Run) -> list[Decision]:
+    """Return the accepted approvals of a revision for this run, oldest first."""
     subject = run.subject
+    decisions = reader.decisions(subject.environment, number=subject.number)
     return [
         d
-        for d in reader.decisions(subject.environment, number=subject.number)
-        if d.entry.decision is Verb.APPROVE and d.effect is Effect.ACCEPTED
+        for d in reversed(decisions)
+        if d.entry.decision is Verb.APPROVE
+        and d.effect is Effect.ACCEPTED
+        and d.entry.run in {None, run.ordinal}
     ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gitops_wf.core.commit import CommitInfo
-from gitops_wf.core.decision import Decision
+from gitops_wf.core.decision import Decision, Effect
 from gitops_wf.core.errors import cut
 from gitops_wf.core.event import Event, EventType
 from gitops_wf.core.identifiers import EnvironmentId
@@ -74,38 +74,33 @@ class Arrivals:
             ],
             folders=folders,
         )
-        known = transaction.decisions(record.id)
+        known = transaction.decisions(record.id) if introduced else ()
         for item in introduced:
-            if not self._is_repeated(item, known):
-                self._take(transaction, record, item, arrival)
+            person, evidence = self._watched.person(item.commit)
+            again = _refused_before(item, person, known)
+            if again is None and self._is_repeated(item, known):
+                continue
+            decision = Decision(
+                environment=record.id,
+                entry=item.entry,
+                commit=item.commit.sha,
+                brought_by=arrival.commit.sha,
+                position=arrival.position,
+                person=person,
+                evidence=evidence,
+                at=arrival.now,
+                id=again.id if again is not None else 0,
+            )
+            self._decide.take(
+                transaction,
+                decision,
+                arrival.now,
+                contributors=self._contributors(transaction, record, item),
+                hint=self._hint(transaction, record, item),
+                is_removed=record.is_removed,
+            )
         self._decide.withdraw(transaction, record.id, here.entries, arrival.now)
         return record
-
-    def _take(
-        self,
-        transaction: Transaction,
-        record: EnvironmentRecord,
-        item: Introduced,
-        arrival: Arrival,
-    ) -> None:
-        person, evidence = self._watched.person(item.commit)
-        decision = Decision(
-            environment=record.id,
-            entry=item.entry,
-            commit=item.commit.sha,
-            brought_by=arrival.commit.sha,
-            position=arrival.position,
-            person=person,
-            evidence=evidence,
-            at=arrival.now,
-        )
-        self._decide.take(
-            transaction,
-            decision,
-            arrival.now,
-            contributors=self._contributors(transaction, record, item),
-            hint=self._hint(transaction, record, item),
-        )
 
     def _is_repeated(self, item: Introduced, known: Iterable[Decision]) -> bool:
         """Whether the entry stood in an ancestor already: re-adding never acts."""
@@ -127,10 +122,12 @@ class Arrivals:
         revisions = reader.revisions(record.id)
         written = item.entry.revision.casefold()
         meant = next((r for r in revisions if r.commit.startswith(written)), None)
-        if meant is None:
+        git = self._watched.git
+        if meant is None or not git.has_commit(meant.commit):
             return frozenset()
         released = next((r for r in revisions if r.released), None)
-        git = self._watched.git
+        if released is not None and not git.has_commit(released.commit):
+            released = None  # rewritten history: better too many than too few
         commits = git.commits_between(
             released.commit if released else None,
             meant.commit,
@@ -193,3 +190,15 @@ class Arrivals:
 def _readable(record: EnvironmentRecord) -> EnvironmentRecord:
     conditions = {k: v for k, v in record.conditions.items() if k != UNREADABLE}
     return replace(record, conditions=conditions)
+
+
+def _refused_before(
+    item: Introduced, person: str, known: Iterable[Decision]
+) -> Decision | None:
+    """Return this person's decision by the same entry, which had no effect then."""
+    for decision in known:
+        is_theirs = decision.person.casefold() == person.casefold()
+        is_same = is_theirs and decision.entry.key == item.entry.key
+        if is_same and decision.effect is Effect.REFUSED:
+            return decision
+    return None

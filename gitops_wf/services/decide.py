@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gitops_wf.core.decision import Decision, Effect, EntryKey, Verb
+from gitops_wf.core.engine import next_due
 from gitops_wf.core.event import Event, EventType
 from gitops_wf.core.identifiers import EnvironmentId
 from gitops_wf.core.phases import Phase, Reason
@@ -35,12 +36,19 @@ class Decide:
         *,
         contributors: frozenset[str] = frozenset(),
         hint: str = "",
+        is_removed: bool = False,
     ) -> Decision:
         """Judge a new decision, store its verdict and let it act.
 
-        The environment's row is held. ``contributors`` and ``hint`` as in Bench.
+        The environment's row is held. ``contributors``, ``hint`` and ``is_removed``
+        as in Bench. A decision with an id replaces the verdict that it had.
         """
         environment = decision.environment
+        active = transaction.active_run(environment)
+        due = next_due(active) if active is not None else None
+        if due is not None and due <= now:
+            # What was over before the decision came stays so, seen or not.
+            self.advance.environment(transaction, environment, now)
         revisions = transaction.revisions(environment)
         meant = [
             r
@@ -66,6 +74,7 @@ class Decide:
                 gates=self._gates(newest),
                 contributors=contributors,
                 hint=hint,
+                is_removed=is_removed,
             ),
         )
         stored = transaction.save_decision(judged)

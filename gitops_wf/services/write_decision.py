@@ -137,13 +137,16 @@ class WriteDecision:
     ) -> Decision:
         """Judge the entry as the daemon will; a signature is given the benefit."""
         runs = reader.runs(record.id, number=revision.number, limit=1)
-        again = wish.decision in {Verb.RETRY, Verb.REDEPLOY}
+        again = wish.decision in {Verb.RETRY, Verb.REDEPLOY} or (
+            bool(runs) and runs[0].ordinal > 1
+        )
         entry = Entry(
             revision=revision.commit,
             decision=wish.decision,
             step=_step(runs[0].waiting if runs else (), wish),
             by=person.email,
-            # Else a second retry would be the same entry as the first, and never act.
+            # Else a second retry, or an approval of a second run, would be the same
+            # entry as the first, and never act.
             run=runs[0].ordinal if again and runs else None,
             comment=" ".join(wish.comment.split()),
         )
