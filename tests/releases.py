@@ -86,12 +86,13 @@ class _Properties(TargetProperties):
 class ScriptedDeploy:
     """Deploys by noting it down, and ends as the folder's file ``outcome`` says.
 
-    ``hold`` in that file never gets healthy.
+    ``hold`` in that file never gets healthy. Steps named in ``fail`` fail.
     """
 
     content: RepositoryContent
     done: list[tuple[str, str, str]] = field(default_factory=list)
     reached: list[str] = field(default_factory=list)
+    fail: set[str] = field(default_factory=set)
 
     def attempt(self, context: StepContext) -> StepResult:
         path = f"{context.environment.folder}/outcome"
@@ -103,7 +104,7 @@ class ScriptedDeploy:
             (context.environment.name, context.target or "", context.subject.commit)
         )
         self.reached.append(f"{context.step} on {context.target}")
-        if outcome == "fail":
+        if outcome == "fail" or context.step in self.fail:
             return StepResult(phase=Phase.FAILED, message="the image is broken")
         if outcome == "hold":
             return StepResult(
