@@ -18,23 +18,22 @@ from gitops_wf.core.engine import (
     next_due,
     record,
 )
-from gitops_wf.core.environment import Environment
 from gitops_wf.core.event import Event
 from gitops_wf.core.identifiers import (
     EnvironmentId,
     RunId,
-    environment_id,
     environment_name,
     repository_name,
 )
 from gitops_wf.core.phases import Phase, Reason
-from gitops_wf.core.queue import Hold, arrange, held_by
+from gitops_wf.core.queue import Queue, arrange
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run
 from gitops_wf.ports.executor import AttemptWork, Executor
 from gitops_wf.ports.store import Transaction
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.approvals import Approvals
+from gitops_wf.services.holding import hold_of
 from gitops_wf.services.revisions import (
     end_without_run,
     follow,
@@ -67,7 +66,15 @@ class Advance:
         self, transaction: Transaction, before: Run, after: Run, now: datetime
     ) -> None:
         """Store a run after an event and do all that follows."""
-        self._store(transaction, before, self._settled(transaction, after, now), now)
+        settled = self._settled(transaction, after, now)
+        ended = self._overtaken(transaction, settled.run, now)
+        if ended is not None:
+            asked, acted = settled.asked, settled.acted
+            settled = self._settled(transaction, ended, now)
+            settled = replace(
+                settled, asked=(*asked, *settled.asked), acted=(*acted, *settled.acted)
+            )
+        self._store(transaction, before, settled, now)
         self.environment(transaction, after.subject.environment, now)
 
     def start(
@@ -136,29 +143,18 @@ class Advance:
                 self._store(transaction, active, settled, now)
                 return True
         unfinished = transaction.unfinished_revisions(environment)
-        definition = _newest_definition(unfinished)
-        if definition is None:
+        queue = _queue(unfinished, active)
+        if queue is None:
             transaction.set_due(environment, next_due(active) if active else None)
             return False
-        queue = arrange(
-            commits=definition.commits,
-            max_pending=definition.max_pending,
-            unfinished=unfinished,
-            active=active,
-        )
         by_number = {revision.number: revision for revision in unfinished}
         for number, newer in queue.superseded:
             self._supersede(transaction, by_number[number], by_number[newer], now)
         if active is not None:
-            if queue.end_active_for is not None:
-                newer_revision = by_number[queue.end_active_for]
-                self.end(
-                    transaction,
-                    active,
-                    reason=Reason.SUPERSEDED,
-                    message=f"superseded by {title(newer_revision)}",
-                    now=now,
-                )
+            ended = self._overtaken(transaction, active, now)
+            if ended is not None:
+                settled = self._settled(transaction, ended, now)
+                self._store(transaction, active, settled, now)
                 return True
             transaction.set_due(environment, next_due(active))
             return False
@@ -167,6 +163,29 @@ class Advance:
             return False
         return self._start_next(transaction, queue.next, unfinished[-1], now)
 
+    def _overtaken(
+        self, transaction: Transaction, run: Run, now: datetime
+    ) -> Run | None:
+        """Return a run that must end for a newer revision; None where it goes on.
+
+        It is asked before what the run has come to is told: one that reaches its
+        approval while a newer revision is pending asks nobody.
+        """
+        if run.phase.is_final or run.ending is not None:
+            return None
+        unfinished = transaction.unfinished_revisions(run.subject.environment)
+        queue = _queue(unfinished, run)
+        if queue is None or queue.end_active_for is None:
+            return None
+        newer = next(r for r in unfinished if r.number == queue.end_active_for)
+        event = EndRequested(
+            phase=Phase.ABORTED,
+            reason=Reason.SUPERSEDED,
+            message=f"superseded by {title(newer)}",
+            at=now,
+        )
+        return record(run, event)
+
     def _start_next(
         self,
         transaction: Transaction,
@@ -174,7 +193,7 @@ class Advance:
         newest: Revision,
         now: datetime,
     ) -> bool:
-        hold = self._held(transaction, revision, now)
+        hold = hold_of(transaction, revision, newest, now)
         if hold is None:
             self.start(transaction, revision, now)
             return True
@@ -187,25 +206,6 @@ class Advance:
             )
         transaction.set_due(revision.environment, hold.until)
         return False
-
-    def _held(
-        self, transaction: Transaction, revision: Revision, now: datetime
-    ) -> Hold | None:
-        """Say why a revision may not begin yet; a rollback waits for nobody."""
-        definition = revision.environment_definition
-        if definition is None or revision.is_rollback:
-            return None
-        if definition.suspend:
-            return Hold(reason="Paused", message="environment.yaml says suspend: true")
-        repository = repository_name(revision.environment)
-        for after in definition.after:
-            others = transaction.revisions(
-                environment_id(repository, after.environment)
-            )
-            hold = held_by(after, others, revision, now)
-            if hold is not None:
-                return hold
-        return None
 
     def _supersede(
         self,
@@ -296,9 +296,15 @@ class _Settled:
     acted: tuple[Decision, ...]
 
 
-def _newest_definition(revisions: Sequence[Revision]) -> Environment | None:
-    """Return the newest readable definition: its policy orders the queue."""
-    for revision in reversed(revisions):
-        if revision.environment_definition is not None:
-            return revision.environment_definition
-    return None
+def _queue(unfinished: Sequence[Revision], active: Run | None) -> Queue | None:
+    """Arrange the revisions that have not ended, by the newest's policy."""
+    definitions = [r.environment_definition for r in unfinished]
+    newest = next((d for d in reversed(definitions) if d is not None), None)
+    if newest is None:
+        return None
+    return arrange(
+        commits=newest.commits,
+        max_pending=newest.max_pending,
+        unfinished=unfinished,
+        active=active,
+    )

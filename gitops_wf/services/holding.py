@@ -1,0 +1,48 @@
+"""What keeps a revision whose turn has come from beginning."""
+
+from datetime import datetime
+
+from gitops_wf.core.identifiers import EnvironmentId, environment_id, repository_name
+from gitops_wf.core.queue import Hold, held_by
+from gitops_wf.core.revision import Revision
+from gitops_wf.ports.store import Reader
+
+_FIRST_LIMITS = (1, 20)
+
+
+def hold_of(
+    reader: Reader, revision: Revision, newest: Revision, now: datetime
+) -> Hold | None:
+    """Say why a revision may not begin yet; a rollback waits for nobody.
+
+    ``newest`` of the environment says whether it is paused: a commit that ends the
+    pause would else wait behind those that it was made for.
+    """
+    definition = revision.environment_definition
+    if definition is None or revision.is_rollback:
+        return None
+    latest = newest.environment_definition
+    if latest is not None and latest.suspend:
+        return Hold(reason="Paused", message="environment.yaml says suspend: true")
+    repository = repository_name(revision.environment)
+    for after in definition.after:
+        other = environment_id(repository, after.environment)
+        others = _up_to(reader, other, revision.position)
+        hold = held_by(after, others, revision, now)
+        if hold is not None:
+            return hold
+    return None
+
+
+def _up_to(
+    reader: Reader, environment: EnvironmentId, position: int
+) -> tuple[Revision, ...]:
+    """Return the newest revision at or before a position, if there is one."""
+    for limit in (*_FIRST_LIMITS, None):
+        found = reader.revisions(environment, limit=limit)
+        at_or_before = next((r for r in found if r.position <= position), None)
+        if at_or_before is not None:
+            return (at_or_before,)
+        if limit is None or len(found) < limit:
+            break
+    return ()
