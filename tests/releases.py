@@ -4,7 +4,7 @@ Only what would reach a cluster is scripted: a `deploy2env` that does what the c
 files say, by a file `outcome` in the environment's folder.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -86,13 +86,16 @@ class _Properties(TargetProperties):
 class ScriptedDeploy:
     """Deploys by noting it down, and ends as the folder's file ``outcome`` says.
 
-    ``hold`` in that file never gets healthy. Steps named in ``fail`` fail.
+    ``hold`` in that file never gets healthy. Steps named in ``fail`` fail, those in
+    ``results`` end so; ``meanwhile`` is called while an attempt is in flight.
     """
 
     content: RepositoryContent
     done: list[tuple[str, str, str]] = field(default_factory=list)
     reached: list[str] = field(default_factory=list)
     fail: set[str] = field(default_factory=set)
+    results: dict[str, StepResult] = field(default_factory=dict)
+    meanwhile: Callable[[StepContext], None] = lambda _: None
 
     def attempt(self, context: StepContext) -> StepResult:
         path = f"{context.environment.folder}/outcome"
@@ -104,6 +107,9 @@ class ScriptedDeploy:
             (context.environment.name, context.target or "", context.subject.commit)
         )
         self.reached.append(f"{context.step} on {context.target}")
+        self.meanwhile(context)
+        if context.step in self.results:
+            return self.results[context.step]
         if outcome == "fail" or context.step in self.fail:
             return StepResult(phase=Phase.FAILED, message="the image is broken")
         if outcome == "hold":
