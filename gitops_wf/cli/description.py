@@ -14,7 +14,7 @@ from gitops_wf.core.durations import format_duration
 from gitops_wf.core.environment import Commits
 from gitops_wf.core.policy import Gate, Identity, Policy
 from gitops_wf.core.revision import Revision
-from gitops_wf.services.views import (
+from gitops_wf.services.description import (
     Description,
     approve_command,
     approve_entry,

@@ -14,9 +14,9 @@ from gitops_wf.core.policy import Policy
 from gitops_wf.core.revision import Revision
 from gitops_wf.ports.store import EnvironmentRecord, Reader
 from gitops_wf.services.approvals import Approvals, Waiting
+from gitops_wf.services.description import Description
 from gitops_wf.services.views import (
     DecisionView,
-    Description,
     EnvironmentView,
     EventView,
     HistoryView,

@@ -5,7 +5,7 @@ names of keys are promised there: add to them, never rename one. Times are RFC 3
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -121,7 +121,7 @@ class RevisionView:
         """Return it as plain JSON; ``waiting`` is the first thing it waits for."""
         revision = self.revision
         return {
-            **_named(revision.environment),
+            **named(revision.environment),
             "number": revision.number,
             "commit": revision.commit,
             "branch": revision.branch,
@@ -168,7 +168,7 @@ class RunView:
         """Return it as plain JSON."""
         run = self.run
         return {
-            **_named(run.subject.environment),
+            **named(run.subject.environment),
             "number": run.subject.number,
             "run": run.ordinal,
             "id": run.id,
@@ -218,7 +218,7 @@ class DecisionView:
         decision = self.decision
         entry = decision.entry
         return {
-            **_named(decision.environment),
+            **named(decision.environment),
             "revision": self.revision,
             "number": decision.revision,
             "step": decision.step or entry.step,
@@ -277,7 +277,7 @@ class InventoryView:
         """Return it as plain JSON."""
         inventory = self.inventory
         return {
-            **_named(self.environment),
+            **named(self.environment),
             "target": self.target,
             "instance": inventory.instance,
             "number": inventory.number,
@@ -356,7 +356,7 @@ class EnvironmentView:
         current = self.current
         definition = record.definition
         return {
-            **_named(record.id),
+            **named(record.id),
             "application": definition.application if definition else "",
             "folder": record.folder,
             "targets": list(definition.targets) if definition else [],
@@ -377,87 +377,8 @@ class EnvironmentView:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Description:
-    """Everything about one environment, or about one of its revisions.
-
-    ``revision`` is the one described: the current, or the one that was asked for;
-    ``run`` its newest run. ``policy`` is the one that its approvals are judged by.
-    """
-
-    environment: EnvironmentView
-    repository: RepositoryView
-    revision: RevisionView | None
-    run: RunView | None
-    policy: Policy
-    gates: tuple[Gate, ...]
-    revisions: tuple[RevisionView, ...]
-    decisions: tuple[DecisionView, ...]
-    inventories: tuple[InventoryView, ...]
-    events: tuple[EventView, ...]
-
-    @property
-    def waiting(self) -> tuple[Waiting, ...]:
-        """What the described revision waits for."""
-        return self.revision.waiting if self.revision else ()
-
-    @property
-    def approvals_path(self) -> str:
-        """The file that a decision is written to, from the repository's root."""
-        folder = self.environment.record.folder
-        return f"{folder}/approvals.yaml" if folder else "approvals.yaml"
-
-    def as_json(self) -> Json:
-        """Return it as plain JSON."""
-        revision = self.revision.revision if self.revision else None
-        return {
-            **self.environment.as_json(),
-            "source": self.repository.as_json(),
-            "policy": policy_json(self.policy),
-            "gates": [
-                {
-                    "target": gate.target,
-                    **policy_json(gate.policy),
-                    "rollback": str(gate.rollback),
-                }
-                for gate in self.gates
-            ],
-            "revision": self.revision.as_json() if self.revision else None,
-            "run": self.run.as_json() if self.run else None,
-            "approve": [
-                {
-                    **waiting_json(waiting),
-                    "command": approve_command(revision, waiting),
-                    "path": self.approvals_path,
-                    "entry": approve_entry(revision, waiting),
-                }
-                for waiting in self.waiting
-                if revision is not None
-            ],
-            "revisions": [each.as_json() for each in self.revisions],
-            "decisions": [each.as_json() for each in self.decisions],
-            "inventories": [each.as_json() for each in self.inventories],
-            "events": [each.as_json() for each in self.events],
-        }
-
-
-def approve_command(revision: Revision, waiting: Waiting) -> str:
-    """Return the command that would approve."""
-    name = environment_name(revision.environment)
-    return (
-        f"gitops-wf approve {name} --revision {revision.commit[:8]}"
-        f" --step {waiting.step} --push"
-    )
-
-
-def approve_entry(revision: Revision, waiting: Waiting) -> str:
-    """Return the line of the approvals file that would approve."""
-    return (
-        f"- {{revision: '{revision.commit}', step: {waiting.step}, decision: approve}}"
-    )
-
-
-def _named(environment: EnvironmentId) -> Json:
+def named(environment: EnvironmentId) -> Json:
+    """Return the keys that say which environment is meant."""
     return {
         "environment": environment_name(environment),
         "repository": repository_name(environment),
@@ -466,8 +387,3 @@ def _named(environment: EnvironmentId) -> Json:
 
 def _listed(names: Sequence[str] | None) -> list[str] | None:
     return None if names is None else list(names)
-
-
-def as_json(views: Sequence[Any]) -> list[Mapping[str, Any]]:
-    """Return views as a list of plain JSON."""
-    return [view.as_json() for view in views]
