@@ -257,7 +257,7 @@ class DbosExecutor:
             error = outcome.get()
             if error is not None:
                 self._put_back(queued, error, outcome)
-            if self._places.is_scarce(queued):
+            if self._places.is_wanted(queued):
                 self._doorbells[queued.queue].ring_for(FREED_WINDOW)
 
     def _attempt(self, work: Work, outcome: Outcome) -> None:

@@ -22,6 +22,7 @@ class Places:
         self._at_once = at_once
         self._per_target = per_target
         self._running: dict[Outcome, Queued] = {}
+        self._pressed: set[tuple[str, str | None]] = set()
         self._changed = threading.Condition()
         self._is_closed = False
 
@@ -31,6 +32,7 @@ class Places:
         outcome: Outcome = SimpleQueue()
         with self._changed:
             self._running[outcome] = queued
+            self._note_pressure(queued)
             if self._is_closed:
                 outcome.put(Abandoned())
         try:
@@ -40,14 +42,33 @@ class Places:
                 del self._running[outcome]
                 self._changed.notify_all()
 
-    def is_scarce(self, queued: Queued) -> bool:
-        """Whether others may be waiting for the place of this one."""
+    def is_wanted(self, queued: Queued) -> bool:
+        """Whether others may be waiting for the place of this one, which ends.
+
+        They may from the moment that all places were taken until the last of them is
+        free: whoever was left over then has to be looked for at each end.
+        """
         with self._changed:
-            running = [o for o in self._running.values() if o.queue == queued.queue]
-        if len(running) >= self._at_once:
-            return True
-        same = sum(other.target == queued.target for other in running)
-        return queued.target is not None and same >= self._per_target
+            kinds = [(queued.queue, None), (queued.queue, queued.target)]
+            wanted = [kind for kind in kinds if kind in self._pressed]
+            for kind in wanted:
+                if self._count(*kind) <= 1:
+                    self._pressed.discard(kind)
+            return bool(wanted)
+
+    def _note_pressure(self, queued: Queued) -> None:
+        if self._count(queued.queue, None) >= self._at_once:
+            self._pressed.add((queued.queue, None))
+        if queued.target is not None:
+            kind = (queued.queue, queued.target)
+            if self._count(*kind) >= self._per_target:
+                self._pressed.add(kind)
+
+    def _count(self, queue: str, target: str | None) -> int:
+        return sum(
+            other.queue == queue and (target is None or other.target == target)
+            for other in self._running.values()
+        )
 
     def wait_until_empty(self, seconds: float) -> bool:
         """Wait for the work in progress to end; False where it did not."""

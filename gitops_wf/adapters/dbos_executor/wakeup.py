@@ -10,8 +10,8 @@ import threading
 import time
 from collections.abc import Callable
 
-POLL = 0.01
-FREED_WINDOW = 0.1
+POLL = 0.02
+FREED_WINDOW = 0.5
 START_WINDOW = 2.0
 """How often, and how long, a worker looks again for what comes in a moment.
 

@@ -63,17 +63,29 @@ def test_only_what_has_a_target_goes_to_the_queue_of_targets():
     assert Queued(work=DELIVERY).queue == OUTSIDE
 
 
-def test_a_place_is_scarce_where_the_target_or_the_queue_is_full():
+def test_a_place_is_wanted_once_the_target_or_the_queue_was_full():
     eu, us = Queued(work=ATTEMPT), Queued(work=replace(ATTEMPT, target="us"))
     outside = Queued(work=DELIVERY)
     places = Places(at_once=3, per_target=2)
 
     with places.taken(eu), places.taken(us):
-        assert not places.is_scarce(eu)
+        assert not places.is_wanted(eu)
         with places.taken(eu):
-            assert places.is_scarce(eu)
-            assert places.is_scarce(us)  # three of the queue's three are taken
-            assert not places.is_scarce(outside)  # which is another queue
+            assert places.is_wanted(eu)
+            assert places.is_wanted(us)  # three of the queue's three are taken
+            assert not places.is_wanted(outside)  # which is another queue
+
+
+def test_a_place_stays_wanted_until_the_last_of_a_full_target_ends():
+    eu = Queued(work=ATTEMPT)
+    places = Places(at_once=9, per_target=2)
+
+    with places.taken(eu):
+        with places.taken(eu):
+            assert places.is_wanted(eu)
+        assert places.is_wanted(eu)
+    with places.taken(eu):
+        assert not places.is_wanted(eu)
 
 
 def test_abandoned_work_is_told_and_so_is_what_comes_later():
