@@ -1,5 +1,6 @@
 """The demo from its first act to the last, and everything cleaned up after it."""
 
+import shutil
 import signal
 import sys
 import tempfile
@@ -66,6 +67,15 @@ def _directory(keep: Path | None) -> Iterator[Path]:
         yield Path(name)
 
 
+def program() -> str:
+    """Return how this program is called here: by name if the PATH has it."""
+    name = "gitops-wf"
+    here = Path(sys.argv[0])
+    if shutil.which(name) is None and here.name == name and here.exists():
+        return str(here.absolute())
+    return name
+
+
 def _invite(teller: Teller, stage: Stage) -> None:
     teller.title("Go on by hand, in another terminal")
     _commands(teller, stage)
@@ -74,7 +84,8 @@ def _invite(teller: Teller, stage: Stage) -> None:
 
 def _commands(teller: Teller, stage: Stage) -> None:
     teller.say(f"  cd {stage.directory}")
-    teller.say("  gitops-wf get environments; gitops-wf describe prod")
+    us = program()
+    teller.say(f"  {us} get environments; {us} describe prod")
     teller.say(f"  kubectl --kubeconfig {stage.kubeconfig} get deploy,pods -A")
 
 
@@ -85,11 +96,12 @@ def _tell_what_is_left(teller: Teller, stage: Stage, *, is_running: bool) -> Non
     teller.fact("config", stage.config)
     teller.fact("store", stage.directory / "gitops-wf.db")
     teller.fact("kubeconfig", stage.kubeconfig)
+    us = program()
     if is_running:
         _commands(teller, stage)
-        teller.say(f"  gitops-wf run --config {stage.config}   # the daemon again")
+        teller.say(f"  {us} run --config {stage.config}   # the daemon again")
         teller.say("The sandbox still runs; stop it, and start it again, with")
-        teller.say(f"  gitops-wf sandbox stop --dir {stage.sandbox}")
+        teller.say(f"  {us} sandbox stop --dir {stage.sandbox}")
     else:
         teller.say("The daemon and the sandbox were stopped; start the sandbox with")
-    teller.say(f"  gitops-wf sandbox start --dir {stage.sandbox}")
+    teller.say(f"  {us} sandbox start --dir {stage.sandbox}")

@@ -49,6 +49,7 @@ class Story:
         self._stage = stage
         self._teller = teller
         self._proofs: list[Proof] = []
+        self._told = ""
 
     def play(self) -> tuple[Proof, ...]:
         """Play everything; return the proofs.
@@ -226,15 +227,14 @@ class Story:
         self, name: str, number: int, is_there: Callable[[RevisionView], bool]
     ) -> None:
         """Wait for a revision to get somewhere, telling what it does meanwhile."""
-        told = ""
         for _ in range(int(_PATIENCE / _LOOK)):
             self._stage.check()
             found = self._revision(name, number)
             if found is not None:
                 line = _line(name, found)
-                if line != told:
+                if line != self._told:
                     self._teller.progress(line)
-                    told = line
+                    self._told = line
                 if is_there(found):
                     return
             Event().wait(_LOOK)

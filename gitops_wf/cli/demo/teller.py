@@ -2,6 +2,7 @@
 
 import shlex
 import subprocess
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from rich.text import Text
 
 from gitops_wf.cli.table import one_line
 from gitops_wf.core.errors import TerminalError
+
+_NO_LIMIT = 1_000_000
+"""Columns where no terminal says how many it has."""
 
 
 class Teller:
@@ -55,8 +59,17 @@ class Teller:
         return git(directory, *arguments, env=env)
 
     def progress(self, text: str) -> None:
-        """Tell what the daemon does."""
-        self._out.print(Text(f"    {one_line(text)}", "dim"))
+        """Tell what the daemon does, folded to the terminal."""
+        width = self._out.width if self._out.is_terminal else _NO_LIMIT
+        for line in textwrap.wrap(
+            one_line(text),
+            width,
+            initial_indent="    ",
+            subsequent_indent="      ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        ):
+            self._out.print(Text(line, "dim"))
 
 
 def git(directory: Path, *arguments: str, env: Mapping[str, str] | None = None) -> str:
