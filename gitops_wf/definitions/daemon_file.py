@@ -332,10 +332,11 @@ class DaemonFile(Part):
         " `directory`.",
     )
     server: Annotated[Text, AfterValidator(_server)] | None = Field(
-        default=None, description="host:port to serve on; default: none."
+        default=None, description="host:port to serve on; not acted upon yet."
     )
     hub: Name | None = Field(
-        default=None, description="The target that holds cloud-resource objects."
+        default=None,
+        description="Target of cloud-resource objects; not acted upon yet.",
     )
     repositories: dict[Name, RepositoryPart] = Field(
         min_length=1, description="What is watched, by name."

@@ -130,7 +130,8 @@ class EnvironmentFile(Part):
         default=False, description="Whether prune may delete the last object."
     )
     drift: DriftPart | None = Field(
-        default=None, description="Compare live objects after success."
+        default=None,
+        description="Compare live objects after success; not acted upon yet.",
     )
     notify: tuple[NotifyPart, ...] = Field(
         default=(), description="Which events go to which channel."

@@ -6,10 +6,13 @@ what its type takes.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
 
+from gitops_wf.core.durations import format_duration
 from gitops_wf.definitions.approvals_file import ApprovalsFile, EntryPart
 from gitops_wf.definitions.daemon_file import DaemonFile
 from gitops_wf.definitions.environment_file import EnvironmentFile
@@ -119,7 +122,18 @@ def _or_expression(part: Schema) -> Schema:
 
 
 def _of(model: type[BaseModel], ref_template: str = _REF) -> Schema:
-    return model.model_json_schema(by_alias=True, ref_template=ref_template)
+    return model.model_json_schema(
+        by_alias=True, ref_template=ref_template, schema_generator=_AsWritten
+    )
+
+
+class _AsWritten(GenerateJsonSchema):
+    """Gives defaults as a user would write them: `5m`, not ISO 8601's `PT5M`."""
+
+    def encode_default(self, dft: Any) -> Any:
+        if isinstance(dft, timedelta):
+            return format_duration(dft)
+        return super().encode_default(dft)
 
 
 _KINDS: dict[str, Callable[[StepCatalogue], Schema]] = {

@@ -1,0 +1,12 @@
+"""The reference pages of our files say what the schemas say."""
+
+import pytest
+
+from tests.file_pages import FILES, PAGES, page
+
+
+@pytest.mark.parametrize("item", FILES, ids=lambda item: item.kind)
+def test_the_page_is_current(item):
+    written = (PAGES / f"{item.kind}.md").read_text()
+
+    assert written == page(item), "write it anew: python -m tests.file_pages"
