@@ -119,7 +119,7 @@ def to_approve(told: Description, now: datetime) -> Iterator[Text]:
         if step is not None and step.message not in {"", "waits for approval"}:
             yield Text(f"  {one_line(step.message)}")
         if waiting.approvals:
-            yield Text(f"  approved by {', '.join(waiting.approvals)}")
+            yield Text("  " + one_line(f"approved by {', '.join(waiting.approvals)}"))
         left = max(waiting.needed - len(waiting.approvals), 0)
         yield Text(f"  still needed: {left}, from {rows.missing(waiting)}")
         if step is not None and step.deadline is not None:

@@ -76,7 +76,7 @@ def decide(name: str, wish: Wish, *, push: bool, config: Path | None) -> None:
     """Commit a decision, show the commit, and say what is left to do."""
     with desk(config, name) as at:
         written = at.write_decision().write(at.record, wish, push=push)
-        print(written.shown.rstrip("\n"))
+        print(_printable(written.shown))
         _note_signature(at, written)
         _next(at, is_pushed=written.is_pushed, what=str(wish.decision), name=name)
 
@@ -90,7 +90,7 @@ def roll_back(
             query=at.query, writer=at.writer, is_watched_itself=at.is_watched_itself
         )
         done = service.write(at.record, number, push=push)
-        print(done.shown.rstrip("\n"))
+        print(_printable(done.shown))
         _next(at, is_pushed=done.is_pushed, what="rollback", name=name)
 
 
@@ -125,3 +125,11 @@ def _next(at: Desk, *, is_pushed: bool, what: str, name: str) -> None:
 
 def _say(text: str) -> None:
     print(f"\n{text}", file=sys.stderr)
+
+
+def _printable(shown: str) -> str:
+    """Return what git shows without what could move the cursor: others wrote in it."""
+    return "\n".join(
+        "".join(char if char.isprintable() or char == "\t" else "?" for char in line)
+        for line in shown.rstrip("\n").split("\n")
+    )

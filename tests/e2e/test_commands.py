@@ -106,3 +106,19 @@ def test_run_says_how_it_wants_to_be_called(tmp_path, arguments, told):
 
     assert done.returncode == 2
     assert told in " ".join(done.stderr.split())
+
+
+def test_a_sandbox_of_its_own_is_found_again_where_it_was_started(tmp_path):
+    try:
+        started = cli("sandbox", "start", cwd=tmp_path)
+        again = cli("sandbox", "start", cwd=tmp_path)
+        emptied = cli("sandbox", "reset", cwd=tmp_path)
+        kubeconfig = tmp_path / ".gitops-wf" / "sandbox" / "kubeconfig"
+
+        assert started.returncode == again.returncode == emptied.returncode == 0
+        assert f"export KUBECONFIG={kubeconfig}" in started.stdout
+        assert "runs already" in again.stdout
+        assert "started again" in emptied.stdout
+        assert cli("sandbox", "stop", cwd=tmp_path).stdout.endswith("stopped\n")
+    finally:
+        sandbox_process.stop(tmp_path / ".gitops-wf" / "sandbox")

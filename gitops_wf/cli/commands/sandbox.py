@@ -1,5 +1,6 @@
 """`sandbox start|stop|reset|status`: the cluster that needs no cluster."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gitops_wf.cli.options import ConfigOption, Output, OutputOption
-from gitops_wf.cli.place import FOLDER, find_config
+from gitops_wf.cli.place import FOLDER, NOTE, VARIABLE, find_config
 from gitops_wf.cli.printing import print_value
 from gitops_wf.cli.table import Table, print_table
 from gitops_wf.core.errors import TerminalError
@@ -111,9 +112,9 @@ def _place(directory: Path | None, config: Path | None) -> Path:
     """Return the directory that is meant, absolute."""
     if directory is not None:
         return directory.absolute()
-    if config is None and not (Path.cwd() / FOLDER).exists():
-        return Path.cwd() / FOLDER / _FOLDER
-    return Path(find_config(config).directory) / _FOLDER
+    here = Path.cwd() / FOLDER
+    is_named = config is not None or (here / NOTE).exists() or VARIABLE in os.environ
+    return Path(find_config(config).directory if is_named else here) / _FOLDER
 
 
 def _print(place: Path, info: SandboxInfo, what: str) -> None:

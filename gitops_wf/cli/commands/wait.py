@@ -19,6 +19,7 @@ from gitops_wf.cli.options import (
 from gitops_wf.cli.printing import POLL_SECONDS, print_value
 from gitops_wf.cli.rows import revision_status, waiting_text
 from gitops_wf.cli.session import Session, session
+from gitops_wf.cli.table import one_line
 from gitops_wf.core.identifiers import EnvironmentId, environment_name
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.verdict import SHORTEST_SHA
@@ -153,5 +154,5 @@ def _line(view: RevisionView) -> str:
     name = f"{environment_name(revision.environment)}#{revision.number}"
     text = f"{name} {revision.commit[:8]} {revision_status(revision)}"
     if view.waiting:
-        return f"{text}: waits for {waiting_text(view.waiting)}"
-    return f"{text}: {revision.message}" if revision.message else text
+        return one_line(f"{text}: waits for {waiting_text(view.waiting)}")
+    return one_line(f"{text}: {revision.message}") if revision.message else text

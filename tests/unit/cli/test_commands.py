@@ -1,11 +1,14 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
+from gitops_wf.adapters.sql_store import open_store
 from gitops_wf.cli.main import run
 from gitops_wf.cli.place import Told
-from tests.shop import fill, sha
+from gitops_wf.core.decision import Effect
+from tests.shop import PROD, fill, sha
 
 
 @pytest.fixture(autouse=True)
@@ -164,3 +167,52 @@ def test_an_interrupt_ends_with_130():
         raise KeyboardInterrupt
 
     assert run([], interrupted) == 130
+
+
+def test_no_text_of_others_reaches_the_terminal_as_a_command(gitops_wf, here):
+    evil = "\x1b]0;owned\x07\x1b[2J\u202e"
+    store = open_store(f"sqlite:///{here / '.gitops-wf' / 'gitops-wf.db'}")
+    with store.transaction() as transaction:
+        for number in (2, 3):
+            revision = transaction.revision(PROD, number)
+            transaction.save_revision(
+                replace(
+                    revision,
+                    subject=evil,
+                    author=evil,
+                    message=evil,
+                    source=evil,
+                    branch=evil,
+                )
+            )
+        for decision in transaction.decisions(PROD):
+            entry = replace(decision.entry, comment=evil)
+            transaction.save_decision(
+                replace(
+                    decision,
+                    entry=entry,
+                    person=evil,
+                    reason="",
+                    effect=Effect.ACCEPTED,
+                    counts_for={"step": ""},
+                )
+            )
+        event = transaction.events(PROD)[-1]
+        transaction.add_event(replace(event, message=evil, id=0))
+    store.close()
+
+    for command in (
+        ("describe", "prod"),
+        ("describe", "prod#2"),
+        ("history", "prod"),
+        ("events",),
+        ("wait", "prod#2"),
+        ("wait", "prod#3", "--for", "suspended"),
+        ("get", "environments"),
+        ("get", "revisions"),
+        ("get", "runs"),
+        ("get", "decisions"),
+    ):
+        result = gitops_wf(*command)
+        told = result.out + result.err
+        assert not set(told) & set("\x1b\x07\u202e"), command
