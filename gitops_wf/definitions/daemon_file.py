@@ -183,10 +183,12 @@ class TargetPart(Part):
         default="default", description="For objects that name none."
     )
     namespaces: tuple[Text, ...] | None = Field(
-        default=None, description="Only these may be written to; default: all."
+        default=None,
+        description="Globs: only these may be written to; default: all.",
     )
     kinds: tuple[Text, ...] | None = Field(
-        default=None, description="Only these kinds may be written; default: all."
+        default=None,
+        description="Only these may be written, as Kind or Kind.group; default: all.",
     )
     gate: GatePart | None = Field(
         default=None, description="Who must approve writes to it."

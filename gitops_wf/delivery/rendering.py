@@ -236,10 +236,11 @@ def _completed(
 
 
 def _check_allowed(source: Source, ref: ObjectRef, allowed: AllowList) -> None:
-    if allowed.kinds is not None and ref.kind not in allowed.kinds:
+    if not allowed.allows_kind(ref):
+        kind = f"{ref.kind}.{ref.group}" if ref.group else ref.kind
         raise source.error(
-            f"{ref}: kind {ref.kind} is not allowed on this target; allowed: "
-            + (", ".join(allowed.kinds) or "none")
+            f"{ref}: kind {kind} is not allowed on this target; allowed: "
+            + (", ".join(allowed.kinds or ()) or "none")
         )
     if allowed.namespaces is None:
         return

@@ -135,7 +135,15 @@ class Clusters(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllowList:
-    """What a target takes; None allows all."""
+    """What a target takes; None allows all.
+
+    ``kinds`` are ``Kind``, of whatever group, or ``Kind.group`` as kubectl has it.
+    """
 
     namespaces: tuple[str, ...] | None = None
     kinds: tuple[str, ...] | None = None
+
+    def allows_kind(self, ref: ObjectRef) -> bool:
+        """Whether objects of this kind may be written."""
+        names = {ref.kind, f"{ref.kind}.{ref.group}"} if ref.group else {ref.kind}
+        return self.kinds is None or not names.isdisjoint(self.kinds)

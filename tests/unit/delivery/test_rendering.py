@@ -45,6 +45,9 @@ def manifest(kind="ConfigMap", name="a", **fields):
     )
 
 
+JOB = manifest("Job").replace("apiVersion: v1", "apiVersion: batch/v1")
+
+
 def test_manifests_of_the_folder_and_its_subfolders_are_delivered():
     assert chosen("a.yaml", "b.yml", "c.json", "sub/d.yaml", "readme.txt") == [
         "a.yaml",
@@ -192,6 +195,10 @@ def test_two_spellings_of_one_object_are_one_object():
     ("allowed", "text", "error"),
     [
         (AllowList(kinds=("Secret",)), manifest(), "kind ConfigMap is not allowed"),
+        (AllowList(kinds=("ConfigMap.x",)), manifest(), "kind ConfigMap is not all"),
+        (AllowList(kinds=("Job.batch",)), JOB, None),
+        (AllowList(kinds=("Job",)), JOB, None),
+        (AllowList(kinds=("Job.x",)), JOB, "kind Job.batch is not allowed"),
         (AllowList(namespaces=("x",)), manifest(), "namespace shop is not allowed"),
         (AllowList(namespaces=("shop",)), manifest("ClusterRole"), "cluster-wide"),
         (AllowList(namespaces=("shop",)), manifest("Namespace", "b"), "namespace b"),
