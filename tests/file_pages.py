@@ -13,7 +13,7 @@ from tests.definitions import CATALOGUE
 
 ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "docs" / "reference"
-VALID = ROOT / "tests" / "data" / "definitions" / "valid"
+VALID = Path("tests/data/definitions/valid")
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Page:
     kind: str
     title: str
     about: str
-    example: str
+    example: Path
     explained: tuple[str, ...]
 
 
@@ -31,26 +31,25 @@ FILES = (
         "The daemon config",
         "What the platform team trusts the daemon with; `gitops-wf run --config FILE`.\n"
         "Relative paths begin at the file's own folder.",
-        "gitops-wf.yaml",
+        Path("config/gitops-wf.yaml"),
         (
             (
-                "two repositories are watched: `shop` over https with a token, and one on"
-                " this machine, in which folders without control files count, too;"
+                "two repositories are watched: `shop` over https with a token, `payments`"
+                " over ssh with a key;"
             ),
             (
-                "`eu` is a target in the namespace `shop` of a kubeconfig's context; writes"
-                " to it wait at a gate until two people of `release` approved with a"
-                " signed commit, unless it is a rollback;"
+                "`prod-eu` takes some kinds in some namespaces; writes to it wait at a"
+                " gate until one of `release-team` approved, unless it is a rollback;"
             ),
             (
-                "environments called `…/prod` may be approved by `release` only, never by"
-                " an author of the change, and may use no other targets than `eu` and `us`;"
+                "`shop/prod` may be approved by two of `release-team`, by signed commits,"
+                " and may use no other targets than `staging` and `prod-eu`;"
             ),
             (
                 "each secret names who may use it and where it may be sent; without"
                 " `environments` it is the daemon's own;"
             ),
-            "what fails or is rolled back, anywhere, is told to the channel `ops`.",
+            "what waits, fails or is rolled back, anywhere, is told to the channel `ops`.",
         ),
     ),
     Page(
@@ -58,7 +57,7 @@ FILES = (
         "environment.yaml",
         "Makes a folder an environment and says how its revisions run. A folder with a"
         " `workflow.yaml` needs none.",
-        "envs/prod/environment.yaml",
+        VALID / "envs/prod/environment.yaml",
         (
             "the environment delivers to the targets that it lists, and to no other;",
             (
@@ -73,7 +72,7 @@ FILES = (
         "workflow.yaml",
         "The work that each revision does, in order. Without it, one `deploy2env` per"
         " target is generated. Each step type has its own page in [steps](../steps/).",
-        "envs/prod/workflow.yaml",
+        VALID / "envs/prod/workflow.yaml",
         (
             (
                 "steps follow each other; a step that failed skips those after it, but for"
@@ -87,7 +86,7 @@ FILES = (
         "approvals.yaml and approvals/*.yaml",
         "Decisions about revisions of the environment in whose folder they stand."
         " `gitops-wf approve`, `reject`, `retry`, `redeploy` and `abort` write them.",
-        "envs/prod/approvals.yaml",
+        VALID / "envs/prod/approvals.yaml",
         (
             (
                 "an entry names the revision by its commit, quoted, in at least seven hex"
@@ -107,7 +106,7 @@ def page(item: Page) -> str:
     return (
         "<!-- Written by `python -m tests.file_pages` from the JSON Schema -->\n"
         f"# {item.title}\n\n{item.about}\n\n"
-        f"```yaml\n{(VALID / item.example).read_text()}```\n\n"
+        f"```yaml\n{(ROOT / item.example).read_text()}```\n\n"
         f"In this example:\n\n{points}\n"
         "## Fields\n\n"
         f"`gitops-wf schema {item.kind}` prints the JSON Schema for editors.\n\n"
