@@ -166,18 +166,18 @@ class ReleaseLine:
         catalogue: StepCatalogue | None = None,
         known: Known | None = None,
         capabilities: Mapping[str, Any] = MappingProxyType({}),
+        remote: Callable[[Path], Remote] | None = None,
     ) -> None:
         self.remote = bare_repository(path / "remote.git")
         self.work = GitWorkTree.init(path / "work", remote=str(self.remote))
         self.clock = FakeClock()
         self.store = open_store(path / "store.db")
         self.executor = ManualExecutor(self.clock)
-        self.git = GitCliRepository(
-            path / "clone.git", Remote(url=str(self.remote), branch="main")
-        )
+        where = remote or (lambda bare: Remote(url=str(bare), branch="main"))
+        self.git = GitCliRepository(path / "clone.git", where(self.remote))
         config = RepositoryConfig(
             name=REPOSITORY,
-            url=str(self.remote),
+            url=self.git.remote.url,
             environments=environments,
             implicit=implicit,
             targets=tuple(TargetName(name) for name in targets),
