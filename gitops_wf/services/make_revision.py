@@ -1,20 +1,21 @@
 """A revision from a commit: its inputs, its definition, whether it goes back."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gitops_wf.core.commit import CommitInfo, PathChange, Tree
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import cut
 from gitops_wf.core.event import Event, EventType
-from gitops_wf.core.identifiers import EnvironmentName, Sha
+from gitops_wf.core.identifiers import EnvironmentId, EnvironmentName, Oid, Sha
 from gitops_wf.core.inputs import inputs_digest
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.revision import Revision, rollback_of
 from gitops_wf.ports.definitions import Definition, Definitions, FolderSource
 from gitops_wf.ports.store import EnvironmentRecord, Transaction
 from gitops_wf.services.announce import Announcer
+from gitops_wf.services.commit_files import CommitFiles
 from gitops_wf.services.revisions import ended_event, title
 from gitops_wf.services.watched import Watched
 
@@ -27,10 +28,23 @@ _MOST_PROBLEMS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """An environment at a commit: its inputs' digest and what its files say."""
+    """An environment at a commit: its inputs' digest and what its files say.
+
+    ``oids`` are the blobs of its folder.
+    """
 
     inputs: str
     paths: tuple[str, ...]
+    definition: Definition
+    oids: tuple[Oid, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """A definition, and all that it was read from."""
+
+    around: tuple[object, ...]
+    oids: Mapping[str, Oid | None]
     definition: Definition
 
 
@@ -41,6 +55,7 @@ class MakeRevision:
     watched: Watched
     definitions: Definitions
     announcer: Announcer
+    _last: dict[EnvironmentId, _Read] = field(default_factory=dict)
 
     def snapshot(
         self,
@@ -52,17 +67,8 @@ class MakeRevision:
         git = self.watched.git
         tree = git.tree(commit, record.folder)
         entries = tree.entries if tree else ()
-        definition = self.definitions.read(
-            FolderSource(
-                repository=self.watched.name,
-                folder=record.folder,
-                name=record.name,
-                paths=tuple(entry.path for entry in entries),
-                read=lambda path: self.watched.read(commit, path),
-                targets=self.watched.config.targets,
-                environments=environments,
-            )
-        )
+        files = CommitFiles(self.watched, commit, record.folder, entries)
+        definition = self._definition(record, files, environments)
         known: Environment | None = definition.environment or record.definition
         watch = known.watch if known else ()
         defaults = self.watched.config.targets
@@ -80,18 +86,48 @@ class MakeRevision:
             targets=known.targets if known else defaults,
         )
         return Snapshot(
-            inputs=digest, paths=(record.folder, *watch), definition=definition
+            inputs=digest,
+            paths=(record.folder, *watch),
+            definition=definition,
+            oids=tuple(entry.oid for entry in entries),
         )
 
-    def fetch(self, record: EnvironmentRecord, commit: Sha) -> None:
+    def _definition(
+        self,
+        record: EnvironmentRecord,
+        files: CommitFiles,
+        environments: frozenset[EnvironmentName],
+    ) -> Definition:
+        """Read the files, or recall what the same files have said last."""
+        place = (record.name, record.folder)
+        around = (*place, files.paths, files.modes, environments)
+        last = self._last.get(record.id)
+        if last is not None and last.around == around and files.has(last.oids):
+            return last.definition
+        definition = self.definitions.read(
+            FolderSource(
+                repository=self.watched.name,
+                folder=record.folder,
+                name=record.name,
+                paths=files.paths,
+                read=files.read,
+                targets=self.watched.config.targets,
+                environments=environments,
+            )
+        )
+        self._last[record.id] = _Read(
+            around=around, oids=files.read_so_far, definition=definition
+        )
+        return definition
+
+    def fetch(self, shot: Snapshot, commit: Sha) -> None:
         """Fetch the blobs that a revision needs, in one request."""
-        wanted = [record.folder]
-        if record.definition is not None:
-            wanted += record.definition.watch
-        for path in wanted:
+        wanted = list(shot.oids)
+        for path in shot.paths[1:]:
             tree: Tree | None = self.watched.git.tree(commit, path)
             if tree is not None:
-                self.watched.prefetch([entry.oid for entry in tree.entries])
+                wanted += [entry.oid for entry in tree.entries]
+        self.watched.prefetch(wanted)
 
     def make(
         self,
@@ -114,7 +150,7 @@ class MakeRevision:
         )
         if shot.inputs == record.inputs:
             return updated
-        self.fetch(updated, commit.sha)
+        self.fetch(shot, commit.sha)
         number = record.last_number + 1
         earlier = transaction.revisions(record.id, inputs=shot.inputs)
         revision = Revision(

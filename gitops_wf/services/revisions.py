@@ -1,15 +1,15 @@
 """How a revision ends, and what is told of it: one place for both."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from gitops_wf.core.event import Event, EventType
-from gitops_wf.core.identifiers import environment_name
+from gitops_wf.core.identifiers import EnvironmentId, environment_name
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run, StepRun, Subject
-from gitops_wf.ports.store import Transaction
+from gitops_wf.ports.store import Reader, Transaction
 
 _KINDS = {
     Phase.SUCCEEDED: "succeeded",
@@ -18,6 +18,8 @@ _KINDS = {
     Phase.ABORTED: "aborted",
 }
 
+
+_LAST_FEW = 20
 
 _WRONG = frozenset({Phase.FAILED, Phase.ERRORED})
 
@@ -58,13 +60,23 @@ def follow(transaction: Transaction, revision: Revision, run: Run) -> Revision:
         barred=revision.barred or run.reason == Reason.REJECTED,
     )
     if run.phase is Phase.SUCCEEDED:
-        for other in transaction.revisions(revision.environment):
-            if other.released and other.number != revision.number:
+        for other in _released(transaction, revision.environment):
+            if other.number != revision.number:
                 transaction.save_revision(replace(other, released=False))
         followed = replace(followed, released=True)
     if followed != revision:
         transaction.save_revision(followed)
     return followed
+
+
+def _released(reader: Reader, environment: EnvironmentId) -> Sequence[Revision]:
+    """Return the released revision, which is mostly among the last few."""
+    for limit in (_LAST_FEW, None):
+        found = reader.revisions(environment, limit=limit)
+        released = [revision for revision in found if revision.released]
+        if released or len(found) < _LAST_FEW:
+            return released
+    return ()
 
 
 def end_without_run(
