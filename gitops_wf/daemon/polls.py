@@ -33,8 +33,11 @@ class Pollable(Protocol):
     def name(self) -> RepositoryName:
         """The repository's name."""
 
-    def poll(self) -> bool:
-        """Take in what is new; say whether anything was."""
+    def poll(self, *, is_told: bool) -> bool:
+        """Take in what is new; say whether anything was.
+
+        ``is_told``: somebody said that there is something, so do not ask first.
+        """
 
     def failures(self) -> int:
         """Return how many polls in a row have failed."""
@@ -42,10 +45,10 @@ class Pollable(Protocol):
 
 @dataclass(slots=True)
 class _Turn:
-    """Whether a poll runs, and whether another was asked for meanwhile."""
+    """Whether a poll runs, and whether somebody has asked for one since it began."""
 
     is_running: bool = False
-    is_wanted: bool = False
+    is_woken: bool = False
 
 
 class Polls:
@@ -85,9 +88,8 @@ class Polls:
         """Poll a repository at once, or again after the poll that runs."""
         with self._lock:
             turn = self._turns[name]
-            if turn.is_running:
-                turn.is_wanted = True
-            elif not self._is_stopped:
+            turn.is_woken = True
+            if not turn.is_running and not self._is_stopped:
                 self._schedule(name, self._clock.now())
 
     def _schedule(self, name: RepositoryName, at: datetime) -> None:
@@ -104,26 +106,26 @@ class Polls:
         with self._lock:
             turn = self._turns[name]
             if turn.is_running:
-                turn.is_wanted = True
+                turn.is_woken = True
                 return
             turn.is_running = True
-            turn.is_wanted = False
+            is_told, turn.is_woken = turn.is_woken, False
         wait = self._intervals[name]
         try:
-            wait = self._polled(name)
+            wait = self._polled(name, is_told=is_told)
         finally:
             with self._lock:
                 turn.is_running = False
                 if not self._is_stopped:
-                    pause = timedelta() if turn.is_wanted else wait
+                    pause = timedelta() if turn.is_woken else wait
                     self._schedule(name, self._clock.now() + pause)
 
-    def _polled(self, name: RepositoryName) -> timedelta:
+    def _polled(self, name: RepositoryName, *, is_told: bool) -> timedelta:
         """Poll once and return the wait until the next."""
         pollable = self._by_name[name]
         interval = self._intervals[name]
         try:
-            pollable.poll()
+            pollable.poll(is_told=is_told)
             failures = pollable.failures()
         except GitOpsError as error:
             log.warning("poll.failed", repository=name, cause=str(error))

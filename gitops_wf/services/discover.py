@@ -34,8 +34,6 @@ from gitops_wf.services.watched import Watched
 
 log = structlog.get_logger()
 
-_NO_BRANCH = "the repository has no such branch"
-
 BATCH = 50
 """Commits whose outcome is stored in one transaction."""
 
@@ -96,42 +94,47 @@ class Discover:
         """Return how many polls in a row have failed."""
         return self._condition.failures()
 
-    def poll(self) -> bool:
+    def poll(self, *, is_told: bool = False) -> bool:
         """Ask the remote and take in what is new; say whether anything was.
+
+        ``is_told``: somebody said that there is something. Then it is fetched at
+        once; else the head is asked first, which costs less where nothing is new.
 
         Errors: none for the caller to handle but those of the store; what is wrong
         with the remote becomes the repository's condition, and is tried again.
         """
         record = self._condition.record()
         try:
-            return self._poll(record)
+            return self._poll(record, is_told=is_told)
         except (TransientError, TerminalError) as error:
             reason = getattr(error, "reason", "RemoteUnavailable")
             self._condition.failed(str(error), reason)
             return False
 
-    def _poll(self, record: RepositoryRecord) -> bool:
+    def _poll(self, record: RepositoryRecord, *, is_told: bool) -> bool:
         git = self._watched.git
-        remote = git.remote_head()
-        branch = self._watched.config.branch
-        if remote.sha is None:
-            if record.cursor is not None:
-                what = "the branch is gone; its environments stay as they are"
-            else:
-                what = "the repository is empty" if remote.is_empty else _NO_BRANCH
-            self._condition.failed(f"refs/heads/{branch}: {what}", "BranchNotFound")
+        is_asked = not is_told and self._has_looked
+        head = git.remote_head().sha if is_asked else git.fetch().new
+        if is_asked and head not in {None, record.cursor}:
+            head = git.fetch().new
+        if head is None:
+            self._condition.failed(self._why_no_head(record), "BranchNotFound")
             return False
         moved = False
-        if remote.sha != record.cursor or not self._has_looked:
-            head = git.fetch().new
-            if head is None:
-                message = f"refs/heads/{branch}: {_NO_BRANCH}"
-                self._condition.failed(message, "BranchNotFound")
-                return False
+        if head != record.cursor or not self._has_looked:
             moved = self._take_in(record, head)
             self._has_looked = True
         self._condition.succeeded(self._folders.problems)
         return moved
+
+    def _why_no_head(self, record: RepositoryRecord) -> str:
+        if record.cursor is not None:
+            what = "the branch is gone; its environments stay as they are"
+        elif self._watched.git.remote_head().is_empty:
+            what = "the repository is empty"
+        else:
+            what = "the repository has no such branch"
+        return f"refs/heads/{self._watched.config.branch}: {what}"
 
     def _take_in(self, record: RepositoryRecord, head: Sha) -> bool:
         git = self._watched.git

@@ -72,20 +72,23 @@ def local_environment(
 
 @contextmanager
 def remote_environment(
-    git_dir: Path, remote: Remote, url: RemoteUrl, *, blobless: bool
+    git_dir: Path, remote: Remote, url: RemoteUrl, *, blobs: str | None
 ) -> Iterator[dict[str, str]]:
-    """For commands that ask the remote; key files exist only while it lasts."""
+    """For commands that ask the remote; key files exist only while it lasts.
+
+    `blobs` is the filter of what is fetched, None for everything.
+    """
     extra = [
         ("remote.origin.url", url.text),
         # A header that carries a credential would be sent again wherever a redirect
         # leads; so redirects are followed only when there is nothing to lose.
         ("http.followRedirects", "false" if remote.credential else "initial"),
     ]
-    if blobless:
+    if blobs is not None:
         # Not `fetch --filter`: that writes to the clone's config, and then commands
         # which read the clone would fetch, one blob at a time.
         extra += [("remote.origin.promisor", "true")]
-        extra += [("remote.origin.partialclonefilter", "blob:none")]
+        extra += [("remote.origin.partialclonefilter", blobs)]
     if remote.ca_file is not None:
         extra += [("http.sslCAInfo", remote.ca_file)]
     auth = remote.credential.auth if remote.credential else None

@@ -41,6 +41,7 @@ from gitops_wf.ports.git import (
 
 ASK_TIMEOUT = timedelta(seconds=60)
 FETCH_TIMEOUT = timedelta(minutes=15)
+SMALL_BLOBS = "blob:limit=64k"
 _OLDEST_GIT = (2, 39)
 _FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head")
 _UNFILTERED = "gitops-wf-unfiltered"
@@ -163,6 +164,17 @@ class GitCliRepository(Clone, GitRepository):
             done = self._ask(args, self._fetch_timeout)
         return done
 
+    def _blobs(self) -> str | None:
+        """Which blobs a fetch brings along: none, for a monorepo has many.
+
+        From a repository on this disk, the small ones of what is new since the last
+        fetch: their bytes cost less than the second process that would ask for them.
+        """
+        if not self._is_filtering():
+            return None
+        is_next = self._url.scheme == "file" and self.head() is not None
+        return SMALL_BLOBS if is_next else "blob:none"
+
     def _is_filtering(self) -> bool:
         return not (self._git_dir / _UNFILTERED).exists()
 
@@ -179,7 +191,7 @@ class GitCliRepository(Clone, GitRepository):
         self, args: Sequence[str], timeout: timedelta, stdin: bytes = b""
     ) -> Finished:
         with remote_environment(
-            self._git_dir, self._remote, self._url, blobless=self._is_filtering()
+            self._git_dir, self._remote, self._url, blobs=self._blobs()
         ) as env:
             try:
                 return run(self._git_dir, args, env, stdin=stdin, timeout=timeout)
