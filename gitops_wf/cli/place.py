@@ -4,14 +4,19 @@ In this order: ``--config``; the ``.gitops-wf`` folder below the working directo
 where ``run`` left a note of what it was told; the variable ``GITOPS_WF_CONFIG``.
 """
 
+from __future__ import annotations
+
 import json
 import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gitops_wf.core.config import DaemonConfig
 from gitops_wf.core.errors import DefinitionError, TerminalError
+
+if TYPE_CHECKING:
+    from gitops_wf.core.config import DaemonConfig
 
 VARIABLE = "GITOPS_WF_CONFIG"
 FOLDER = ".gitops-wf"
@@ -58,7 +63,7 @@ class Told:
             (self.directory / NOTE).write_text(text, encoding="utf-8")
 
     @classmethod
-    def remembered(cls, directory: Path) -> "Told | None":
+    def remembered(cls, directory: Path) -> Told | None:
         """Return what a directory's note says.
 
         Errors: DefinitionError where the note cannot be read.

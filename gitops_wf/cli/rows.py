@@ -1,26 +1,31 @@
 """Views as rows of tables: what stands in each column."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from gitops_wf.cli.ages import age, human
 from gitops_wf.cli.table import Table
 from gitops_wf.core.identifiers import environment_name, repository_name
-from gitops_wf.core.revision import Revision
-from gitops_wf.core.run import Run, StepRun
-from gitops_wf.services.approvals import Waiting
-from gitops_wf.services.views import (
-    DecisionView,
-    EnvironmentView,
-    EventView,
-    HistoryView,
-    InventoryView,
-    RepositoryView,
-    RevisionView,
-    RunView,
-    TargetView,
-)
+
+if TYPE_CHECKING:  # they load the engine, and every command loads this
+    from gitops_wf.core.revision import Revision
+    from gitops_wf.core.run import Run, StepRun
+    from gitops_wf.services.approvals import Waiting
+    from gitops_wf.services.views import (
+        DecisionView,
+        EnvironmentView,
+        EventView,
+        HistoryView,
+        InventoryView,
+        RepositoryView,
+        RevisionView,
+        RunView,
+        TargetView,
+    )
 
 _REPEATED = re.compile(r"^\S+#\d+ \S+@sha1:[0-9a-f]{8} ")
 """How a message about a revision begins; beside the OBJECT it says nothing."""

@@ -1,16 +1,21 @@
 """The daemon's store, opened to look at it."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gitops_wf.cli.place import find_config
-from gitops_wf.core.config import DaemonConfig
-from gitops_wf.core.identifiers import EnvironmentId
-from gitops_wf.ports.clock import Clock
-from gitops_wf.services.query import Query
+
+if TYPE_CHECKING:  # they load the engine, and every command loads this
+    from gitops_wf.core.config import DaemonConfig
+    from gitops_wf.core.identifiers import EnvironmentId
+    from gitops_wf.ports.clock import Clock
+    from gitops_wf.services.query import Query
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +42,7 @@ def session(config: Path | None) -> Iterator[Session]:
     Errors: TerminalError, TransientError and DefinitionError that say what is wrong.
     """
     from gitops_wf.bootstrap.looking import machine_clock, open_query
+    from gitops_wf.services.query import Query
 
     found = find_config(config)
     store = open_query(found)

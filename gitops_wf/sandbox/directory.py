@@ -25,7 +25,7 @@ from typing import Self
 
 import yaml
 
-from gitops_wf.sandbox.certificates import write_private
+from gitops_wf.sandbox.private_files import write_private
 
 _STATE = ("sandbox.db", "sandbox.db-wal", "sandbox.db-shm", "requests.log")
 

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from gitops_wf.cli import rows
-from gitops_wf.cli.description import print_description
 from gitops_wf.cli.options import (
     ConfigOption,
     EnvironmentArgument,
@@ -27,6 +26,8 @@ def describe(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show all about an environment: what runs, what waits, what would approve it."""
+    from gitops_wf.cli.description import print_description
+
     name, number = split_number(environment)
     with session(config) as opened:
         told = opened.query.describe(opened.query.resolve(name), number)

@@ -8,9 +8,6 @@ from gitops_wf.cli.options import ConfigOption
 from gitops_wf.cli.place import find_config
 from gitops_wf.core.errors import TerminalError, TransientError
 from gitops_wf.core.identifiers import EnvironmentId
-from gitops_wf.core.message import Delivery
-from gitops_wf.core.notifications.channels import message_to_channel
-from gitops_wf.core.notifications.verdict import Refused, RetryIn, Sent
 
 
 def notify_test(
@@ -25,6 +22,9 @@ def notify_test(
     """Send one test message to a channel, and say what its receiver answered."""
     from gitops_wf.bootstrap.looking import machine_clock
     from gitops_wf.bootstrap.sending import channel_sender
+    from gitops_wf.core.message import Delivery
+    from gitops_wf.core.notifications.channels import message_to_channel
+    from gitops_wf.core.notifications.verdict import Refused, RetryIn, Sent
 
     found = find_config(config)
     message = message_to_channel(

@@ -1,10 +1,12 @@
 """`wait`: until a revision gets somewhere, or ends, or the time is over."""
 
+from __future__ import annotations
+
 import sys
 from datetime import datetime
 from enum import StrEnum
 from threading import Event
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,8 +24,9 @@ from gitops_wf.cli.session import Session, session
 from gitops_wf.cli.table import one_line
 from gitops_wf.core.identifiers import EnvironmentId, environment_name
 from gitops_wf.core.phases import Phase
-from gitops_wf.core.verdict import SHORTEST_SHA
-from gitops_wf.services.views import RevisionView
+
+if TYPE_CHECKING:
+    from gitops_wf.services.views import RevisionView
 
 ENDED_OTHERWISE, TIMED_OUT = 1, 124
 
@@ -64,6 +67,8 @@ def wait(
     Exit codes: 0 it got there, 1 it ended otherwise, 124 the time limit was reached
     (as timeout(1) has it). What changes meanwhile is told on standard error.
     """
+    from gitops_wf.core.verdict import SHORTEST_SHA
+
     patience = duration("--timeout", timeout)
     name, numbered = split_number(environment)
     number = number or numbered
