@@ -199,3 +199,27 @@ def test_threads_read_while_another_fetches(shop):
         assert [read.result() for read in reads] == expected
         assert sorted(names.result()) == sorted(f"f{n}" for n in range(30))
         assert fetching.result() == FetchResult(old=first, new=newest)
+
+
+@pytest.fixture
+def local_shop(tmp_path):
+    with served(tmp_path, "path") as place:
+        yield place
+
+
+def test_small_files_of_a_local_push_come_with_it_and_large_ones_when_asked_for(
+    local_shop,
+):
+    local_shop.work.push_commit({"old": "1"})
+    with local_shop.open() as repository:
+        first = repository.fetch().new
+        large = "".join(f"{number}\n" for number in range(20_000))
+        second = local_shop.work.push_commit({"small": "2", "large": large})
+
+        repository.fetch()
+
+        lacking = repository.missing(oids(repository, second))
+        assert set(oids(repository, first)) <= set(lacking)
+        assert repository.tree_oid(second, "small") not in lacking
+        assert repository.tree_oid(second, "large") in lacking
+        assert repository.ensure_blobs(lacking) == len(lacking)

@@ -1,0 +1,91 @@
+"""When repositories are polled, and whether they are told that something is new."""
+
+import queue
+import threading
+from datetime import timedelta
+
+import pytest
+
+from gitops_wf.adapters.system_clock import SystemClock
+from gitops_wf.core.identifiers import RepositoryName
+from gitops_wf.daemon.polls import Polls
+
+SHOP = RepositoryName("shop")
+DEADLINE = 20
+NEVER = timedelta(days=1)
+
+
+class Repository:
+    """Says that it is polled, and goes on when it may."""
+
+    name = SHOP
+
+    def __init__(self) -> None:
+        self.polls: queue.Queue[bool] = queue.Queue()
+        self.may_end = threading.Semaphore(0)
+
+    def poll(self, *, is_told: bool) -> bool:
+        self.polls.put(is_told)
+        assert self.may_end.acquire(timeout=DEADLINE)
+        return False
+
+    def failures(self) -> int:
+        return 0
+
+
+@pytest.fixture
+def repository():
+    return Repository()
+
+
+@pytest.fixture
+def polling(repository):
+    started = []
+
+    def start(every=NEVER):
+        polls = Polls(clock=SystemClock(), repositories=[(repository, every)])
+        started.append(polls)
+        polls.start()
+        return polls
+
+    yield start
+    repository.may_end.release(100)
+    for polls in started:
+        polls.stop()
+
+
+def test_a_repository_is_polled_at_the_start_as_if_told(repository, polling):
+    polling()
+
+    assert repository.polls.get(timeout=DEADLINE) is True
+
+
+def test_a_poll_by_the_interval_is_told_nothing(repository, polling):
+    polling(every=timedelta(milliseconds=10))
+    repository.polls.get(timeout=DEADLINE)
+
+    repository.may_end.release()
+
+    assert repository.polls.get(timeout=DEADLINE) is False
+
+
+def test_a_push_during_a_poll_is_told_to_the_poll_after_it(repository, polling):
+    polls = polling()
+    repository.polls.get(timeout=DEADLINE)
+
+    polls.wake(SHOP)
+    polls.wake(SHOP)
+    repository.may_end.release()
+
+    assert repository.polls.get(timeout=DEADLINE) is True
+    assert repository.polls.empty()
+
+
+def test_a_push_between_polls_is_told_at_once(repository, polling):
+    polls = polling()
+    repository.polls.get(timeout=DEADLINE)
+    repository.may_end.release()
+
+    polls.wake(SHOP)
+
+    assert repository.polls.get(timeout=DEADLINE) is True
