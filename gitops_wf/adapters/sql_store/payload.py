@@ -8,6 +8,7 @@ PostgreSQL, NUL. They are escaped behind a code point that Unicode reserves.
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
@@ -34,7 +35,12 @@ class Payload(Generic[Value]):
     """Writes and reads values of one type."""
 
     def __init__(self, type_: type[Value]) -> None:
-        self._adapter: TypeAdapter[Value] = TypeAdapter(type_)
+        self._type = type_
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[Value]:
+        """Made when it is needed: one takes some 10 ms, and few commands need all."""
+        return TypeAdapter(self._type)
 
     def dump(self, value: Value, *, exclude: set[str] | None = None) -> str:
         """The value as JSON, less the fields that have a place of their own."""
