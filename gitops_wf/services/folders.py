@@ -185,7 +185,8 @@ class Folders:
         removed = []
         for record in gone.values():
             if record.id not in changed:
-                changed[record.id] = replace(record, is_removed=True)
+                # Without inputs: should the folder come back, it is to run again.
+                changed[record.id] = replace(record, is_removed=True, inputs="")
                 removed.append(record.id)
         return list(changed.values()), removed
 

@@ -545,6 +545,19 @@ def test_a_removed_folder_ends_its_run_and_is_told(line):
     assert any(e.kind == "removed" and "stay" in e.message for e in line.events())
 
 
+def test_a_folder_that_comes_back_as_it_was_runs_again(line):
+    start(line)
+    removed = line.commit({"envs/prod": None})
+    line.settle()
+
+    line.work.revert(removed)
+    line.work.push()
+    line.settle()
+
+    assert line.phases("prod") == ["Succeeded", "Succeeded"]
+    assert not line.record("prod").is_removed
+
+
 # --- history ---
 
 
@@ -598,6 +611,22 @@ def test_a_force_push_with_equal_inputs_lets_the_run_go_on_under_the_new_commit(
 
     assert line.phases("prod") == ["Succeeded"]
     assert line.revisions("prod")[0].commit == amended
+
+
+def test_an_approval_that_comes_with_rewritten_history_is_read(line):
+    one = start_suspended(line)
+    line.commit({"README.md": "words\n"}, "Words")
+    line.settle()
+    line.work.git("reset", "-q", "--hard", one)
+    line.work.commit(
+        {"envs/prod/approvals.yaml": approval(one, "go-live", by=ANN)}, "Approve"
+    )
+    line.work.push(force=True)
+
+    line.settle()
+
+    assert line.phases("prod") == ["Succeeded"]
+    assert [d.effect for d in line.decisions("prod")] == ["accepted"]
 
 
 def test_a_deleted_branch_is_a_condition_and_goes_on_when_it_is_back(line):
