@@ -46,8 +46,10 @@ class EntryPointCatalogue:
         return self._types.get(self._aliases.get(name, name))
 
     def names(self) -> tuple[str, ...]:
-        """Return the names, sorted, aliases not among them."""
-        return tuple(sorted(self._types))
+        """Return the names, sorted; neither aliases nor what no file may name."""
+        return tuple(
+            sorted(name for name, each in self._types.items() if not each.is_added)
+        )
 
     @property
     def problems(self) -> tuple[PluginProblem, ...]:

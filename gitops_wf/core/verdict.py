@@ -244,7 +244,9 @@ def _no_definition(revision: Revision) -> str:
 
 
 def _judge_approval(decision: Decision, revision: Revision, bench: Bench) -> Decision:
-    workflow = revision.workflow
+    run = bench.runs.get(revision.number)
+    # A run also has the step that the daemon added.
+    workflow = run.workflow if run is not None else revision.workflow
     if workflow is None:
         return _refused(decision, _no_definition(revision))
     step, problem = _step_meant(decision.entry, workflow, revision, bench)
@@ -277,6 +279,9 @@ def _step_meant(
             return None, f"step {entry.step} has ended already"
         return entry.step, ""
     left = [name for name in may_wait if name not in ended]
+    added = {s.name for s in able if s.is_added}
+    # Who names no step means one of the workflow's own, while there is one.
+    left = [name for name in left if name not in added] or left
     if len(left) == 1:
         return left[0], ""
     if not left:

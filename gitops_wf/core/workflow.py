@@ -13,6 +13,9 @@ from typing import Any
 from gitops_wf.core.backoff import backoff
 from gitops_wf.core.identifiers import StepName, TargetName
 
+PRUNE_DEPARTED = "prune-departed"
+"""The type of the step that the daemon itself adds at the end (`engine.departed`)."""
+
 
 class Mode(StrEnum):
     """How the steps of one list follow each other (KubeVela's words)."""
@@ -72,6 +75,7 @@ class Step:
 
     ``targets`` are those that the step writes to, worked out by its type when
     the definition is read; more than one makes a sub-step run for each.
+    ``owns_objects`` says that what it applies stands in the target's inventory.
     """
 
     name: StepName
@@ -86,6 +90,12 @@ class Step:
     sub_steps: tuple["Step", ...] = ()
     mode: Mode | None = None
     targets: tuple[TargetName, ...] = ()
+    owns_objects: bool = False
+
+    @property
+    def is_added(self) -> bool:
+        """Whether the daemon added the step: after all others, in either mode."""
+        return self.type == PRUNE_DEPARTED
 
     @property
     def is_group(self) -> bool:

@@ -139,6 +139,8 @@ class Facts:
         self, part: StepPart, location: Location, group: StepPart | None
     ) -> StepFact:
         step_type = self.catalogue.get(part.type)
+        if step_type is not None and step_type.is_added:
+            step_type = None  # the daemon's own, and unknown to files
         properties: BaseModel | None = None
         problems: tuple[ErrorDetails, ...] = ()
         if step_type is not None:

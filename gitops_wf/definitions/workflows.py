@@ -24,6 +24,7 @@ def generated_workflow(environment: Environment, catalogue: StepCatalogue) -> Wo
                 properties={"target": str(target)},
                 timeout=None if delivery is None else delivery.default_timeout,
                 targets=(target,),
+                owns_objects=delivery is not None and delivery.owns_objects,
             )
             for target in environment.targets
         )
@@ -64,4 +65,5 @@ def _step(facts: Facts, step: StepFact, subs: list[StepFact]) -> Step:
         sub_steps=tuple(_step(facts, sub, []) for sub in subs),
         mode=None if part.mode is None else Mode(part.mode),
         targets=facts.targets_of.get(step.location, ()),
+        owns_objects=step.type.owns_objects,
     )

@@ -21,7 +21,12 @@ from gitops_wf.delivery.inventories import InventoryStore, Writer, merged
 from gitops_wf.delivery.names import ENVIRONMENT_LABEL, label_value
 from gitops_wf.delivery.observing import ObjectHealth, Observer
 from gitops_wf.delivery.ordering import stages
-from gitops_wf.delivery.pruning import left_behind, prune
+from gitops_wf.delivery.pruning import (
+    Pruned,
+    left_behind,
+    left_by_others,
+    prune,
+)
 from gitops_wf.delivery.rendering import (
     Desired,
     Source,
@@ -215,30 +220,27 @@ class Delivery:
         environment: EnvironmentId,
         target: TargetName,
         *,
-        steps: Iterable[str],
+        keep: Iterable[str],
+        allow_empty: bool = False,
         now: datetime,
     ) -> ChangeSet:
-        """Delete what steps own that have left the workflow; `steps` are those in it.
+        """Delete what is owned by steps other than those to keep.
 
-        To be called at the end of a Succeeded run, for each of its targets.
+        To be called at the end of a run that went well. Errors: TerminalError
+        (PruneToEmpty) where nothing would be left, unless that is allowed.
         """
         store = self.inventory_store(environment, target)
-        present = set(steps)
-        departed = {entry.step for entry in store.read().entries} - present
-        if not departed:
-            return ChangeSet()
-        gone = [entry for entry in store.read().entries if entry.step in departed]
-        pruned = prune(self._clusters.cluster(target), environment, gone)
-        kept = set(pruned.kept)
+        present = set(keep)
+        # Changes nothing, and stops before the first delete if it is another's.
+        old = store.update(self._writer(now), lambda old: old)
+        gone = left_by_others(old, steps=present, allow_empty=allow_empty)
+        pruned = self._delete(store, environment, target, gone)
+        dropped = set(gone) - set(pruned.kept)
         store.update(
             self._writer(now),
             lambda old: replace(
                 old,
-                entries=tuple(
-                    entry
-                    for entry in old.entries
-                    if entry.step not in departed or entry in kept
-                ),
+                entries=tuple(entry for entry in old.entries if entry not in dropped),
                 completed={
                     step: digest
                     for step, digest in old.completed.items()
@@ -286,8 +288,14 @@ class Delivery:
                 if (item.ref.group, item.ref.kind) == ("", "Namespace")
                 and item.ref.name == store.namespace
             ]
-            if exc.reason != "NamespaceNotFound" or not own:
+            if exc.reason != "NamespaceNotFound":
                 raise
+            if not own:
+                raise TerminalError(
+                    f"namespace {store.namespace} of target {order.target} does not "
+                    "exist: create it, or add it to the manifests",
+                    reason="NamespaceNotFound",
+                ) from exc
             store.cluster.apply(own[0].manifest)
         return store.update(self._writer(order.now), claimed)
 
@@ -296,10 +304,7 @@ class Delivery:
     ) -> list[ChangeEntry]:
         if not gone:
             return []
-        pruned = prune(store.cluster, order.id, gone)
-        for entry in gone:
-            ref = entry.ref
-            self._snapshots.written(order.target, ref.group, ref.kind, ref.namespace)
+        pruned = self._delete(store, order.id, order.target, gone)
         dropped = set(gone) - set(pruned.kept)
         store.update(
             self._writer(order.now),
@@ -309,6 +314,19 @@ class Delivery:
             ),
         )
         return list(pruned.changes)
+
+    def _delete(
+        self,
+        store: InventoryStore,
+        environment: EnvironmentId,
+        target: TargetName,
+        gone: Sequence[InventoryEntry],
+    ) -> Pruned:
+        pruned = prune(store.cluster, environment, gone)
+        for entry in gone:
+            ref = entry.ref
+            self._snapshots.written(target, ref.group, ref.kind, ref.namespace)
+        return pruned
 
 
 def _entry(item: Desired, step: str) -> InventoryEntry:

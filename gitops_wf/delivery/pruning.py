@@ -58,6 +58,25 @@ def left_behind(
     return gone
 
 
+def left_by_others(
+    old: Inventory, *, steps: Iterable[str], allow_empty: bool
+) -> tuple[InventoryEntry, ...]:
+    """Return the entries of all other steps: those that left the workflow.
+
+    Errors: TerminalError (PruneToEmpty) where that would be all there are.
+    """
+    owners = set(steps)
+    gone = tuple(entry for entry in old.entries if entry.step not in owners)
+    if gone and len(gone) == len(old.entries) and not allow_empty:
+        raise TerminalError(
+            f"no step of the workflow owns any object, so all {len(gone)} objects of "
+            f"steps that left it would be deleted: they stay; set `allowEmpty: true` "
+            "in environment.yaml if that is meant",
+            reason="PruneToEmpty",
+        )
+    return gone
+
+
 def kept_because(ref: ObjectRef, live: Manifest, environment: EnvironmentId) -> str:
     """Return why an object may not be pruned, or nothing."""
     metadata: Mapping[str, Any] = live.get("metadata") or {}

@@ -135,6 +135,8 @@ class StepType:
     more than one makes a sub-step run for each, in order. ``output_roots`` are the
     names that the step's ``outputs`` expressions may start from.
     ``files`` says which files, from the repository's root, a step uses.
+    ``owns_objects`` says that what it applies stands in the target's inventory under
+    the step's name. ``is_added`` marks what only the daemon adds: no file may name it.
     """
 
     name: str
@@ -145,6 +147,8 @@ class StepType:
     targets: Callable[[BaseModel, Environment], tuple[TargetName, ...]] = writes_nowhere
     files: Callable[[BaseModel, Environment], tuple[str, ...]] = uses_no_files
     output_roots: tuple[str, ...] = ()
+    owns_objects: bool = False
+    is_added: bool = False
     summary: str = ""
 
 
@@ -155,4 +159,4 @@ class StepCatalogue(Protocol):
         """Return a type by its name or an alias."""
 
     def names(self) -> tuple[str, ...]:
-        """Return the names, sorted, aliases not among them."""
+        """Return the names, sorted; neither aliases nor what no file may name."""

@@ -33,6 +33,7 @@ from gitops_wf.ports.executor import AttemptWork, Executor
 from gitops_wf.ports.store import Transaction
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.approvals import Approvals
+from gitops_wf.services.departures import plan
 from gitops_wf.services.holding import hold_of
 from gitops_wf.services.revisions import (
     end_without_run,
@@ -86,14 +87,14 @@ class Advance:
         kept: Run | None = None,
     ) -> None:
         """Begin a new run of a revision, keeping what succeeded in another."""
-        assert revision.workflow is not None
+        planned = plan(transaction, revision, now)
         earlier = transaction.runs(revision.environment, number=revision.number)
         ordinal = max((run.ordinal for run in earlier), default=0) + 1
         run = new_run(
             run=RunId(f"{revision.environment}#{revision.number}.{ordinal}"),
             ordinal=ordinal,
             subject=subject_of(revision),
-            workflow=revision.workflow,
+            workflow=planned.workflow,
             now=now,
             kept=kept,
         )
@@ -114,6 +115,8 @@ class Advance:
             ),
             begun,
         )
+        for event in planned.events:
+            self.announcer.announce(transaction, event, begun)
         self._store(transaction, None, self._settled(transaction, run, now), now)
 
     def end(

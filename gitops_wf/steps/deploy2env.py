@@ -237,5 +237,6 @@ STEP_TYPE = StepType(
     default_timeout=timedelta(minutes=10),
     targets=chosen_targets,
     output_roots=("changes", "digest", "objects"),
+    owns_objects=True,
     summary="apply the environment to its targets and wait until it is healthy",
 )

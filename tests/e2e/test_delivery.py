@@ -493,7 +493,7 @@ def test_a_missing_namespace_is_said_to_be_missing(world):
     world.namespace = world.clusters.place = "gw-not-there"
     world.write(config_map("a"))
 
-    with pytest.raises(TerminalError, match="add a Namespace manifest"):
+    with pytest.raises(TerminalError, match="of target here does not exist: create it"):
         deploy(world)
 
 
@@ -532,7 +532,7 @@ def test_departed_steps_leave_no_objects(world):
 
     delivery = world.runner(DEPLOY)._delivery
     changes = delivery.prune_departed(
-        EnvironmentId("shop/prod"), TargetName("here"), steps=["renamed"], now=world.now
+        EnvironmentId("shop/prod"), TargetName("here"), keep=["renamed"], now=world.now
     )
 
     assert str(changes) == "1 deleted"

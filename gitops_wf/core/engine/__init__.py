@@ -8,6 +8,7 @@ the stored value alone.
 
 from gitops_wf.core.engine.deadlines import next_due
 from gitops_wf.core.engine.decide import advance, decide
+from gitops_wf.core.engine.departed import departed, with_pruning, writers
 from gitops_wf.core.engine.events import (
     Asked,
     Began,
@@ -37,6 +38,7 @@ __all__ = [
     "Reported",
     "advance",
     "decide",
+    "departed",
     "filled",
     "is_current",
     "new_run",
@@ -44,4 +46,6 @@ __all__ = [
     "places",
     "predecessors",
     "record",
+    "with_pruning",
+    "writers",
 ]

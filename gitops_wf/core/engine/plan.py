@@ -76,7 +76,7 @@ def _spread(
                 parent=parent,
                 target=step.targets[0] if len(step.targets) == 1 else None,
                 elders=elders,
-                mode=mode,
+                mode=Mode.STEP_BY_STEP if step.is_added else mode,
                 is_container=step.is_group or several,
             ),
         )

@@ -1,0 +1,111 @@
+"""prune-departed: deletes what steps that left the workflow own; the daemon adds it."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import cast
+
+from pydantic import Field
+
+from gitops_wf.core.changeset import Change, ChangeEntry
+from gitops_wf.core.errors import TerminalError
+from gitops_wf.core.phases import Phase, Reason
+from gitops_wf.core.workflow import PRUNE_DEPARTED
+from gitops_wf.delivery import Delivery
+from gitops_wf.ports.properties import Properties
+from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
+
+SHOWN = 5
+OUTPUT_OBJECTS = 200
+
+
+class PruneDepartedProperties(Properties):
+    """What the step takes."""
+
+    keep: dict[str, tuple[str, ...]] = Field(
+        description="For each target the steps whose objects stay."
+    )
+
+
+class PruneDepartedRunner:
+    """Deletes at once; what is gone already counts as deleted."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+
+    def attempt(self, context: StepContext) -> StepResult:
+        """Delete what other steps than those to keep own on the target."""
+        properties = cast("PruneDepartedProperties", context.properties)
+        target = context.target
+        if target is None:
+            raise TerminalError(
+                f"{context.step} has no target", reason=Reason.INVALID_DEFINITION
+            )
+        environment = context.subject.environment
+        changes = self._delivery.prune_departed(
+            environment,
+            target,
+            keep=properties.keep[target],
+            allow_empty=context.environment.allow_empty,
+            now=context.now,
+        )
+        return StepResult(
+            phase=Phase.SUCCEEDED,
+            message=_told(changes.entries),
+            outputs={
+                "changes": str(changes),
+                "objects": [
+                    {
+                        "object": str(entry.ref),
+                        "change": str(entry.change),
+                        "message": entry.message,
+                    }
+                    for entry in changes.entries[:OUTPUT_OBJECTS]
+                ],
+            },
+            inventory=self._delivery.inventory(environment, target),
+        )
+
+    def look(self, context: StepContext) -> StepResult:
+        """Do it again: it never asks for a look."""
+        return self.attempt(context)
+
+
+def _told(entries: Sequence[ChangeEntry]) -> str:
+    deleted = [str(entry.ref) for entry in entries if entry.change is Change.DELETED]
+    others = [
+        f"{entry.ref} {entry.message}"
+        for entry in entries
+        if entry.change is not Change.DELETED
+    ]
+    parts = [f"deleted {_some(deleted, ', ')}"] if deleted else []
+    parts += [_some(others, "; ")] if others else []
+    return "; ".join(parts) or "nothing was left of steps that left the workflow"
+
+
+def _some(texts: Sequence[str], between: str) -> str:
+    more = len(texts) - SHOWN
+    text = between.join(texts[:SHOWN])
+    return f"{text} and {more} more" if more > 0 else text
+
+
+def _make(capabilities: Capabilities) -> PruneDepartedRunner:
+    return PruneDepartedRunner(
+        Delivery(
+            clusters=capabilities.clusters,
+            content=capabilities.content,
+            read=capabilities.manifests,
+            instance=capabilities.instance,
+            adopt=capabilities.adopt,
+            digest_key=capabilities.digest_key,
+        )
+    )
+
+
+STEP_TYPE = StepType(
+    name=PRUNE_DEPARTED,
+    properties=PruneDepartedProperties,
+    make=_make,
+    default_timeout=timedelta(minutes=10),
+    is_added=True,
+    summary="delete the objects of steps that left the workflow",
+)
