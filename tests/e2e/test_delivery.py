@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from gitops_wf.core.errors import TerminalError, TransientError
+from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.core.phases import Phase
 from gitops_wf.ports.cluster import AllowList, ClusterUnavailableError
@@ -84,7 +85,6 @@ def deployment(image="nginx:1", name="web", **metadata):
 
 
 def inventory(world):
-    from gitops_wf.core.identifiers import EnvironmentId
     from gitops_wf.delivery.inventories import InventoryStore
 
     return InventoryStore(
@@ -489,6 +489,25 @@ def test_the_target_s_own_namespace_may_stand_in_git(world):
     assert deploy(world).phase is Phase.SUCCEEDED
 
 
+def test_the_target_s_own_namespace_goes_only_where_it_allows_it(world):
+    world.namespace = world.clusters.place = f"{world.namespace}-own"
+    own = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": world.namespace},
+    }
+    world.write(own, config_map("a"))
+    deploy(world)
+    world.write(config_map("a"))
+
+    result = deploy(world)
+
+    assert result.phase is Phase.SUCCEEDED
+    assert "1 skipped" in result.message
+    assert world.get("v1", "Namespace", world.namespace)["status"]["phase"] == "Active"
+    assert f"Namespace/{world.namespace}" in owned(world)
+
+
 def test_a_missing_namespace_is_said_to_be_missing(world):
     world.namespace = world.clusters.place = "gw-not-there"
     world.write(config_map("a"))
@@ -521,9 +540,25 @@ def test_a_definition_error_writes_nothing(world, sandbox):
     assert len(sandbox.writes()) == before
 
 
-def test_departed_steps_leave_no_objects(world):
-    from gitops_wf.core.identifiers import EnvironmentId, TargetName
+def test_departed_steps_are_left_to_the_daemon_that_owns_them(make):
+    world = make()
+    world.write(config_map("a"), config_map("b"))
+    deploy(world)
+    other = make(instance="two")
 
+    with pytest.raises(TerminalError, match="is delivered by another daemon"):
+        other.runner(DEPLOY)._delivery.prune_departed(
+            EnvironmentId("shop/prod"),
+            TargetName("here"),
+            keep=[],
+            allow_empty=True,
+            now=world.now,
+        )
+
+    assert world.get("v1", "ConfigMap", "a") is not None
+
+
+def test_departed_steps_leave_no_objects(world):
     world.write(config_map("a"))
     deploy(world)
     context = world.context(DEPLOY, {}, step="renamed")

@@ -104,3 +104,12 @@ def test_our_own_types_are_installed():
         "suspend",
         "webhook",
     } <= set(catalogue.names())
+
+
+def test_what_only_the_daemon_adds_is_found_but_not_offered():
+    catalogue = EntryPointCatalogue(
+        [point("prune-departed", "gitops_wf.steps.prune_departed:STEP_TYPE"), SUSPEND]
+    )
+
+    assert catalogue.get("prune-departed") is not None
+    assert catalogue.names() == ("suspend",)
