@@ -57,7 +57,8 @@ class AllSteps:
         return self._types.get(name) or self._aliases.get(name)
 
     def names(self) -> tuple[str, ...]:
-        return tuple(sorted(self._types))
+        offered = (step for step in self._types.values() if not step.is_added)
+        return tuple(sorted(step.name for step in offered))
 
 
 CATALOGUE = AllSteps()
