@@ -53,6 +53,7 @@ from gitops_wf.services.advance import Advance
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.approvals import Approvals
 from gitops_wf.services.attempts import Attempts
+from gitops_wf.services.brake import Reminder
 from gitops_wf.services.content import RepositoryContent
 from gitops_wf.services.decide import Decide
 from gitops_wf.services.deliver import ChannelSender
@@ -209,11 +210,14 @@ def _put_together(config: DaemonConfig, undo: ExitStack) -> Daemon:
         ticks=Ticks(clock=clock, act=due.act),
         attempt=attempts.carry_out,
         deliver=deliveries.carry_out,
-        parts=(
-            [LocalWatch(local, lambda name: polls.wake(RepositoryName(name)))]
-            if local
-            else []
-        ),
+        parts=[
+            Ticks(clock=clock, act=Reminder(store=store, clock=clock).act),
+            *(
+                [LocalWatch(local, lambda name: polls.wake(RepositoryName(name)))]
+                if local
+                else []
+            ),
+        ],
     )
 
 

@@ -74,8 +74,8 @@ def head(told: Description, now: datetime) -> Iterator[Text]:
         for after in definition.after:
             soak = f", {format_duration(after.soak)} ago" if after.soak else ""
             yield _pair("After", f"{after.environment} has succeeded{soak}")
-        if definition.suspend:
-            yield _pair("Suspended", "environment.yaml says suspend: true", "yellow")
+    if view.paused:
+        yield _pair("Paused", view.paused, "yellow")
     ready = {True: "True", False: "False", None: "Unknown"}[view.is_ready]
     yield _pair("Ready", ready)
     for kind, text in record.conditions.items():

@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import typer
 
-from gitops_wf.cli.commands import check, decide, get, look, sandbox
+from gitops_wf.cli.commands import brake, check, decide, get, look, sandbox
 from gitops_wf.cli.commands.init import init
 from gitops_wf.cli.commands.notify import notify_test
 from gitops_wf.cli.commands.run import run as run_daemon
@@ -59,6 +59,7 @@ app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(get.app, name="get")
 for command in (
     *(look.describe, look.history, look.events, wait),
+    *(brake.pause, brake.resume),
     *(decide.approve, decide.reject, decide.retry, decide.redeploy, decide.abort),
     *(
         decide.rollback,

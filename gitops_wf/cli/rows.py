@@ -96,6 +96,8 @@ def environment_message(view: EnvironmentView) -> str:
     conditions = [f"{kind}: {text}" for kind, text in view.record.conditions.items()]
     if conditions:
         return "; ".join(conditions)
+    if view.paused:
+        return view.paused
     if view.current is None:
         return "no revision yet"
     if view.current.waiting:

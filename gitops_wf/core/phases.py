@@ -53,6 +53,7 @@ class Reason(StrEnum):
     INVALID_EXPRESSION = "InvalidExpression"
     KEPT = "Kept"
     OWNED_BY_ANOTHER = "OwnedByAnother"
+    PAUSED = "Paused"
     REJECTED = "Rejected"
     REMOVED = "Removed"
     RETRIES_EXHAUSTED = "RetriesExhausted"
@@ -63,3 +64,7 @@ class Reason(StrEnum):
     TARGET_NOT_CONFIGURED = "TargetNotConfigured"
     TIMEOUT = "Timeout"
     WAITING_FOR_ENVIRONMENT = "WaitingForEnvironment"
+
+
+HELD = frozenset({Reason.APPROVAL_REQUIRED, Reason.PAUSED})
+"""Why a step is kept from beginning: once let go, it is carried out from the start."""

@@ -19,6 +19,7 @@ from gitops_wf.core.identifiers import (
 )
 from gitops_wf.core.inventory import Inventory
 from gitops_wf.core.message import Delivery
+from gitops_wf.core.pause import Pause
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run
 
@@ -47,7 +48,7 @@ class EnvironmentRecord:
     ``inputs`` is the digest at the cursor, ``paths`` what the digest is made of
     (folder first, then watched paths), ``folders`` every folder that it ever had,
     newest first. ``conditions`` are what is wrong with it beside its revisions,
-    by kind (``ApprovalsUnreadable``, ``Paused``, …). ``definition`` is the last
+    by kind (``ApprovalsUnreadable``, …). ``definition`` is the last
     readable one. ``is_removed`` says that its folder is gone.
     """
 
@@ -144,6 +145,9 @@ class Reader(Protocol):
     def inventory(self, environment: EnvironmentId, target: str) -> Inventory | None:
         """Return the store's copy of an inventory: for display, not the truth."""
 
+    def pauses(self, environment: EnvironmentId | None = None) -> Sequence[Pause]:
+        """Return all pauses, or those that hold an environment; that of all first."""
+
 
 class Transaction(Reader, Protocol):
     """A unit of work: all of it is stored, or nothing."""
@@ -196,6 +200,12 @@ class Transaction(Reader, Protocol):
         self, environment: EnvironmentId, target: str, inventory: Inventory
     ) -> None:
         """Replace the store's copy."""
+
+    def save_pause(self, pause: Pause) -> None:
+        """Insert or update, by environment; None is the one of all."""
+
+    def delete_pause(self, environment: EnvironmentId | None) -> bool:
+        """End a pause; say whether there was one."""
 
 
 class Store(Protocol):

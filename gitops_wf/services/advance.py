@@ -33,6 +33,7 @@ from gitops_wf.ports.executor import AttemptWork, Executor
 from gitops_wf.ports.store import Transaction
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.approvals import Approvals
+from gitops_wf.services.brake import let_go
 from gitops_wf.services.departures import plan
 from gitops_wf.services.holding import hold_of
 from gitops_wf.services.revisions import (
@@ -236,6 +237,10 @@ class Advance:
             asked.extend(more)
             if run.phase.is_final or run.ending is not None:
                 break
+            resumed = let_go(transaction, run, now)
+            if resumed is not None:
+                run = record(run, resumed)
+                continue
             release = self.approvals.release(transaction, run, now)
             if release is None:
                 break

@@ -30,14 +30,18 @@ from gitops_wf.ports.runner import (
     StepRunner,
     StepType,
 )
-from gitops_wf.ports.store import Store, Transaction
+from gitops_wf.ports.store import Reader, Store, Transaction
 from gitops_wf.services.advance import Advance
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.approvals import Approvals
+from gitops_wf.services.brake import paused_text
 
 log = structlog.get_logger()
 
 LOOK_AGAIN_AFTER_ERROR = timedelta(seconds=5)
+
+ASK_AGAIN_WHILE_PAUSED = timedelta(hours=1)
+"""A resume moves it on at once; this only says that it waits for no approval."""
 
 _CANNOT_TELL = frozenset({Reason.TARGET_NOT_CONFIGURED, Reason.OWNED_BY_ANOTHER})
 """Causes that say nothing about the revision itself: Errored, not Failed."""
@@ -113,7 +117,7 @@ class Attempts:
                     at=now,
                 ),
             )
-            held = self._gate(begun, begun.step(work.step))
+            held = self._held(transaction, begun, begun.step(work.step))
             if held is not None:
                 report = _reported(work, token, held, now=now)
                 self._advance.run(transaction, run, record(begun, report), now)
@@ -131,9 +135,23 @@ class Attempts:
                 token=token,
             )
 
+    def _held(self, reader: Reader, run: Run, step: StepRun) -> StepResult | None:
+        """Hold what would begin now; what has begun is looked at to its end."""
+        if step.look:
+            return None
+        paused = paused_text(reader, run.subject.environment)
+        if paused:
+            return StepResult(
+                phase=Phase.SUSPENDED,
+                reason=Reason.PAUSED,
+                message=paused,
+                retry_after=ASK_AGAIN_WHILE_PAUSED,
+            )
+        return self._gate(run, step)
+
     def _gate(self, run: Run, step: StepRun) -> StepResult | None:
         """Hold a write to a gated target until this revision is approved for it."""
-        if step.released or step.look:
+        if step.released:
             return None
         gates = self._approvals.gates(run, step)
         if not gates:

@@ -3,9 +3,11 @@
 from datetime import datetime
 
 from gitops_wf.core.identifiers import EnvironmentId, environment_id, repository_name
+from gitops_wf.core.phases import Reason
 from gitops_wf.core.queue import Hold, held_by
 from gitops_wf.core.revision import Revision
 from gitops_wf.ports.store import Reader
+from gitops_wf.services.brake import paused_text
 
 _FIRST_LIMITS = (1, 20)
 
@@ -13,17 +15,21 @@ _FIRST_LIMITS = (1, 20)
 def hold_of(
     reader: Reader, revision: Revision, newest: Revision, now: datetime
 ) -> Hold | None:
-    """Say why a revision may not begin yet; a rollback waits for nobody.
+    """Say why a revision may not begin yet; a rollback waits for no environment.
 
     ``newest`` of the environment says whether it is paused: a commit that ends the
     pause would else wait behind those that it was made for.
     """
+    paused = paused_text(reader, revision.environment)
+    if paused:
+        return Hold(reason=Reason.PAUSED, message=paused)
     definition = revision.environment_definition
     if definition is None or revision.is_rollback:
         return None
     latest = newest.environment_definition
     if latest is not None and latest.suspend:
-        return Hold(reason="Paused", message="environment.yaml says suspend: true")
+        text = "environment.yaml says suspend: true"
+        return Hold(reason=Reason.PAUSED, message=text)
     repository = repository_name(revision.environment)
     for after in definition.after:
         other = environment_id(repository, after.environment)

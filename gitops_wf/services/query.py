@@ -277,6 +277,7 @@ class Query:
             newest=newest[0] if newest else None,
             current=current[0] if current else None,
             released=released,
+            pauses=tuple(reader.pauses(record.id)),
         )
 
     def _revisions(

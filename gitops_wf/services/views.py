@@ -20,6 +20,7 @@ from gitops_wf.core.identifiers import (
     repository_name,
 )
 from gitops_wf.core.inventory import Inventory
+from gitops_wf.core.pause import Pause
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.policy import Gate, Identity, Policy
 from gitops_wf.core.revision import Revision
@@ -334,6 +335,16 @@ class EnvironmentView:
     newest: RevisionView | None
     current: RevisionView | None
     released: Revision | None
+    pauses: tuple[Pause, ...] = ()
+
+    @property
+    def paused(self) -> str:
+        """Why nothing new begins in it, or nothing."""
+        texts = [pause.text for pause in self.pauses]
+        definition = self.record.definition
+        if definition is not None and definition.suspend:
+            texts.append("environment.yaml says suspend: true")
+        return "; ".join(texts)
 
     @property
     def is_ready(self) -> bool | None:
@@ -374,6 +385,7 @@ class EnvironmentView:
             ),
             "waiting": current.as_json()["waiting"] if current else None,
             "conditions": dict(record.conditions),
+            "paused": self.paused or None,
         }
 
 

@@ -15,7 +15,13 @@ from alembic.script import ScriptDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gitops_wf.adapters.sql_store import SqlStore, open_for_reading, open_store, schema
+from gitops_wf.adapters.sql_store import (
+    SqlStore,
+    open_beside,
+    open_for_reading,
+    open_store,
+    schema,
+)
 from gitops_wf.adapters.sql_store.migrate import MIGRATIONS, schema_of
 from gitops_wf.adapters.sql_store.reading import SqlReader
 from gitops_wf.adapters.sql_store.writing import SqlTransaction
@@ -29,6 +35,7 @@ from gitops_wf.core.event import Event
 from gitops_wf.core.identifiers import EnvironmentId, RunId
 from gitops_wf.core.inventory import Inventory
 from gitops_wf.core.message import Delivery, DeliveryPhase, Message
+from gitops_wf.core.pause import Pause
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.policy import Identity
 from gitops_wf.core.revision import Revision
@@ -740,3 +747,51 @@ class TestOpening:
         config.set_main_option("script_location", str(MIGRATIONS))
 
         assert ScriptDirectory.from_config(config).get_current_head() == schema.SCHEMA
+
+
+class TestPauses:
+    def a_pause(self, environment, reason="why"):
+        return Pause(
+            environment=environment, reason=reason, by="root", since=NOW, told=NOW
+        )
+
+    def test_an_environment_is_held_by_its_own_and_by_that_of_all(self, store):
+        own, other, every = map(self.a_pause, (PROD, TEST, None))
+        with store.transaction() as transaction:
+            for pause in (own, other, every):
+                transaction.save_pause(pause)
+
+        with store.read() as reader:
+            assert list(reader.pauses(PROD)) == [every, own]
+            assert list(reader.pauses(EnvironmentId("shop/new"))) == [every]
+            assert list(reader.pauses()) == [every, own, other]
+
+    def test_each_environment_has_one_and_the_last_counts(self, store):
+        with store.transaction() as transaction:
+            transaction.save_pause(self.a_pause(PROD))
+            transaction.save_pause(self.a_pause(PROD, "another"))
+
+        with store.read() as reader:
+            assert [p.reason for p in reader.pauses()] == ["another"]
+
+    def test_one_that_ended_is_gone_and_others_stay(self, store):
+        with store.transaction() as transaction:
+            for environment in (PROD, None):
+                transaction.save_pause(self.a_pause(environment))
+
+        with store.transaction() as transaction:
+            assert transaction.delete_pause(None)
+            assert not transaction.delete_pause(None)
+            assert not transaction.delete_pause(TEST)
+
+        with store.read() as reader:
+            assert [p.environment for p in reader.pauses()] == [PROD]
+
+    def test_they_are_written_beside_the_daemon(self, store, store_location):
+        beside = open_beside(store_location)
+        with beside.transaction() as transaction:
+            transaction.save_pause(self.a_pause(PROD))
+        beside.close()
+
+        with store.read() as reader:
+            assert [p.environment for p in reader.pauses()] == [PROD]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
-from gitops_wf.adapters.sql_store import open_for_reading, open_store
+from gitops_wf.adapters.sql_store import open_beside, open_for_reading, open_store
 from gitops_wf.core.errors import TerminalError, TransientError
 from gitops_wf.ports.store import RepositoryRecord
 
@@ -48,6 +48,31 @@ def test_a_second_process_is_refused_and_told_which_one_is_first(tmp_path: Path)
         pytest.raises(TerminalError, match=f"in use by process {first.pid}:"),
     ):
         open_store(file)
+
+
+def test_beside_the_daemon_of_another_process_rows_can_be_written(tmp_path: Path):
+    file = tmp_path / "store.db"
+    record = RepositoryRecord(name="shop", url="u", branch="main")
+
+    with another_process(file):
+        beside = open_beside(file)
+        with beside.transaction() as transaction:
+            transaction.save_repository(record)
+        beside.close()
+        with pytest.raises(TerminalError, match="in use"):
+            open_store(file)
+
+    store = open_store(file)
+    with store.read() as reader:
+        assert list(reader.repositories()) == [record]
+    store.close()
+
+
+def test_nothing_is_made_beside_a_daemon_that_never_was(tmp_path: Path):
+    with pytest.raises(TerminalError, match="is not there"):
+        open_beside(tmp_path / "store.db")
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_killed_process_leaves_the_file_to_the_next(tmp_path: Path):

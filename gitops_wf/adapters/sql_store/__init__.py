@@ -3,8 +3,9 @@
 from gitops_wf.adapters.sql_store.store import (
     ReadingStore,
     SqlStore,
+    open_beside,
     open_for_reading,
     open_store,
 )
 
-__all__ = ["ReadingStore", "SqlStore", "open_for_reading", "open_store"]
+__all__ = ["ReadingStore", "SqlStore", "open_beside", "open_for_reading", "open_store"]

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Row,
     Select,
     bindparam,
+    literal,
     literal_column,
     select,
 )
@@ -22,6 +23,7 @@ from gitops_wf.core.event import Event
 from gitops_wf.core.identifiers import EnvironmentId, RepositoryName, RunId, StepName
 from gitops_wf.core.inventory import Inventory
 from gitops_wf.core.message import Delivery
+from gitops_wf.core.pause import Pause
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run, StepRun
 from gitops_wf.ports.store import EnvironmentRecord, RepositoryRecord
@@ -35,6 +37,7 @@ DECISION = Payload(Decision)
 DELIVERY = Payload(Delivery)
 EVENT = Payload(Event)
 INVENTORY = Payload(Inventory)
+PAUSE = Payload(Pause)
 
 # Written out, not bound: SQLite uses a partial index only where it sees the value.
 ACTIVE: ColumnElement[int] = literal_column("1")
@@ -219,6 +222,16 @@ class SqlReader:
         )
         return None if text is None else INVENTORY.load(text)
 
+    def pauses(self, environment: EnvironmentId | None = None) -> Sequence[Pause]:
+        """Return all pauses, or those that hold an environment; that of all first."""
+        if environment is None:
+            texts = self._texts(select(schema.pause.c.payload))
+        else:
+            found = self.connection.execute(_PAUSES, {"environment": environment})
+            texts = found.scalars().all()
+        pauses = [PAUSE.load(text) for text in texts]
+        return sorted(pauses, key=lambda pause: pause.environment or "")
+
     def _text(self, query: Select[Any]) -> str | None:
         text: str | None = self.connection.execute(query).scalar_one_or_none()
         return text
@@ -276,6 +289,9 @@ _STEPS_OF_RUN = (
     select(schema.step_run.c.name, schema.step_run.c.payload)
     .where(schema.step_run.c.run == bindparam("run"))
     .order_by(schema.step_run.c.place)
+)
+_PAUSES = select(schema.pause.c.payload).where(
+    schema.pause.c.environment.in_((bindparam("environment"), literal("")))
 )
 
 

@@ -24,7 +24,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from gitops_wf.adapters.sql_store.payload import escape, unescape
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 """The newest migration; a test holds it equal to the migrations themselves."""
 
 
@@ -198,5 +198,13 @@ inventory = Table(
     metadata,
     Column("environment", Word, primary_key=True),
     Column("target", Word, primary_key=True),
+    Column("payload", Text, nullable=False),
+)
+
+pause = Table(
+    "pause",
+    metadata,
+    # An environment's id, or nothing for the pause of all.
+    Column("environment", Word, primary_key=True),
     Column("payload", Text, nullable=False),
 )

@@ -102,6 +102,21 @@ def open_for_reading(location: str | Path) -> ReadingStore:
 
     Errors: TerminalError where there is none, or with another schema.
     """
+    return ReadingStore(*_opened(location, read_only=True))
+
+
+def open_beside(location: str | Path) -> SqlStore:
+    """Open a store to change a few rows of it, while the daemon runs or not.
+
+    What the process lock keeps out is a second daemon: one that migrates, and that
+    carries out work. A short transaction queues as any of the daemon's own. Errors:
+    TerminalError where there is no store, or one with another schema.
+    """
+    return SqlStore(*_opened(location, read_only=False), None)
+
+
+def _opened(location: str | Path, *, read_only: bool) -> tuple[URL, Engine]:
+    """Return an engine on a store that is there, and that this version reads."""
     url = store_url(location)
     name = describe(url)
     if is_sqlite(url) and not Path(str(url.database)).exists():
@@ -109,7 +124,7 @@ def open_for_reading(location: str | Path) -> ReadingStore:
             f"{name} is not there; the daemon makes it: gitops-wf run",
             reason="StoreMissing",
         )
-    engine = open_engine(url, read_only=True)
+    engine = open_engine(url, read_only=read_only)
     with ExitStack() as undo:
         undo.callback(engine.dispose)
         with translated(name), engine.connect() as connection:
@@ -122,7 +137,7 @@ def open_for_reading(location: str | Path) -> ReadingStore:
                 reason="StoreTooOld",
             )
         undo.pop_all()
-    return ReadingStore(url, engine)
+    return url, engine
 
 
 def _claim(file: Path) -> ProcessLock:

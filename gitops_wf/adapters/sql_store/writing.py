@@ -7,7 +7,7 @@ from dataclasses import astuple, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Table, bindparam, select, update
+from sqlalchemy import Connection, Insert, Table, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -18,6 +18,7 @@ from gitops_wf.adapters.sql_store.reading import (
     ENVIRONMENT,
     EVENT,
     INVENTORY,
+    PAUSE,
     REPOSITORY,
     REVISION,
     RUN,
@@ -30,6 +31,7 @@ from gitops_wf.core.event import Event
 from gitops_wf.core.identifiers import EnvironmentId
 from gitops_wf.core.inventory import Inventory
 from gitops_wf.core.message import Delivery
+from gitops_wf.core.pause import Pause
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run
 from gitops_wf.ports.store import EnvironmentRecord, RepositoryRecord
@@ -173,6 +175,20 @@ class SqlTransaction(SqlReader):
             {"environment": environment, "target": target},
             {"payload": INVENTORY.dump(inventory)},
         )
+
+    def save_pause(self, pause: Pause) -> None:
+        """Insert or update, by environment; None is the one of all."""
+        self._upsert(
+            schema.pause,
+            {"environment": pause.environment or ""},
+            {"payload": PAUSE.dump(pause)},
+        )
+
+    def delete_pause(self, environment: EnvironmentId | None) -> bool:
+        """End a pause; say whether there was one."""
+        table = schema.pause
+        ended = delete(table).where(table.c.environment == (environment or ""))
+        return self.connection.execute(ended).rowcount > 0
 
     def _upsert(
         self, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]

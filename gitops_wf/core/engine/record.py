@@ -19,7 +19,7 @@ from gitops_wf.core.engine.plan import places
 from gitops_wf.core.engine.report import finished, reported
 from gitops_wf.core.engine.transitions import checked
 from gitops_wf.core.errors import InvalidTransitionError
-from gitops_wf.core.phases import Phase, Reason
+from gitops_wf.core.phases import HELD, Phase
 from gitops_wf.core.run import Ending, Run, StepRun
 
 _StepEvent = Asked | Began | Reported | Released | Opened | Concluded
@@ -145,8 +145,8 @@ def _released(step: StepRun, event: Released) -> StepRun:
     if step.phase is not Phase.SUSPENDED:
         raise InvalidTransitionError(f"{step.name} does not wait")
     by = (*step.released, *event.by)
-    if step.reason == Reason.APPROVAL_REQUIRED:
-        # A gate opened: the step itself has yet to be carried out, in its own time.
+    if step.reason in HELD:
+        # What held it is over: it has yet to be carried out, in its own time.
         return replace(
             step,
             phase=Phase.RUNNING,

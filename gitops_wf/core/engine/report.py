@@ -9,7 +9,7 @@ from gitops_wf.core.engine.events import Reported
 from gitops_wf.core.engine.plan import is_always, places
 from gitops_wf.core.errors import InvalidTransitionError
 from gitops_wf.core.expressions import ExpressionError, Scope, parse
-from gitops_wf.core.phases import Phase, Reason
+from gitops_wf.core.phases import HELD, Phase, Reason
 from gitops_wf.core.run import Run, StepRun
 from gitops_wf.core.workflow import Backoff, Retry, Step
 
@@ -50,12 +50,11 @@ def reported(run: Run, step: StepRun, event: Reported) -> StepRun:
             return replace(done, reason=reason, due=due)
         case Phase.SUSPENDED:
             due_by_itself = event.at + event.retry_after if event.retry_after else None
-            is_gate = event.reason == Reason.APPROVAL_REQUIRED
             return replace(
                 done,
                 phase=Phase.SUSPENDED,
                 due=due_by_itself,
-                deadline=event.at + LONGEST_APPROVAL if is_gate else done.deadline,
+                deadline=_deadline_of_a_wait(done, event),
             )
         case Phase.SUCCEEDED:
             return _succeeded(done, definition, event)
@@ -63,6 +62,13 @@ def reported(run: Run, step: StepRun, event: Reported) -> StepRun:
             return _failed(run, done, definition, event)
         case Phase.PENDING | Phase.ABORTED | Phase.SKIPPED:
             raise InvalidTransitionError(f"{step.name} reported {event.phase}")
+
+
+def _deadline_of_a_wait(step: StepRun, event: Reported) -> datetime | None:
+    """What is held has its own time yet to come; only a gate waits for so long."""
+    if event.reason == Reason.APPROVAL_REQUIRED:
+        return event.at + LONGEST_APPROVAL
+    return None if event.reason in HELD else step.deadline
 
 
 def finished(step: StepRun, phase: Phase, at: datetime) -> StepRun:

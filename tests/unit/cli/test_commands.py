@@ -216,3 +216,48 @@ def test_no_text_of_others_reaches_the_terminal_as_a_command(gitops_wf, here):
         result = gitops_wf(*command)
         told = result.out + result.err
         assert not set(told) & set("\x1b\x07\u202e"), command
+
+
+def test_a_pause_is_shown_everywhere_and_ends_with_resume(gitops_wf):
+    paused = gitops_wf("pause", "prod", "--reason", "a disk is full")
+    assert paused.code == 0
+    assert "shop/prod: paused by " in paused.out
+
+    rows = {
+        row["environment"]: row["paused"]
+        for row in gitops_wf("get", "environments", "-o", "json").json
+    }
+    assert rows["staging"] is None
+    assert "a disk is full" in rows["prod"]
+    assert "a disk is full" in gitops_wf("get", "environments").out
+    assert "Paused:" in gitops_wf("describe", "prod").out
+    assert "Paused" in gitops_wf("events", "prod").out
+
+    assert gitops_wf("resume", "prod").out == "shop/prod: resumed\n"
+    assert "Paused:" not in gitops_wf("describe", "prod").out
+
+
+def test_resuming_all_names_what_is_paused_by_itself(gitops_wf):
+    assert gitops_wf("pause", "--all", "--reason", "one").code == 0
+    assert gitops_wf("pause", "prod", "--reason", "two").code == 0
+
+    resumed = gitops_wf("resume", "--all")
+
+    assert resumed.code == 0
+    assert "shop/prod stays paused" in resumed.err
+    again = gitops_wf("resume", "--all")
+    assert (again.code, "not paused by this command: all" in again.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("pause", "prod"),
+        ("pause", "prod", "--reason", " "),
+        ("pause", "--reason", "why"),
+        ("pause", "prod", "--all", "--reason", "why"),
+        ("resume",),
+    ],
+)
+def test_a_pause_says_what_and_why(gitops_wf, arguments):
+    assert gitops_wf(*arguments).code == 2

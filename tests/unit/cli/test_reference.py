@@ -16,7 +16,18 @@ def test_every_command_of_the_design_is_there():
     page = reference()
 
     for command in (
-        *("init", "demo", "run", "validate", "describe", "history", "events", "wait"),
+        *(
+            "init",
+            "demo",
+            "pause",
+            "resume",
+            "run",
+            "validate",
+            "describe",
+            "history",
+            "events",
+            "wait",
+        ),
         *("approve", "reject", "retry", "redeploy", "abort", "rollback"),
         *("notify-test", "health", "schema", "version", "sandbox start"),
         *("get environments", "get revisions", "get runs", "get decisions"),
