@@ -127,9 +127,11 @@ def held_by(
         return Hold(reason=reason, message=f"waits for a first revision of {name}")
     what = f"{name}#{newest.number}"
     if newest.phase is not Phase.SUCCEEDED:
+        # Only an end is named: other phases pass, and the message is stored.
+        ended = f", which has ended {newest.phase}" if newest.phase.is_final else ""
         return Hold(
             reason=reason,
-            message=f"waits for {what}, now {newest.phase}",
+            message=f"waits for {what}{ended}",
             is_dead_end=newest.phase.is_final,
         )
     since = newest.ended or newest.created

@@ -244,9 +244,17 @@ def test_the_newest_such_revision_counts_even_if_an_older_one_succeeded():
     hold = held_by(STAGING, [newer, older], PROD, NOW)
 
     assert hold is not None
-    assert hold.message == "waits for staging#2, now Running"
+    assert hold.message == "waits for staging#2"
     assert hold.reason == "WaitingForEnvironment"
     assert hold.until is None
+
+
+def test_an_end_that_holds_it_is_named():
+    hold = held_by(STAGING, [staging(2, 40, Phase.FAILED)], PROD, NOW)
+
+    assert hold is not None
+    assert hold.message == "waits for staging#2, which has ended Failed"
+    assert hold.is_dead_end
 
 
 def test_it_has_to_hold_for_its_soak_first():
