@@ -47,7 +47,8 @@ class Deliveries:
         verdict = self.sender.send(delivery, self.clock.now())
         with self.store.transaction() as transaction:
             self._record(transaction, work, delivery, verdict)
-        log.info(
+        tell = log.info if isinstance(verdict, Sent) else log.warning
+        tell(
             "delivery.tried",
             key=delivery.key,
             kind=delivery.message.kind,
@@ -83,14 +84,12 @@ class Deliveries:
 
 def _undelivered(delivery: Delivery, now: datetime) -> Event:
     name = delivery.message.channel.get("name") or delivery.message.kind
+    tries = "1 try" if delivery.tries == 1 else f"{delivery.tries} tries"
     return Event(
         at=now,
         kind="notDelivered",
         reason="NotDelivered",
-        message=(
-            f"message to {name} was given up after {delivery.tries} tries:"
-            f" {delivery.detail}"
-        ),
+        message=(f"message to {name} was given up after {tries}: {delivery.detail}"),
         type=EventType.WARNING,
         environment=delivery.environment,
         run=delivery.run or "",
