@@ -119,6 +119,11 @@ class DefinitionReader:
             entries.append(one)
         return entries
 
+    def entry_problems(self, path: str, data: bytes) -> Sequence[DefinitionError]:
+        """Everything that is wrong with an approvals file."""
+        found = read_decisions({path: data})
+        return [one for one in found if isinstance(one, DefinitionError)]
+
     def _environment_file(self, source: FolderSource, problems: list[Problem]) -> _File:
         path = _join(source.folder, ENVIRONMENT)
         if ENVIRONMENT not in source.paths:

@@ -64,3 +64,6 @@ class Definitions(Protocol):
 
     def entries(self, path: str, data: bytes) -> Sequence[Entry]:
         """Return an approvals file's entries; DefinitionError where it is wrong."""
+
+    def entry_problems(self, path: str, data: bytes) -> Sequence[DefinitionError]:
+        """Return everything that is wrong with an approvals file."""

@@ -106,7 +106,7 @@ class Validate:
         problems += definition.problems
         for path in paths:
             if is_decision_path(path[len(prefix) :]):
-                problems += _raised(self.definitions.entries, path, tree)
+                problems += self._entries(tree, path)
         if definition.environment is not None:
             problems += self._manifests(tree, paths, definition.environment)
         workflow = definition.workflow
@@ -116,6 +116,14 @@ class Validate:
             steps=len(workflow.steps) if workflow else 0,
             problems=tuple(problems),
         )
+
+    def _entries(self, tree: FileTree, path: str) -> Sequence[DefinitionError]:
+        """Return what is wrong with an approvals file."""
+        try:
+            data = tree.read(path)
+        except DefinitionError as error:
+            return [error]
+        return () if data is None else self.definitions.entry_problems(path, data)
 
     def _name(self, tree: FileTree, folder: str) -> EnvironmentName:
         globs = self.repository.environments

@@ -1,5 +1,6 @@
 """Commands that read and write files: init, validate, schema, health."""
 
+import io
 import json
 import subprocess
 from pathlib import Path
@@ -82,6 +83,22 @@ def test_every_problem_is_a_line_with_its_place(gitops_wf, example):
     assert "in 1 of 2 environment(s)" in result.err
 
 
+def test_every_entry_of_an_approvals_file_is_checked(gitops_wf, example):
+    (example / "envs/prod/approvals.yaml").write_text(
+        "approvals:\n"
+        "  - {revison: '1234567', decision: approve}\n"
+        "  - {revision: '1234567', decision: aprove}\n"
+    )
+
+    lines = gitops_wf("validate", "shop").out.splitlines()
+
+    assert [line.split(" ")[0] for line in lines] == [
+        *("envs/prod/approvals.yaml:2:", "envs/prod/approvals.yaml:2:"),
+        "envs/prod/approvals.yaml:3:",
+    ]
+    assert any("did you mean `revision`?" in line for line in lines)
+
+
 def test_only_the_environments_below_a_folder_are_told_of(gitops_wf, example):
     (example / "envs/prod/odd.yaml").write_text("apiVersion: v1\n")
 
@@ -161,3 +178,15 @@ def test_health_of_files_has_a_row_for_each_object(gitops_wf, tmp_path):
     )
     assert result.json[0]["status"] == "Failed"
     assert gitops_wf("health", "-f", folder / "map.yaml").code == 0
+
+
+def test_health_reads_what_another_command_prints(gitops_wf, monkeypatch):
+    objects = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: b}\n"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(objects)))
+
+    result = gitops_wf("health", "-f", "-", "-o", "json")
+
+    assert [(row["source"], row["status"]) for row in result.json] == [
+        ("stdin:1", "Current")
+    ]
+    assert gitops_wf("health", "-f", "nothing.yaml").code == 2
