@@ -20,6 +20,7 @@ from gitops_wf.services.health_files import health_of_files
 from gitops_wf.services.validate import Checked, FileTree, Validate
 from gitops_wf.services.watched import MAX_FILE_BYTES
 
+STDIN = Path("-")
 _MANIFESTS = {".yaml", ".yml", ".json"}
 
 
@@ -155,6 +156,10 @@ def as_json(checked: Checked) -> dict[str, Any]:
 
 
 def _manifest_files(path: Path) -> list[File]:
+    if path == STDIN:
+        return [File(path="stdin", data=sys.stdin.buffer.read())]
+    if not path.exists():
+        raise typer.BadParameter(f"{path} does not exist", param_hint="--file")
     if path.is_file():
         return [File(path=str(path), data=path.read_bytes())]
     return [
