@@ -4,7 +4,7 @@ import getpass
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,9 @@ from gitops_wf.cli.session import Session, session
 from gitops_wf.cli.table import one_line
 from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.identifiers import EnvironmentId
-from gitops_wf.services.brake import Brake
+
+if TYPE_CHECKING:
+    from gitops_wf.services.brake import Brake
 
 _Environments = Annotated[
     list[str] | None,
@@ -79,8 +81,9 @@ def resume(
 
 
 @contextmanager
-def _brake(opened: Session) -> Iterator[Brake]:
+def _brake(opened: Session) -> Iterator["Brake"]:
     from gitops_wf.bootstrap.looking import open_brake
+    from gitops_wf.services.brake import Brake
 
     store = open_brake(opened.config)
     try:
