@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -27,6 +28,7 @@ from gitops_wf.adapters.smtp_mailer import SmtpMailer
 from gitops_wf.adapters.sql_store import open_store
 from gitops_wf.adapters.step_catalogue import EntryPointCatalogue
 from gitops_wf.adapters.system_clock import SystemClock
+from gitops_wf.bootstrap.serving import Serving
 from gitops_wf.bootstrap.targets import open_target
 from gitops_wf.core.addresses import AddressPolicy
 from gitops_wf.core.config import (
@@ -40,12 +42,13 @@ from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.identifiers import RepositoryName, TargetName
 from gitops_wf.core.secret import Secret
 from gitops_wf.daemon.polls import Polls
-from gitops_wf.daemon.supervisor import Daemon
+from gitops_wf.daemon.supervisor import Daemon, Part
 from gitops_wf.daemon.ticks import Ticks
 from gitops_wf.definitions.daemon import known_of
 from gitops_wf.definitions.reader import DefinitionReader
 from gitops_wf.definitions.yaml_text import read_manifests
 from gitops_wf.ports.git import BasicAuth, BearerAuth, Credential, Remote, SshAuth
+from gitops_wf.ports.observer import Observer
 from gitops_wf.ports.runner import Capabilities
 from gitops_wf.ports.secrets import SecretRef, Secrets
 from gitops_wf.sandbox import process as sandbox_process
@@ -60,6 +63,7 @@ from gitops_wf.services.deliver import ChannelSender
 from gitops_wf.services.deliveries import Deliveries
 from gitops_wf.services.discover import Discover
 from gitops_wf.services.due import Due
+from gitops_wf.services.heartbeats import Heartbeats
 from gitops_wf.services.watched import Watched
 
 DIGEST_KEY_FILE = "digest.key"
@@ -120,15 +124,25 @@ def _namespace_of_the_sandbox(directory: str, name: TargetName) -> TargetConfig:
 
 def _put_together(config: DaemonConfig, undo: ExitStack) -> Daemon:
     clock = SystemClock()
-    store = open_store(config.store)
+    heartbeats = Heartbeats(time.monotonic)
+    serving = Serving(heartbeats)
+    counters = serving.counters
+    store = open_store(config.store, observer=counters)
     undo.callback(store.close)
+    parts: list[Part] = []
+    if config.server:
+        server = serving.server(config, store)
+        undo.callback(server.close)
+        parts.append(server)
     secrets_ = ConfigSecrets(config.secrets.values())
     catalogue = EntryPointCatalogue()
     definitions = DefinitionReader(catalogue, known_of(config))
     guard = AddressGuard(AddressPolicy())
     outbound = HttpOutbound(guard)
     watched = {
-        repository.name: _watched(repository, Path(config.directory), secrets_)
+        repository.name: _watched(
+            repository, Path(config.directory), secrets_, counters
+        )
         for repository in config.repositories
     }
     for repository in watched.values():
@@ -197,32 +211,38 @@ def _put_together(config: DaemonConfig, undo: ExitStack) -> Daemon:
         )
         for repository in watched.values()
     ]
-    polls = Polls(clock=clock, repositories=discoverers)
+    polls = Polls(
+        clock=clock,
+        repositories=discoverers,
+        observer=counters,
+        beat=heartbeats.of("polls"),
+    )
     due = Due(store=store, clock=clock, advance=advance)
     local: dict[str, Path] = {
         repository.name: path
         for repository in config.repositories
         if (path := _local_path(repository.url)) is not None
     }
+    reminder = Reminder(store=store, clock=clock)
+    parts.append(Ticks(clock=clock, act=reminder.act, beat=heartbeats.of("reminder")))
+    if local:
+        watch = LocalWatch(local, lambda name: polls.wake(RepositoryName(name)))
+        parts.append(watch)
     return Daemon(
         executor=executor,
         polls=polls,
-        ticks=Ticks(clock=clock, act=due.act),
-        attempt=attempts.carry_out,
-        deliver=deliveries.carry_out,
-        parts=[
-            Ticks(clock=clock, act=Reminder(store=store, clock=clock).act),
-            *(
-                [LocalWatch(local, lambda name: polls.wake(RepositoryName(name)))]
-                if local
-                else []
-            ),
-        ],
+        ticks=Ticks(clock=clock, act=due.act, beat=heartbeats.of("ticks")),
+        attempt=counters.in_flight("attempt", attempts.carry_out),
+        deliver=counters.in_flight("delivery", deliveries.carry_out),
+        parts=parts,
     )
 
 
 def _watched(
-    repository: RepositoryConfig, directory: Path, secrets_: Secrets
+    repository: RepositoryConfig,
+    directory: Path,
+    secrets_: Secrets,
+    observer: Observer,
 ) -> Watched:
     git_dir = directory / "clones" / f"{repository.name}.git"
     remote = Remote(
@@ -236,9 +256,12 @@ def _watched(
         if repository.allowed_signers
         else None
     )
-    return Watched(
-        config=repository, git=GitCliRepository(git_dir, remote), verifier=verifier
-    )
+
+    def asked(request: str, succeeded: bool) -> None:  # noqa: FBT001 - a callback's
+        observer.asked_remote(repository.name, request, succeeded=succeeded)
+
+    git = GitCliRepository(git_dir, remote, asked=asked)
+    return Watched(config=repository, git=git, verifier=verifier)
 
 
 def _credential(repository: RepositoryConfig, secrets_: Secrets) -> Credential | None:

@@ -6,7 +6,7 @@ remembered, so that no push is seen later than the poll after it.
 
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -19,11 +19,13 @@ from gitops_wf.core.backoff import backoff, jittered
 from gitops_wf.core.errors import GitOpsError
 from gitops_wf.core.identifiers import RepositoryName
 from gitops_wf.ports.clock import Clock
+from gitops_wf.ports.observer import Observer
 
 log = structlog.get_logger()
 
 POLLS_AT_ONCE = 8
 FIRST_BACKOFF = timedelta(seconds=5)
+BEAT_EVERY = timedelta(seconds=5)
 
 
 class Pollable(Protocol):
@@ -52,22 +54,33 @@ class _Turn:
 
 
 class Polls:
-    """Polls repositories until it is stopped."""
+    """Polls repositories until it is stopped.
+
+    ``beat`` is called every `BEAT_EVERY`, whatever the intervals of the polls.
+    """
 
     def __init__(
         self,
         *,
         clock: Clock,
         repositories: Sequence[tuple[Pollable, timedelta]],
+        observer: Observer,
+        beat: Callable[[], None],
     ) -> None:
         self._clock = clock
+        self._observer = observer
+        self._beat = beat
         self._by_name = {pollable.name: pollable for pollable, _ in repositories}
         self._intervals = {pollable.name: every for pollable, every in repositories}
         self._turns = {name: _Turn() for name in self._by_name}
         self._lock = threading.Lock()
         self._is_stopped = False
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(POLLS_AT_ONCE)},
+            executors={
+                "default": ThreadPoolExecutor(POLLS_AT_ONCE),
+                # Of its own: polls that wait for slow remotes must not stop it.
+                "beat": ThreadPoolExecutor(1),
+            },
             job_defaults={"misfire_grace_time": None, "coalesce": True},
             timezone="UTC",
         )
@@ -75,6 +88,13 @@ class Polls:
     def start(self) -> None:
         """Poll every repository now, and from then on by its interval."""
         self._scheduler.start()
+        self._scheduler.add_job(
+            self._beat,
+            "interval",
+            seconds=BEAT_EVERY.total_seconds(),
+            id="beat",
+            executor="beat",
+        )
         for name in self._by_name:
             self.wake(name)
 
@@ -134,6 +154,7 @@ class Polls:
             # A bug must not end the polling of this repository, nor of any other.
             log.exception("poll.crashed", repository=name)
             failures = 1
+        self._observer.polled(name, succeeded=not failures)
         chance = random.random()  # noqa: S311 - spreads load, guards nothing
         if failures:
             return jittered(

@@ -16,11 +16,21 @@ LONGEST_WAIT = timedelta(seconds=1)
 
 
 class Ticks:
-    """Calls a function that acts on what is due and says when the next thing is."""
+    """Calls a function that acts on what is due and says when the next thing is.
 
-    def __init__(self, *, clock: Clock, act: Callable[[], datetime | None]) -> None:
+    ``beat`` is called at each turn.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        act: Callable[[], datetime | None],
+        beat: Callable[[], None],
+    ) -> None:
         self._clock = clock
         self._act = act
+        self._beat = beat
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="ticks", daemon=True)
 
@@ -36,6 +46,7 @@ class Ticks:
     def _loop(self) -> None:
         wait = timedelta()
         while not self._stopped.wait(wait.total_seconds()):
+            self._beat()
             wait = LONGEST_WAIT
             try:
                 due = self._act()

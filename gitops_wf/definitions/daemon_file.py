@@ -334,7 +334,9 @@ class DaemonFile(Part):
         " `directory`.",
     )
     server: Annotated[Text, AfterValidator(_server)] | None = Field(
-        default=None, description="host:port to serve on; not acted upon yet."
+        default=None,
+        description="host:port to serve health, metrics and the read-only API on, to"
+        " whoever can reach it; default: nothing is served.",
     )
     hub: Name | None = Field(
         default=None,

@@ -4,7 +4,7 @@ import contextlib
 import re
 import shutil
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -45,6 +45,8 @@ SMALL_BLOBS = "blob:limit=64k"
 _OLDEST_GIT = (2, 39)
 _FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head")
 _UNFILTERED = "gitops-wf-unfiltered"
+Asked = Callable[[str, bool], None]
+"""Is told of each request to the remote, ``ls-remote`` or ``fetch``; did it succeed?"""
 
 
 class GitCliRepository(Clone, GitRepository):
@@ -57,12 +59,14 @@ class GitCliRepository(Clone, GitRepository):
         *,
         ask_timeout: timedelta = ASK_TIMEOUT,
         fetch_timeout: timedelta = FETCH_TIMEOUT,
+        asked: Asked | None = None,
     ) -> None:
         self._remote = remote
         self._url = parse_url(remote.url, allow_http=remote.allow_http)
         check_credential(remote, self._url)
         self._ask_timeout = ask_timeout
         self._fetch_timeout = fetch_timeout
+        self._asked = asked
         self._network_lock = threading.RLock()
         super().__init__(directory.absolute(), f"repository {redacted(remote.url)}")
         self._open()
@@ -193,10 +197,21 @@ class GitCliRepository(Clone, GitRepository):
         with remote_environment(
             self._git_dir, self._remote, self._url, blobs=self._blobs()
         ) as env:
+            code = None
             try:
-                return run(self._git_dir, args, env, stdin=stdin, timeout=timeout)
+                done = run(self._git_dir, args, env, stdin=stdin, timeout=timeout)
+                code = done.code
             except TransientError as exc:
                 raise TransientError(f"{self._subject}: {exc.message}") from exc
+            finally:
+                self._tell(args, succeeded=code == 0)
+            return done
+
+    def _tell(self, args: Sequence[str], *, succeeded: bool) -> None:
+        for request in ("ls-remote", "fetch"):
+            if self._asked is not None and request in args:
+                self._asked(request, succeeded)
+                return
 
     def _check(self, done: Finished) -> None:
         if done.code:
@@ -262,7 +277,7 @@ class GitCliRepository(Clone, GitRepository):
             "ask_timeout": self._ask_timeout,
             "fetch_timeout": self._fetch_timeout,
         }
-        with type(self)(beside, self._remote, **timeouts) as fresh:
+        with type(self)(beside, self._remote, **timeouts, asked=self._asked) as fresh:
             done = fresh._fetched()  # noqa: SLF001 # of our own class
             if not _is_branch_missing(done):
                 self._check(done)

@@ -20,6 +20,7 @@ from gitops_wf.adapters.sql_store.reading import SqlReader
 from gitops_wf.adapters.sql_store.schema import SCHEMA
 from gitops_wf.adapters.sql_store.writing import SqlTransaction
 from gitops_wf.core.errors import TerminalError
+from gitops_wf.ports.observer import Observer, Unobserved
 
 
 class ReadingStore:
@@ -47,8 +48,11 @@ class ReadingStore:
 class SqlStore(ReadingStore):
     """The Store role; `open_store` makes one."""
 
-    def __init__(self, url: URL, engine: Engine, lock: ProcessLock | None) -> None:
+    def __init__(
+        self, url: URL, engine: Engine, lock: ProcessLock | None, observer: Observer
+    ) -> None:
         super().__init__(url, engine)
+        self._observer = observer
         self._lock = lock
 
     @contextmanager
@@ -60,7 +64,7 @@ class SqlStore(ReadingStore):
         """
         with translated(self.name), self.engine.connect() as connection:
             begin_write(connection)
-            transaction = SqlTransaction(connection)
+            transaction = SqlTransaction(connection, self._observer)
             yield transaction
             connection.commit()
         for callback in transaction.after:
@@ -74,7 +78,7 @@ class SqlStore(ReadingStore):
             self._lock = None
 
 
-def open_store(location: str | Path) -> SqlStore:
+def open_store(location: str | Path, *, observer: Observer | None = None) -> SqlStore:
     """Open the store that the daemon writes, and bring it to this schema.
 
     ``location`` is a path (SQLite) or a URL. Errors: TerminalError where another
@@ -94,7 +98,7 @@ def open_store(location: str | Path) -> SqlStore:
             migrate(connection, describe(url))
             connection.commit()
         undo.pop_all()
-    return SqlStore(url, engine, lock)
+    return SqlStore(url, engine, lock, observer or Unobserved())
 
 
 def open_for_reading(location: str | Path) -> ReadingStore:
@@ -112,7 +116,7 @@ def open_beside(location: str | Path) -> SqlStore:
     carries out work. A short transaction queues as any of the daemon's own. Errors:
     TerminalError where there is no store, or one with another schema.
     """
-    return SqlStore(*_opened(location, read_only=False), None)
+    return SqlStore(*_opened(location, read_only=False), None, Unobserved())
 
 
 def _opened(location: str | Path, *, read_only: bool) -> tuple[URL, Engine]:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Insert, Table, bindparam, delete, select, update
@@ -30,10 +31,11 @@ from gitops_wf.core.errors import InvalidTransitionError
 from gitops_wf.core.event import Event
 from gitops_wf.core.identifiers import EnvironmentId
 from gitops_wf.core.inventory import Inventory
-from gitops_wf.core.message import Delivery
+from gitops_wf.core.message import Delivery, DeliveryPhase
 from gitops_wf.core.pause import Pause
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run
+from gitops_wf.ports.observer import Observer
 from gitops_wf.ports.store import EnvironmentRecord, RepositoryRecord
 
 _DEFINITION = {"id", "ordinal", "subject", "workflow", "created"}
@@ -43,8 +45,9 @@ _DEFINITION = {"id", "ordinal", "subject", "workflow", "created"}
 class SqlTransaction(SqlReader):
     """The Transaction role; the store commits it, or nothing of it."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, observer: Observer) -> None:
         super().__init__(connection)
+        self._observer = observer
         self.after: list[Callable[[], None]] = []
         self._dialect = connection.dialect.name
         self._insert = _DIALECTS[self._dialect].insert
@@ -119,6 +122,8 @@ class SqlTransaction(SqlReader):
                 " run that has not ended"
             ) from exc
         self._save_steps(run)
+        if run.phase.is_final:
+            self.after_commit(partial(self._observer.run_ended, run))
 
     def save_decision(self, decision: Decision) -> Decision:
         """Insert (id 0) or update; the id comes back.
@@ -161,6 +166,8 @@ class SqlTransaction(SqlReader):
         }
         if delivery.id:
             self._update(table, delivery.id, values)
+            if delivery.phase is not DeliveryPhase.PENDING:
+                self.after_commit(partial(self._observer.delivery_ended, delivery))
             return delivery
         key = {"identity": _digest(delivery.key)}
         number, payload = self._insert_once(table, key, values)
@@ -237,11 +244,18 @@ class SqlTransaction(SqlReader):
     def _save_steps(self, run: Run) -> None:
         """Write the steps that changed: a run of fifty changes one at a time."""
         stored = self._steps_of(run.id, run.seq - 1)
-        rows = [
-            {"run": run.id, "name": step.name, "place": place, "payload": payload}
-            for place, step in enumerate(run.steps)
-            if (payload := STEP_RUN.dump(step)) != stored.get(step.name)
-        ]
+        rows = []
+        for place, step in enumerate(run.steps):
+            before, payload = stored.get(step.name), STEP_RUN.dump(step)
+            if payload == before:
+                continue
+            rows.append(
+                {"run": run.id, "name": step.name, "place": place, "payload": payload}
+            )
+            if step.phase.is_final and not (
+                before and STEP_RUN.load(before).phase.is_final
+            ):
+                self.after_commit(partial(self._observer.step_ended, step))
         if rows:
             self.connection.execute(_SAVE_STEPS[self._dialect], rows)
         del self._known_steps[run.id]

@@ -1,0 +1,39 @@
+"""The daemon's HTTP side, put together."""
+
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+
+from gitops_wf.adapters.system_clock import SystemClock
+from gitops_wf.core.config import DaemonConfig
+from gitops_wf.services.heartbeats import Heartbeats
+from gitops_wf.services.query import ReadableStore
+from gitops_wf.web.app import Site, make_app
+from gitops_wf.web.counters import Counters
+from gitops_wf.web.health import Health
+from gitops_wf.web.server import WebServer
+from gitops_wf.web.stored_metrics import StoredMetrics
+
+
+class Serving:
+    """What counts from the daemon's start on, and the server that shows it."""
+
+    def __init__(self, heartbeats: Heartbeats) -> None:
+        self._registry = CollectorRegistry()
+        self._heartbeats = heartbeats
+        self.counters = Counters(self._registry, SystemClock())
+
+    def server(self, config: DaemonConfig, store: ReadableStore) -> WebServer:
+        """Take the port that the config names.
+
+        Errors: TerminalError (AddressUnusable).
+        """
+        release = version("gitops-wf")
+        self._registry.register(StoredMetrics(store, release))
+        ProcessCollector(registry=self._registry)
+        site = Site(
+            health=Health(store=store, config=config, heartbeats=self._heartbeats),
+            registry=self._registry,
+            version=release,
+        )
+        return WebServer(make_app(site), config.server)

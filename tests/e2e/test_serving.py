@@ -1,0 +1,86 @@
+"""The daemon's HTTP side, as a process and asked from outside."""
+
+import json
+import re
+import socket
+
+import httpx
+import pytest
+
+from tests.contract.git_remotes import served
+from tests.daemons import DaemonProcess, eventually
+
+WORKFLOW = """\
+apiVersion: gitops-wf.io/v1alpha1
+kind: Workflow
+steps:
+  - {name: say, type: print-message-in-status, properties: {message: hello}}
+  - {name: go-live, type: suspend}
+"""
+
+
+def config_for(url: str, server: str) -> str:
+    return f"server: {server}\nrepositories: {{shop: {{url: {url}, interval: 1s}}}}\n"
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    """A daemon that serves on a free port, and a repository with one environment."""
+    with served(tmp_path, "path") as remote:
+        folder = tmp_path / "daemon"
+        folder.mkdir()
+        config = folder / "gitops-wf.yaml"
+        config.write_text(config_for(remote.url, "127.0.0.1:0"))
+        remote.work.push_commit({"envs/web/workflow.yaml": WORKFLOW}, "First")
+        made = DaemonProcess(folder, config)
+        yield made
+        made.close()
+
+
+def address(daemon: DaemonProcess) -> str:
+    """Where it serves, by its own log."""
+    lines = [json.loads(x) for x in daemon.log.splitlines() if x.startswith("{")]
+    return next((x["url"] for x in lines if x.get("event") == "web.started"), "")
+
+
+def total(text: str, metric: str) -> float:
+    """The sum of a metric's samples."""
+    samples = re.findall(rf"^{metric}(?:{{.*}})? (\S+)$", text, re.MULTILINE)
+    return sum(map(float, samples))
+
+
+def test_a_running_daemon_answers_probes_and_scrapes_and_ends_at_sigterm(daemon):
+    daemon.start()
+    url = eventually(lambda: address(daemon), what="the server's address")
+    daemon.reaches("web", ["Suspended"])
+
+    health = httpx.get(f"{url}/healthz").json()
+    assert health["healthy"]
+    assert set(health["loops"]) == {"ticks", "polls", "reminder"}
+    assert httpx.get(f"{url}/readyz").json()["ready"]
+
+    text = httpx.get(f"{url}/metrics").text
+    assert 'gitops_wf_runs_active{phase="Suspended"} 1.0' in text
+    assert total(text, "gitops_wf_polls_total") >= 1
+    assert total(text, "gitops_wf_git_requests_total") >= 2
+    assert total(text, "gitops_wf_step_duration_seconds_count") == 1
+    assert "process_resident_memory_bytes" in text
+
+    with httpx.stream("GET", f"{url}/metrics"):  # one that does not read on
+        assert daemon.stop() == 0
+
+
+def test_a_port_in_use_ends_the_start_with_the_address_and_the_mend(daemon):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        text = daemon.config.read_text().replace(":0\n", f":{port}\n")
+        daemon.config.write_text(text)
+        daemon.start()
+
+        assert daemon.process.wait(timeout=60) != 0
+
+    daemon.process = None
+    assert f"server: 127.0.0.1:{port} cannot be served on" in daemon.log
+    assert "Traceback" not in daemon.log
