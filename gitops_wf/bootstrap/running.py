@@ -38,7 +38,7 @@ from gitops_wf.core.config import (
     TargetConfig,
     TargetKind,
 )
-from gitops_wf.core.errors import TerminalError
+from gitops_wf.core.errors import TerminalError, cut
 from gitops_wf.core.identifiers import RepositoryName, TargetName
 from gitops_wf.core.secret import Secret
 from gitops_wf.daemon.polls import Polls
@@ -269,9 +269,14 @@ def _credential(repository: RepositoryConfig, secrets_: Secrets) -> Credential |
     auth = repository.auth
     if auth is None:
         return None
-    value = secrets_.resolve(SecretRef(name=auth.secret), environment=None)
-    prefix = auth.prefix or repository.url
-    return Credential(auth=_auth(auth, value), prefix=prefix)
+    try:
+        value = secrets_.resolve(SecretRef(name=auth.secret), environment=None)
+        resolved = _auth(auth, value)
+    except TerminalError as error:
+        raise TerminalError(
+            f"repository {repository.name}: auth: {error}", reason=error.reason
+        ) from error
+    return Credential(auth=resolved, prefix=auth.prefix or repository.url)
 
 
 def _auth(auth: AuthConfig, value: Secret) -> BasicAuth | BearerAuth | SshAuth:
@@ -279,7 +284,18 @@ def _auth(auth: AuthConfig, value: Secret) -> BasicAuth | BearerAuth | SshAuth:
         return BasicAuth(username=auth.username or "git", password=value)
     if auth.kind == "bearer":
         return BearerAuth(token=value)
-    known_hosts = Path(auth.known_hosts).read_text(encoding="utf-8")
+    if not auth.known_hosts:
+        raise TerminalError(
+            "ssh needs `knownHosts`, a file with the host's keys (ssh-keyscan HOST, "
+            "compared with what its operator publishes)",
+            reason="NoKnownHosts",
+        )
+    try:
+        known_hosts = Path(auth.known_hosts).read_text(encoding="utf-8")
+    except (OSError, ValueError) as exc:
+        raise TerminalError(
+            cut(f"knownHosts cannot be read: {exc}"), reason="NoKnownHosts"
+        ) from exc
     return SshAuth(private_key=value, known_hosts=known_hosts)
 
 

@@ -1,0 +1,36 @@
+"""What keeps the daemon from starting is said before anything starts."""
+
+import pytest
+
+CONFIG = """\
+repositories:
+  shop:
+    url: ssh://git@127.0.0.1:1/shop.git
+    auth: {type: ssh, secretRef: {name: key}%s}
+targets:
+  disk: {directory: out}
+secrets:
+  key: {%s}
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "secret", "told"),
+    [
+        ("", "file: key", "auth: ssh needs `knownHosts`"),
+        (", knownHosts: hosts", "file: key", "auth: knownHosts cannot be read:"),
+        ("", "env: GITOPS_WF_NOT_SET", "variable GITOPS_WF_NOT_SET of the daemon"),
+    ],
+)
+def test_a_credential_that_is_not_there_names_its_repository(
+    gitops_wf, tmp_path, more, secret, told
+):
+    (tmp_path / "key").write_text("a key")
+    config = tmp_path / "gitops-wf.yaml"
+    config.write_text(CONFIG % (more, secret))
+
+    result = gitops_wf("run", "--config", config)
+
+    assert result.code == 1
+    assert "gitops-wf: repository shop: auth: " in result.err
+    assert told in result.err
