@@ -65,9 +65,8 @@ def test_the_daemon_config_shows_every_field():
         known = schema["$defs"][part]["properties"]
         unshown |= {f"{part}.{key}" for key in known if key not in written}
 
-    # No part of this release serves on an address or keeps cloud resources; plain
-    # http is nothing to copy.
-    assert unshown == {"server", "hub", "RepositoryPart.allowHttp"}
+    # No part of this release keeps cloud resources; plain http is nothing to copy.
+    assert unshown == {"hub", "RepositoryPart.allowHttp"}
 
 
 @pytest.mark.parametrize("folder", ["envs/prod", "envs/staging"])
