@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from gitops_wf.adapters.sql_store import open_for_reading
 from gitops_wf.core.config import DaemonConfig
 from gitops_wf.services.heartbeats import Heartbeats
+from gitops_wf.services.query import Query
 from gitops_wf.web.app import Site, make_app
 from gitops_wf.web.counters import Counters
 from gitops_wf.web.health import Health
@@ -62,6 +63,7 @@ def served_site(config: DaemonConfig) -> Iterator[ServedSite]:
     registry.register(StoredMetrics(store, "1.2.3"))
     app = make_app(
         Site(
+            questions=Query(store=store, config=config),
             health=Health(store=store, config=config, heartbeats=heartbeats),
             registry=registry,
             version="1.2.3",

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from gitops_wf.adapters.system_clock import SystemClock
 from gitops_wf.core.config import DaemonConfig
 from gitops_wf.services.heartbeats import Heartbeats
-from gitops_wf.services.query import ReadableStore
+from gitops_wf.services.query import Query, ReadableStore
 from gitops_wf.web.app import Site, make_app
 from gitops_wf.web.counters import Counters
 from gitops_wf.web.health import Health
@@ -32,6 +32,7 @@ class Serving:
         self._registry.register(StoredMetrics(store, release))
         ProcessCollector(registry=self._registry)
         site = Site(
+            questions=Query(store=store, config=config),
             health=Health(store=store, config=config, heartbeats=self._heartbeats),
             registry=self._registry,
             version=release,

@@ -139,8 +139,12 @@ class Reader(Protocol):
         *,
         after: int = 0,
         limit: int | None = None,
+        first: bool = False,
     ) -> Sequence[Event]:
-        """Return events, oldest first, from past an id on; the last ``limit``."""
+        """Return events, oldest first, from past an id on.
+
+        Of more than ``limit`` the last ones, or with ``first`` the first.
+        """
 
     def inventory(self, environment: EnvironmentId, target: str) -> Inventory | None:
         """Return the store's copy of an inventory: for display, not the truth."""

@@ -90,6 +90,13 @@ class Query:
                 if removed or not record.is_removed
             )
 
+    def environment(self, environment: EnvironmentId) -> EnvironmentView:
+        """Return one environment, which must be there."""
+        with self.store.read() as reader:
+            record = reader.environment(environment)
+            assert record is not None
+            return self._environment(reader, record)
+
     def revisions(
         self, environment: EnvironmentId | None = None, *, limit: int | None = None
     ) -> tuple[RevisionView, ...]:
@@ -179,10 +186,14 @@ class Query:
         *,
         after: int = 0,
         limit: int | None = None,
+        first: bool = False,
     ) -> tuple[EventView, ...]:
-        """Return events, oldest first, from past an id on; the last ``limit``."""
+        """Return events, oldest first, from past an id on.
+
+        Of more than ``limit`` the last ones, or with ``first`` the first.
+        """
         with self.store.read() as reader:
-            found = reader.events(environment, after=after, limit=limit)
+            found = reader.events(environment, after=after, limit=limit, first=first)
             return tuple(EventView(event=event) for event in found)
 
     def describe(

@@ -603,11 +603,13 @@ class TestEvents:
             events = reader.events(PROD)
             later = reader.events(PROD, after=events[1].id)
             last = reader.events(PROD, limit=1)
+            next_ones = reader.events(PROD, after=events[0].id, limit=2, first=True)
             everything = reader.events()
 
         assert [event.message for event in events] == ["0", "1", "2", "3"]
         assert [event.message for event in later] == ["2", "3"]
         assert [event.message for event in last] == ["3"]
+        assert [event.message for event in next_ones] == ["1", "2"]
         assert [event.message for event in everything][-1] == "none"
 
 

@@ -59,6 +59,10 @@ def test_a_running_daemon_answers_probes_and_scrapes_and_ends_at_sigterm(daemon)
     assert set(health["loops"]) == {"ticks", "polls", "reminder"}
     assert httpx.get(f"{url}/readyz").json()["ready"]
 
+    revisions = httpx.get(f"{url}/api/v1/revisions").json()
+    assert revisions == daemon.get("revisions")
+    assert len(revisions) == 1
+
     text = httpx.get(f"{url}/metrics").text
     assert 'gitops_wf_runs_active{phase="Suspended"} 1.0' in text
     assert total(text, "gitops_wf_polls_total") >= 1

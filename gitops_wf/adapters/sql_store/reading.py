@@ -202,14 +202,19 @@ class SqlReader:
         *,
         after: int = 0,
         limit: int | None = None,
+        first: bool = False,
     ) -> Sequence[Event]:
-        """Return events, oldest first, from past an id on; the last ``limit``."""
+        """Return events, oldest first, from past an id on; the last ``limit``.
+
+        With ``first`` the first.
+        """
         table = schema.event
         query = select(table.c.id, table.c.payload).where(table.c.id > after)
         if environment is not None:
             query = query.where(table.c.environment == environment)
-        query = query.order_by(table.c.id.desc()).limit(limit)
-        rows = reversed(self.connection.execute(query).all())
+        order = table.c.id.asc() if first else table.c.id.desc()
+        found = self.connection.execute(query.order_by(order).limit(limit)).all()
+        rows = found if first else reversed(found)
         return [replace(EVENT.load(row.payload), id=row.id) for row in rows]
 
     def inventory(self, environment: EnvironmentId, target: str) -> Inventory | None:
