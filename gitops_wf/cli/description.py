@@ -12,7 +12,8 @@ from gitops_wf.cli.colours import style_of
 from gitops_wf.cli.table import Table, console, one_line, print_table
 from gitops_wf.core.durations import format_duration
 from gitops_wf.core.environment import Commits
-from gitops_wf.core.policy import Gate, Identity, Policy
+from gitops_wf.core.freeze import frozen
+from gitops_wf.core.policy import Freeze, Gate, Identity, Policy
 from gitops_wf.core.revision import Revision
 from gitops_wf.services.description import (
     Description,
@@ -86,6 +87,8 @@ def head(told: Description, now: datetime) -> Iterator[Text]:
     yield from policy(told.policy)
     for gate in told.gates:
         yield from _gate(gate)
+    for freeze in told.freezes:
+        yield from _freeze(freeze, now)
 
 
 def policy(rule: Policy) -> Iterator[Text]:
@@ -206,6 +209,17 @@ def _demand(rule: Policy) -> str:
 def _gate(gate: Gate) -> Iterator[Text]:
     waived = " (waived for rollbacks)" if gate.rollback == "waived" else ""
     yield _pair("Gate", f"{gate.target}: {_demand(gate.policy)}{waived}")
+
+
+def _freeze(freeze: Freeze, now: datetime) -> Iterator[Text]:
+    passes = "" if freeze.holds_rollbacks else "; rollbacks pass"
+    for window in freeze.windows:
+        yield _pair("Freeze", f"{window}{passes}")
+    found = frozen(freeze.windows, now)
+    if found is not None:
+        yield _pair("", found.text, "yellow")
+    if freeze.override is not None:
+        yield _pair("", f"an approval of the step passes: {_demand(freeze.override)}")
 
 
 def _pair(label: str, value: str, style: str = "") -> Text:

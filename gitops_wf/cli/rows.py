@@ -98,6 +98,8 @@ def environment_message(view: EnvironmentView) -> str:
         return "; ".join(conditions)
     if view.paused:
         return view.paused
+    if view.frozen:
+        return view.frozen
     if view.current is None:
         return "no revision yet"
     if view.current.waiting:

@@ -46,6 +46,7 @@ class Reason(StrEnum):
     DEPENDENCY_FAILED = "DependencyFailed"
     EXECUTION_ERROR = "ExecutionError"
     FINAL_TIMEOUT = "FinalTimeout"
+    FREEZE_WINDOW = "FreezeWindow"
     GROUP_SKIPPED = "GroupSkipped"
     HEALTH_CHECK_FAILED = "HealthCheckFailed"
     HISTORY_REWRITTEN = "HistoryRewritten"
@@ -66,5 +67,5 @@ class Reason(StrEnum):
     WAITING_FOR_ENVIRONMENT = "WaitingForEnvironment"
 
 
-HELD = frozenset({Reason.APPROVAL_REQUIRED, Reason.PAUSED})
+HELD = frozenset({Reason.APPROVAL_REQUIRED, Reason.FREEZE_WINDOW, Reason.PAUSED})
 """Why a step is kept from beginning: once let go, it is carried out from the start."""

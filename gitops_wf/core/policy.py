@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
+from gitops_wf.core.freeze import Window
 from gitops_wf.core.identifiers import EnvironmentId, TargetName, environment_name
 
 
@@ -60,6 +61,25 @@ class Gate:
     rollback: OnRollback = OnRollback.REQUIRED
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freeze:
+    """Windows of the daemon config that hold each write to a target.
+
+    ``name`` says where it stands, for verdicts. ``override`` is whose approval of a
+    step lets it write all the same; None: nobody's.
+    """
+
+    name: str
+    windows: tuple[Window, ...]
+    holds_rollbacks: bool = False
+    override: Policy | None = None
+
+    def on(self, target: TargetName) -> "Freeze | None":
+        """Return it with the windows that are for a target, if there are any."""
+        windows = tuple(w for w in self.windows if w.is_for(target))
+        return replace(self, windows=windows) if windows else None
+
+
 def tighten(outer: Policy, inner: Policy) -> Policy:
     """Return what both demand: the outer rule, never loosened by the inner.
 
@@ -101,6 +121,7 @@ class PolicyRule:
     environments: tuple[str, ...]
     policy: Policy = Policy()
     targets: tuple[str, ...] | None = None
+    freeze: Freeze | None = None
 
     def applies_to(self, environment: EnvironmentId) -> bool:
         """Whether a glob matches the name, or the name with its repository's.
@@ -142,3 +163,21 @@ class Rulebook:
     def gates_for(self, targets: Iterable[TargetName]) -> tuple[Gate, ...]:
         """Return the gates of these targets."""
         return tuple(self.gates[t] for t in dict.fromkeys(targets) if t in self.gates)
+
+    def freezes_for(
+        self, environment: EnvironmentId, targets: Iterable[TargetName]
+    ) -> tuple[Freeze, ...]:
+        """Return what may freeze an environment's writes to these targets.
+
+        Each rule's windows are judged on their own, so that one rule's ``allow``
+        opens nothing that another keeps shut.
+        """
+        wanted = tuple(dict.fromkeys(targets))
+        found = [
+            frozen
+            for rule in self.rules
+            if rule.freeze is not None and rule.applies_to(environment)
+            for target in wanted
+            if (frozen := rule.freeze.on(target)) is not None
+        ]
+        return tuple(dict.fromkeys(found))

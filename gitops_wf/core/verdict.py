@@ -14,12 +14,14 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from gitops_wf.core.decision import Decision, Effect, Entry, Verb
 from gitops_wf.core.engine.plan import copy_name
 from gitops_wf.core.identifiers import StepName, TargetName
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.policy import (
+    Freeze,
     Gate,
     OnRollback,
     Policy,
@@ -44,6 +46,11 @@ def gate_requirement(target: TargetName) -> str:
     return f"gate:{target}"
 
 
+def freeze_requirement(freeze: Freeze) -> str:
+    """Return the name of the requirement of passing a freeze."""
+    return f"freeze:{freeze.name}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
     """All that a verdict is judged by, as it stands when the decision arrives.
@@ -58,6 +65,7 @@ class Bench:
     runs: Mapping[int, Run] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
     gates: Sequence[Gate] = ()
+    freezes: Sequence[Freeze] = ()
     contributors: frozenset[str] = frozenset()
     hint: str = ""
     is_removed: bool = False
@@ -65,7 +73,7 @@ class Bench:
 
 def judge(decision: Decision, bench: Bench) -> Decision:
     """Return the decision with its verdict."""
-    digest = policy_digest(bench.policy, bench.gates)
+    digest = policy_digest(bench.policy, bench.gates, bench.freezes)
     decision = replace(decision, policy_digest=digest)
     revision, problem = _revision_meant(decision, bench)
     if revision is None:
@@ -80,9 +88,12 @@ def judge(decision: Decision, bench: Bench) -> Decision:
     return _refused(decision, problem) if problem else decision
 
 
-def policy_digest(policy: Policy, gates: Iterable[Gate]) -> str:
+def policy_digest(
+    policy: Policy, gates: Iterable[Gate], freezes: Iterable[Freeze] = ()
+) -> str:
     """Return a digest of the policies behind a verdict."""
-    plain = [asdict(policy), *(asdict(gate) for gate in gates)]
+    overrides = [(f.name, asdict(f.override)) for f in freezes if f.override]
+    plain: list[Any] = [asdict(policy), *(asdict(gate) for gate in gates), *overrides]
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
@@ -133,6 +144,19 @@ def gate_approvals(
     """
     requirement = gate_requirement(gate.target)
     named = {step, _base(step), *guards}
+    return tuple(d for d in decisions if _counts(d, requirement) and d.step in named)
+
+
+def freeze_approvals(
+    step: StepName, freeze: Freeze, decisions: Iterable[Decision]
+) -> tuple[Decision, ...]:
+    """Return the approvals that let a step write in a freeze.
+
+    They name the step itself: who approves a ``suspend`` before it may not have
+    thought of the freeze.
+    """
+    requirement = freeze_requirement(freeze)
+    named = {step, _base(step)}
     return tuple(d for d in decisions if _counts(d, requirement) and d.step in named)
 
 
@@ -258,6 +282,12 @@ def _judge_approval(decision: Decision, revision: Revision, bench: Bench) -> Dec
         counts_for[gate_requirement(gate.target)] = why_not(
             decision, gate.policy, bench.contributors
         )
+    for freeze in bench.freezes:
+        if freeze.override is not None:
+            requirement = freeze_requirement(freeze)
+            why = why_not(decision, freeze.override, bench.contributors)
+            # Rules of one name are one requirement: what one refuses is refused.
+            counts_for[requirement] = counts_for.get(requirement, "") or why
     if all(counts_for.values()):
         return _refused(decision, counts_for[STEP])
     return replace(decision, counts_for=counts_for)
@@ -272,6 +302,10 @@ def _step_meant(
     run = bench.runs.get(revision.number)
     ended = {s.name for s in run.steps if s.phase.is_final} if run else set()
     if entry.step is not None:
+        if any(freeze.override for freeze in bench.freezes):
+            # Never meant where no step is named: a freeze comes and goes.
+            able += [s for s, _ in workflow.walk() if s.targets and s not in able]
+            may_wait = [s.name for s in able]
         names = {name for s in able for name in (s.name, *_copies(s))}
         if entry.step not in names:
             return None, _no_such_step(entry.step, may_wait)

@@ -10,8 +10,13 @@ from gitops_wf.core.config import (
 )
 from gitops_wf.core.grants import SecretGrant
 from gitops_wf.core.identifiers import RepositoryName, TargetName
-from gitops_wf.core.policy import Gate, OnRollback, PolicyRule, Rulebook
-from gitops_wf.definitions.daemon_file import AuthPart, DaemonFile, RepositoryPart
+from gitops_wf.core.policy import Freeze, Gate, OnRollback, PolicyRule, Rulebook
+from gitops_wf.definitions.daemon_file import (
+    AuthPart,
+    DaemonFile,
+    PolicyRulePart,
+    RepositoryPart,
+)
 from gitops_wf.definitions.documents import empty_file, single_map
 from gitops_wf.definitions.facts import Known
 from gitops_wf.definitions.problems import Outcome, errors, plain
@@ -155,6 +160,7 @@ def _rulebook(file: DaemonFile) -> Rulebook:
                 environments=part.environments,
                 policy=part.to_core(file.groups),
                 targets=part.targets,
+                freeze=_freeze(part, file),
             )
             for part in file.policies
         ),
@@ -167,4 +173,16 @@ def _rulebook(file: DaemonFile) -> Rulebook:
             for name, part in file.targets.items()
             if part.gate is not None
         },
+    )
+
+
+def _freeze(part: PolicyRulePart, file: DaemonFile) -> Freeze | None:
+    if not part.freeze:
+        return None
+    override = part.freeze_override
+    return Freeze(
+        name=",".join(part.environments),
+        windows=tuple(window.to_core() for window in part.freeze),
+        holds_rollbacks=part.rollbacks == "held",
+        override=override.to_core(file.groups) if override is not None else None,
     )

@@ -1,9 +1,11 @@
 """The shape of the daemon config."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from croniter import CroniterBadDateError, croniter
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -14,6 +16,7 @@ from pydantic import (
 
 from gitops_wf.core.config import TargetKind
 from gitops_wf.core.errors import cut
+from gitops_wf.core.freeze import Window, WindowKind
 from gitops_wf.definitions.environment_file import NotifyPart
 from gitops_wf.definitions.fields import (
     Count,
@@ -29,6 +32,8 @@ from gitops_wf.ports.properties import SecretSource, UrlSource
 
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:(?P<user>[^/@]*)@)?")
 _SCP = re.compile(r"[\w.-]+@[\w.-]+:(?!:)")
+_CRON_FIELDS = 5
+_SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 _SERVER = re.compile(r"(\[[0-9a-fA-F:]+\]|[\w.-]+):(\d{1,5})")
 
 
@@ -81,6 +86,29 @@ def _store(value: str) -> str:
             "store-url",
             "must be the path of an SQLite file or a URL postgresql://…",
         )
+    return value
+
+
+def _cron(value: str) -> str:
+    problem = "five fields, such as 0 18 * * fri"
+    if len(value.split()) == _CRON_FIELDS and croniter.is_valid(value):
+        try:
+            croniter(value, _SOME_DAY).get_next(datetime)
+        except CroniterBadDateError:
+            problem = "a day that is in some year"
+        else:
+            return value
+    raise broken("cron-syntax", f"`{cut(value, 80)}` never begins: write {problem}")
+
+
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
+        raise broken(
+            "time-zone",
+            f"`{cut(value, 80)}` is no time zone: write its name, as Europe/Berlin",
+        ) from exc
     return value
 
 
@@ -220,6 +248,34 @@ class TargetPart(Part):
         return TargetKind.IN_CLUSTER if self.in_cluster else TargetKind.DIRECTORY
 
 
+class FreezeWindowPart(Part):
+    """A time in which targets are not written to, or the only one in which they are."""
+
+    kind: Literal["deny", "allow"] = Field(
+        description="Not in it; or, where there is any of these, only in one."
+    )
+    schedule: Annotated[Text, AfterValidator(_cron)] = Field(
+        description="When it begins: minute, hour, day, month, weekday, as cron has it."
+    )
+    duration: PositiveSpan = Field(description="How long it lasts.")
+    time_zone: Annotated[Text, AfterValidator(_time_zone)] = Field(
+        default="UTC", description="Zone of the schedule, as Europe/Berlin."
+    )
+    targets: tuple[Text, ...] | None = Field(
+        default=None, description="Globs of targets; default: all."
+    )
+
+    def to_core(self) -> Window:
+        """The core's value."""
+        return Window(
+            kind=WindowKind(self.kind),
+            schedule=self.schedule,
+            duration=self.duration,
+            time_zone=self.time_zone,
+            targets=self.targets,
+        )
+
+
 class PolicyRulePart(PolicyPart):
     """What holds for the environments that a glob matches."""
 
@@ -229,6 +285,25 @@ class PolicyRulePart(PolicyPart):
     targets: tuple[Text, ...] | None = Field(
         default=None, description="Globs of targets that they may use; default: all."
     )
+    freeze: tuple[FreezeWindowPart, ...] = Field(
+        default=(), description="When their targets may not be written to."
+    )
+    rollbacks: Literal["pass", "held"] = Field(
+        default="pass", description="Whether a freeze holds rollbacks, too."
+    )
+    freeze_override: PolicyPart | None = Field(
+        default=None, description="Whose approval of a step passes a freeze."
+    )
+
+    @model_validator(mode="after")
+    def _freezes_something(self) -> Self:
+        if not self.freeze and (self.freeze_override or self.rollbacks == "held"):
+            raise broken(
+                "freeze-missing",
+                "`rollbacks` and `freezeOverride` are about the rule's own `freeze`:"
+                " write its windows, or leave them out",
+            )
+        return self
 
 
 class SecretPart(Part):

@@ -92,6 +92,8 @@ def too_few_config_approvers(file: DaemonFile, _document: Any) -> Iterator[Place
 def _policies(file: DaemonFile) -> Iterable[tuple[Location, PolicyPart]]:
     for number, policy in enumerate(file.policies):
         yield ("policies", number), policy
+        if policy.freeze_override is not None:
+            yield ("policies", number, "freezeOverride"), policy.freeze_override
     for name, target in file.targets.items():
         if target.gate is not None:
             yield ("targets", name, "gate"), target.gate

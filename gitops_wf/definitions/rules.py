@@ -205,6 +205,9 @@ RULES: tuple[Rule, ...] = (
         None,
         config.unknown_config_secret,
     ),
+    Rule("cron-syntax", "A freeze window begins by a cron expression that occurs."),
+    Rule("time-zone", "A freeze window's time zone exists."),
+    Rule("freeze-missing", "Only a rule with windows says what passes them."),
     Rule("store-url", "The store is an SQLite file or a PostgreSQL URL."),
     Rule("server-syntax", "The server's address is host:port."),
 )

@@ -241,7 +241,9 @@ class Advance:
             if resumed is not None:
                 run = record(run, resumed)
                 continue
-            release = self.approvals.release(transaction, run, now)
+            release = self.approvals.thaw(transaction, run, now)
+            if release is None:
+                release = self.approvals.release(transaction, run, now)
             if release is None:
                 break
             event, decisions = release

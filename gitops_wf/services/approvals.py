@@ -6,13 +6,15 @@ from datetime import datetime
 
 from gitops_wf.core.decision import Decision, Effect, Verb
 from gitops_wf.core.engine import Released, predecessors
+from gitops_wf.core.freeze import Frozen, frozen
 from gitops_wf.core.identifiers import EnvironmentId, StepName, TargetName
-from gitops_wf.core.phases import Reason
-from gitops_wf.core.policy import Gate, Policy, Rulebook, tighten
+from gitops_wf.core.phases import Phase, Reason
+from gitops_wf.core.policy import Freeze, Gate, Policy, Rulebook, tighten
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run, StepRun
 from gitops_wf.core.verdict import (
     SUSPEND,
+    freeze_approvals,
     gate_approvals,
     holds,
     in_force,
@@ -20,6 +22,8 @@ from gitops_wf.core.verdict import (
     step_approvals,
 )
 from gitops_wf.ports.store import Reader
+
+_NOBODY = Policy(approvers=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,52 @@ class Approvals:
             for gate in self.rulebook.gates_for([step.target])
             if holds(gate, is_rollback=run.subject.rollback)
         )
+
+    def frozen(
+        self, reader: Reader, run: Run, step: StepRun, now: datetime
+    ) -> Frozen | None:
+        """Say what freezes a step's writes now, unless enough people let it pass."""
+        held = None
+        for freeze, found in self._freezes(run, step, now):
+            if not is_enough(*_override(reader, run, step, freeze, now)):
+                longer = held is None or _after(found, held)
+                held = found if longer else held
+        return held
+
+    def thaw(
+        self, reader: Reader, run: Run, now: datetime
+    ) -> tuple[Released, tuple[Decision, ...]] | None:
+        """Return the release of a first step that no freeze holds any more."""
+        for step in run.steps:
+            if not is_frozen(step) or self.frozen(reader, run, step, now) is not None:
+                continue
+            counted = {
+                decision.id: decision
+                for freeze, _ in self._freezes(run, step, now)
+                for decision in _override(reader, run, step, freeze, now)[1]
+            }
+            people = dict.fromkeys(d.person for d in counted.values())
+            text = "the freeze is over"
+            if people:
+                text = f"{', '.join(people)} let it pass the freeze"
+            # Not in its name that the gate was opened: that asks for its own.
+            event = Released(step=step.name, at=now, message=text)
+            return event, tuple(counted.values())
+        return None
+
+    def _freezes(
+        self, run: Run, step: StepRun, now: datetime
+    ) -> list[tuple[Freeze, Frozen]]:
+        """Return the freezes that bar a step's writes now, approvals aside."""
+        if step.target is None:
+            return []
+        subject = run.subject
+        return [
+            (freeze, found)
+            for freeze in self.rulebook.freezes_for(subject.environment, [step.target])
+            if freeze.holds_rollbacks or not subject.rollback
+            if (found := frozen(freeze.windows, now)) is not None
+        ]
 
     def release(
         self, reader: Reader, run: Run, now: datetime
@@ -127,6 +177,29 @@ class Approvals:
             )
             for gate in self.gates(run, step)
         ]
+
+
+def is_frozen(step: StepRun) -> bool:
+    """Whether a freeze holds a step."""
+    is_held = step.phase is Phase.SUSPENDED and not step.is_container
+    return is_held and step.reason == Reason.FREEZE_WINDOW
+
+
+def _override(
+    reader: Reader, run: Run, step: StepRun, freeze: Freeze, now: datetime
+) -> tuple[Policy, tuple[Decision, ...]]:
+    """Return who may let a step pass a freeze, and those who did."""
+    if freeze.override is None:
+        return _NOBODY, ()
+    decisions = in_force(_approvals_of(reader, run), now)
+    return freeze.override, freeze_approvals(step.name, freeze, decisions)
+
+
+def _after(one: Frozen, other: Frozen) -> bool:
+    """Whether one freeze lasts longer than another."""
+    if one.until is None or other.until is None:
+        return one.until is None
+    return one.until > other.until
 
 
 def _is_gate(step: StepRun) -> bool:

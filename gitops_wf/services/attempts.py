@@ -40,8 +40,8 @@ log = structlog.get_logger()
 
 LOOK_AGAIN_AFTER_ERROR = timedelta(seconds=5)
 
-ASK_AGAIN_WHILE_PAUSED = timedelta(hours=1)
-"""A resume moves it on at once; this only says that it waits for no approval."""
+ASK_AGAIN = timedelta(hours=1)
+"""What ends a pause moves it on at once; this says that it waits for no approval."""
 
 _CANNOT_TELL = frozenset({Reason.TARGET_NOT_CONFIGURED, Reason.OWNED_BY_ANOTHER})
 """Causes that say nothing about the revision itself: Errored, not Failed."""
@@ -145,9 +145,9 @@ class Attempts:
                 phase=Phase.SUSPENDED,
                 reason=Reason.PAUSED,
                 message=paused,
-                retry_after=ASK_AGAIN_WHILE_PAUSED,
+                retry_after=ASK_AGAIN,
             )
-        return self._gate(run, step)
+        return self._gate(run, step) or self._frozen(reader, run, step)
 
     def _gate(self, run: Run, step: StepRun) -> StepResult | None:
         """Hold a write to a gated target until this revision is approved for it."""
@@ -161,6 +161,20 @@ class Attempts:
             phase=Phase.SUSPENDED,
             reason=Reason.APPROVAL_REQUIRED,
             message=f"the gate of {names} needs an approval of this revision",
+        )
+
+    def _frozen(self, reader: Reader, run: Run, step: StepRun) -> StepResult | None:
+        """Hold a write in a freeze window to its end, where time alone ends it."""
+        now = self._clock.now()
+        found = self._approvals.frozen(reader, run, step, now)
+        if found is None:
+            return None
+        left = ASK_AGAIN if found.until is None else found.until - now
+        return StepResult(
+            phase=Phase.SUSPENDED,
+            reason=Reason.FREEZE_WINDOW,
+            message=f"{step.target} is {found.text}",
+            retry_after=left,
         )
 
     def _act(self, task: _Task) -> StepResult:

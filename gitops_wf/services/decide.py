@@ -7,9 +7,9 @@ from datetime import datetime
 from gitops_wf.core.decision import Decision, Effect, EntryKey, Verb
 from gitops_wf.core.engine import next_due
 from gitops_wf.core.event import Event, EventType
-from gitops_wf.core.identifiers import EnvironmentId
+from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.phases import Phase, Reason
-from gitops_wf.core.policy import Gate, Rulebook
+from gitops_wf.core.policy import Rulebook
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.verdict import Bench, judge
 from gitops_wf.ports.store import Transaction
@@ -71,7 +71,8 @@ class Decide:
                     if newest
                     else self.rulebook.policy_for(environment)
                 ),
-                gates=self._gates(newest),
+                gates=self.rulebook.gates_for(_written(newest)),
+                freezes=self.rulebook.freezes_for(environment, _written(newest)),
                 contributors=contributors,
                 hint=hint,
                 is_removed=is_removed,
@@ -114,12 +115,6 @@ class Decide:
             withdrawn = replace(decision, effect=Effect.WITHDRAWN, reason=reason)
             transaction.save_decision(withdrawn)
             self._tell_removal(transaction, withdrawn, reason, now)
-
-    def _gates(self, revision: Revision | None) -> tuple[Gate, ...]:
-        if revision is None or revision.workflow is None:
-            return ()
-        targets = [t for step, _ in revision.workflow.walk() for t in step.targets]
-        return self.rulebook.gates_for(targets)
 
     def _act(
         self,
@@ -226,3 +221,10 @@ class Decide:
             step=decision.step or "",
         )
         self.announcer.announce(transaction, event)
+
+
+def _written(revision: Revision | None) -> list[TargetName]:
+    """Return the targets that a revision's workflow writes to."""
+    if revision is None or revision.workflow is None:
+        return []
+    return [t for step, _ in revision.workflow.walk() for t in step.targets]

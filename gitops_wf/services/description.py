@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gitops_wf.core.identifiers import environment_name
-from gitops_wf.core.policy import Gate, Policy
+from gitops_wf.core.policy import Freeze, Gate, Policy
 from gitops_wf.core.revision import Revision
 from gitops_wf.services.approvals import Waiting
 from gitops_wf.services.views import (
@@ -34,6 +34,7 @@ class Description:
     run: RunView | None
     policy: Policy
     gates: tuple[Gate, ...]
+    freezes: tuple[Freeze, ...]
     revisions: tuple[RevisionView, ...]
     decisions: tuple[DecisionView, ...]
     inventories: tuple[InventoryView, ...]
@@ -64,6 +65,16 @@ class Description:
                     "rollback": str(gate.rollback),
                 }
                 for gate in self.gates
+            ],
+            "freezes": [
+                {
+                    "windows": [str(window) for window in freeze.windows],
+                    "rollbacks": "held" if freeze.holds_rollbacks else "pass",
+                    "override": policy_json(freeze.override)
+                    if freeze.override
+                    else None,
+                }
+                for freeze in self.freezes
             ],
             "revision": self.revision.as_json() if self.revision else None,
             "run": self.run.as_json() if self.run else None,

@@ -15,7 +15,7 @@ import structlog
 from gitops_wf.core.commit import CommitInfo, PathChange
 from gitops_wf.core.errors import TerminalError, TransientError
 from gitops_wf.core.identifiers import RepositoryName, Sha
-from gitops_wf.core.phases import Reason
+from gitops_wf.core.phases import HELD
 from gitops_wf.ports.clock import Clock
 from gitops_wf.ports.definitions import Definitions
 from gitops_wf.ports.store import RepositoryRecord, Store, Transaction
@@ -173,13 +173,13 @@ class Discover:
             transaction.save_repository(settled)
 
     def _wake_held(self) -> None:
-        """Let runs at gates go on whose gate the daemon config no longer has."""
+        """Let runs go on whose gate or freeze the daemon config no longer has."""
         with self._store.read() as reader:
             held = [
                 record.id
                 for record in reader.environments(self.name)
                 if (run := reader.active_run(record.id)) is not None
-                and any(s.reason == Reason.APPROVAL_REQUIRED for s in run.waiting)
+                and any(s.reason in HELD and not s.phase.is_final for s in run.steps)
             ]
         for environment in held:
             with self._store.transaction() as transaction:

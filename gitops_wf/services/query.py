@@ -13,7 +13,7 @@ from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.policy import Policy
 from gitops_wf.core.revision import Revision
 from gitops_wf.ports.store import EnvironmentRecord, Reader
-from gitops_wf.services.approvals import Approvals, Waiting
+from gitops_wf.services.approvals import Approvals, Waiting, is_frozen
 from gitops_wf.services.description import Description
 from gitops_wf.services.views import (
     DecisionView,
@@ -244,6 +244,9 @@ class Query:
                 ),
                 policy=policy,
                 gates=self.config.rulebook.gates_for(_targets(record, meant)),
+                freezes=self.config.rulebook.freezes_for(
+                    environment, _targets(record, meant)
+                ),
                 revisions=self._revisions(
                     reader, reader.revisions(environment, limit=_SHOWN)
                 ),
@@ -289,6 +292,11 @@ class Query:
             current=current[0] if current else None,
             released=released,
             pauses=tuple(reader.pauses(record.id)),
+            frozen="; ".join(
+                f"{step.name}: {step.message}"
+                for step in (active.steps if active is not None else ())
+                if is_frozen(step)
+            ),
         )
 
     def _revisions(

@@ -10,6 +10,7 @@ from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run, StepRun, Subject
 from gitops_wf.ports.store import Reader, Transaction
+from gitops_wf.services.approvals import is_frozen
 
 _KINDS = {
     Phase.SUCCEEDED: "succeeded",
@@ -127,6 +128,8 @@ def run_events(
         was_waiting = old is not None and old.is_waiting_for_approval
         if step.is_waiting_for_approval and not was_waiting:
             yield _step_event(step, after, revision, now, kind="suspended")
+        elif is_frozen(step) and not (old is not None and is_frozen(old)):
+            yield _step_event(step, after, revision, now, kind="frozen")
         elif was_waiting and step.released:
             yield _step_event(step, after, revision, now, kind="approved")
         elif step.phase in _WRONG and not (old and old.phase.is_final):

@@ -336,6 +336,7 @@ class EnvironmentView:
     current: RevisionView | None
     released: Revision | None
     pauses: tuple[Pause, ...] = ()
+    frozen: str = ""
 
     @property
     def paused(self) -> str:
@@ -386,6 +387,7 @@ class EnvironmentView:
             "waiting": current.as_json()["waiting"] if current else None,
             "conditions": dict(record.conditions),
             "paused": self.paused or None,
+            "frozen": self.frozen or None,
         }
 
 

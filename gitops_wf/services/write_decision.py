@@ -174,6 +174,7 @@ class WriteDecision:
                 runs={run.subject.number: run for run in runs},
                 policy=self.query.policy(revision),
                 gates=config.rulebook.gates_for(targets),
+                freezes=config.rulebook.freezes_for(record.id, targets),
                 contributors=_authors(revisions, revision),
             ),
         )
