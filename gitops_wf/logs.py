@@ -2,8 +2,20 @@
 
 import logging
 import sys
+from io import TextIOBase
+from typing import TextIO, cast
 
 import structlog
+
+
+class _StandardError(TextIOBase):
+    """Standard error as it is at each line: whoever replaced it gets the lines."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 def configure_logs(*, json_lines: bool | None = None, level: str = "info") -> None:
@@ -29,7 +41,10 @@ def configure_logs(*, json_lines: bool | None = None, level: str = "info") -> No
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        # A TextIOBase is all that it writes to; its type names the wider TextIO.
+        logger_factory=structlog.PrintLoggerFactory(
+            file=cast("TextIO", _StandardError())
+        ),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)

@@ -9,6 +9,7 @@ import pytest
 from gitops_wf.adapters.system_clock import SystemClock
 from gitops_wf.core.identifiers import RepositoryName
 from gitops_wf.daemon.polls import Polls
+from gitops_wf.ports.observer import Unobserved
 
 SHOP = RepositoryName("shop")
 DEADLINE = 20
@@ -43,7 +44,12 @@ def polling(repository):
     started = []
 
     def start(every=NEVER):
-        polls = Polls(clock=SystemClock(), repositories=[(repository, every)])
+        polls = Polls(
+            clock=SystemClock(),
+            repositories=[(repository, every)],
+            observer=Unobserved(),
+            beat=lambda: None,
+        )
         started.append(polls)
         polls.start()
         return polls
