@@ -65,20 +65,6 @@ def line_at(root: Any, location: Sequence[str | int]) -> int | None:
     return line
 
 
-def value_at(root: Any, location: Sequence[str | int]) -> Any:
-    """What stands at `location`, or None."""
-    value = root
-    for part in location:
-        match value:
-            case dict() if part in value:
-                value = value[part]
-            case list() if isinstance(part, int) and part < len(value):
-                value = value[part]
-            case _:
-                return None
-    return value
-
-
 def plain(value: Any) -> Any:
     """The value without its places: plain JSON types."""
     match value:

@@ -199,13 +199,6 @@ class FieldSelector:
             for path, equal, value in self.terms
         )
 
-    def only_name(self) -> str | None:
-        """The one name that can match, or None."""
-        for path, equal, value in self.terms:
-            if path == "metadata.name" and equal:
-                return value
-        return None
-
 
 def parse_fields(text: str, resource: Resource) -> FieldSelector:
     """A field selector; ApiError 400 where it is malformed or the field unknown."""

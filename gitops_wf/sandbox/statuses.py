@@ -205,16 +205,6 @@ def method_not_allowed() -> ApiError:
     )
 
 
-def rejected() -> ApiError:
-    """A JSON patch that does not fit the object."""
-    return ApiError(
-        422,
-        "the server rejected our request due to an error in our request",
-        reason="Invalid",
-        details={},
-    )
-
-
 def forbidden(
     resource: Resource, name: str, why: str, causes: list[StatusCause] | None = None
 ) -> ApiError:
