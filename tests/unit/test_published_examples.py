@@ -19,7 +19,11 @@ from gitops_wf.definitions.yaml_text import read_documents
 from tests.definitions import CATALOGUE, FILES, read
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = [ROOT / "config/gitops-wf.yaml", ROOT / "config/shop/gitops-wf.yaml"]
+CONFIGS = [
+    ROOT / "config/gitops-wf.yaml",
+    ROOT / "config/shop/gitops-wf.yaml",
+    ROOT / "manifests/base/gitops-wf.yaml",
+]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 STEP_PAGES = sorted((ROOT / "docs/steps").glob("*.md"))
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
