@@ -35,6 +35,7 @@ __all__ = [
     "GitAuth",
     "GitReason",
     "GitRepository",
+    "History",
     "OversizedBlob",
     "PathChange",
     "Person",
@@ -155,6 +156,19 @@ class Walk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """How a branch came to its head: ids alone, so that it may be long.
+
+    `chain` are the first-parent commits, oldest first. `brought` names those of the
+    chain that brought commits which touch certain paths, in the chain's order, each
+    with these: merged side commits and itself, parents before children.
+    """
+
+    chain: tuple[Sha, ...]
+    brought: Mapping[Sha, tuple[Sha, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OversizedBlob:
     """Stands for the content of a blob above the cap: never read into memory."""
 
@@ -200,6 +214,15 @@ class GitRepository(AbstractContextManager["GitRepository"], Protocol):
 
         Commits that came with "pull, then push a merge" but lack `since` are not in it
         (`git log --first-parent --ancestry-path`). None: from the root.
+        """
+
+    def history(self, head: Sha, *, touching: Sequence[str] = ()) -> History:
+        """The whole way to `head`; `touching` are globs as Git's `:(glob)` has them."""
+
+    def first_parents(self, head: Sha, paths: Sequence[str]) -> tuple[Sha, ...]:
+        """First-parent commits of `head`, newest first, that changed one of the paths.
+
+        Against their first parent; paths are literal files or folders, `""` is all.
         """
 
     def commit(self, sha: Sha) -> CommitInfo:

@@ -384,3 +384,45 @@ def test_a_repository_with_sha256_ids_is_read_like_any_other(shop, tmp_path):
         assert repository.blob(change.new_oid, max_bytes=9) == b"2"
         repository.hold({"a": first})
         assert repository.resolve(first[:12]) == (first,)
+
+
+def test_history_says_which_commit_of_the_branch_brought_what_touches_a_path(shop, ann):
+    root = ann.push_commit({"envs/a/approvals.yaml": "1", "b": "1"}, "Root")
+    ann.branch("side")
+    other = ann.commit({"b": "2"}, "Of no interest")
+    one = ann.commit({"envs/a/approvals/one.yaml": "1"}, "One")
+    two = ann.commit({"envs/a/approvals/one.yaml": "2"}, "Two")
+    ann.checkout("main")
+    direct = ann.commit({"c": "1"}, "Direct")
+    merge = ann.merge("side")
+    last = ann.commit({"approvals.yaml": "1"}, "Last")
+    ann.push()
+
+    with fetched(shop) as repository:
+        found = repository.history(
+            last, touching=("**/approvals.yaml", "**/approvals/*.yaml")
+        )
+
+        assert found.chain == (root, direct, merge, last)
+        assert list(found.brought.items()) == [
+            (root, (root,)),
+            (merge, (one, two, merge)),
+            (last, (last,)),
+        ]
+        assert other not in found.brought
+        assert repository.history(last).brought == {}
+
+
+def test_first_parents_name_what_changed_a_path_against_the_branch_before(shop, ann):
+    root = ann.push_commit({"envs/[a]/x": "1", "b": "1"}, "Root")
+    ann.branch("side")
+    ann.commit({"envs/[a]/x": "2"}, "On the side")
+    ann.checkout("main")
+    ann.commit({"b": "2"}, "Elsewhere")
+    merge = ann.merge("side")
+    same = ann.commit({"b": "3", "envs/a/x": "globs are not meant"}, "Elsewhere")
+    ann.push()
+
+    with fetched(shop) as repository:
+        assert repository.first_parents(same, ["envs/[a]"]) == (merge, root)
+        assert len(repository.first_parents(same, ["envs/[a]", ""])) == 4

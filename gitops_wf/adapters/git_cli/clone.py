@@ -12,6 +12,7 @@ from gitops_wf.adapters.git_cli.failures import is_damage
 from gitops_wf.adapters.git_cli.history import (
     LOG_FORMAT,
     descending_chain,
+    history,
     parsed_log,
 )
 from gitops_wf.adapters.git_cli.objects import (
@@ -26,7 +27,13 @@ from gitops_wf.adapters.git_cli.trees import TREE_MODE, TreeReader
 from gitops_wf.core.commit import CommitInfo, PathChange, Tree
 from gitops_wf.core.errors import TerminalError, TransientError, cut
 from gitops_wf.core.identifiers import Oid, Sha
-from gitops_wf.ports.git import BlobContent, GitReason, OversizedBlob, Walk
+from gitops_wf.ports.git import (
+    BlobContent,
+    GitReason,
+    History,
+    OversizedBlob,
+    Walk,
+)
 
 OUR_REFS = "refs/gitops-wf/"
 HEAD_REF = OUR_REFS + "head"
@@ -80,6 +87,32 @@ class Clone:
             base = self.merge_base(since, head)
             return Walk(commits=(), is_rewritten=True, merge_base=base)
         return Walk(commits=tuple(by_sha[sha] for sha in chain))
+
+    def history(self, head: Sha, *, touching: Sequence[str] = ()) -> History:
+        """The whole way to `head`; `touching` are globs as Git's `:(glob)` has them."""
+        self._require(head)
+        all_ = ("--topo-order", "--reverse", "--end-of-options", head, "--")
+        lines = self._git("rev-list", "--parents", *all_).stdout.decode().splitlines()
+        parents = {
+            Sha(ids[0]): tuple(map(Sha, ids[1:])) for ids in map(str.split, lines)
+        }
+        touched: list[Sha] = []
+        if touching:
+            globs = [f":(glob){pattern}" for pattern in touching]
+            # Else paths are literal here: see `local_environment`.
+            done = self._git(
+                "--no-literal-pathspecs", "rev-list", "--full-history", *all_, *globs
+            )
+            touched = [Sha(sha) for sha in done.stdout.decode().split()]
+        return history(parents, head, touched)
+
+    def first_parents(self, head: Sha, paths: Sequence[str]) -> tuple[Sha, ...]:
+        """First-parent commits of `head`, newest first, that changed one of them."""
+        self._require(head)
+        args = ("--first-parent", "--end-of-options", head, "--")
+        limits = () if "" in paths else paths
+        lines = self._git("rev-list", *args, *limits).stdout.decode().split()
+        return tuple(Sha(sha) for sha in lines)
 
     def commit(self, sha: Sha) -> CommitInfo:
         """One commit."""

@@ -1,10 +1,11 @@
 """Commits as `git log` prints them, and the walks that are worked out from parents."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from gitops_wf.core.commit import CommitInfo, Person
 from gitops_wf.core.identifiers import Oid, Sha
+from gitops_wf.ports.git import History
 
 # One field a line; none of them can hold a line end, save the last.
 _FIELDS = ("%H", "%P", "%T", "%an", "%ae", "%at", "%cn", "%ce", "%ct")
@@ -76,3 +77,35 @@ def descending_chain(
         chain.append(at)
         at = next(iter(parents[at]), None)
     return tuple(reversed(chain))
+
+
+def history(
+    parents: Mapping[Sha, Sequence[Sha]], head: Sha, touched: Sequence[Sha]
+) -> History:
+    """The way to `head`, and which of its first-parent commits brought those touched.
+
+    `parents` holds every commit that leads to `head`; `touched` stands parents before
+    children. A side commit was brought by the first of the chain that reaches it.
+    """
+    chain = [head]
+    while first := next(iter(parents[chain[-1]]), None):
+        chain.append(first)
+    chain.reverse()
+    brought_by = {sha: sha for sha in chain}
+    for merge in chain:
+        pending = list(parents[merge][1:])
+        while pending:
+            sha = pending.pop()
+            if sha not in brought_by:
+                brought_by[sha] = merge
+                pending.extend(parents[sha])
+    found: dict[Sha, list[Sha]] = {}
+    for sha in touched:
+        found.setdefault(brought_by[sha], []).append(sha)
+    order = {sha: place for place, sha in enumerate(chain)}
+    return History(
+        chain=tuple(chain),
+        brought={
+            sha: tuple(found[sha]) for sha in sorted(found, key=order.__getitem__)
+        },
+    )
