@@ -4,6 +4,7 @@ Only what would reach a cluster is scripted: a `deploy2env` that does what the c
 files say, by a file `outcome` in the environment's folder.
 """
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -13,6 +14,7 @@ from typing import Any
 
 from pydantic import ConfigDict
 
+from gitops_wf.adapters.directory_target import DirectoryCluster
 from gitops_wf.adapters.git_cli import GitCliRepository
 from gitops_wf.adapters.sql_store import open_store
 from gitops_wf.core.config import RepositoryConfig
@@ -25,6 +27,7 @@ from gitops_wf.core.run import Run
 from gitops_wf.definitions.facts import Known
 from gitops_wf.definitions.reader import DefinitionReader
 from gitops_wf.delivery import TargetProperties, chosen_targets
+from gitops_wf.ports.cluster import AllowList, Cluster
 from gitops_wf.ports.git import Remote
 from gitops_wf.ports.runner import (
     Capabilities,
@@ -41,6 +44,7 @@ from gitops_wf.services.content import RepositoryContent
 from gitops_wf.services.decide import Decide
 from gitops_wf.services.discover import Discover
 from gitops_wf.services.due import Due
+from gitops_wf.services.recall import Recall
 from gitops_wf.services.watched import Watched
 from gitops_wf.steps.step_group import STEP_TYPE as STEP_GROUP
 from gitops_wf.steps.suspend import STEP_TYPE as SUSPEND
@@ -128,6 +132,22 @@ class ScriptedDeploy:
         )
 
 
+class Folders:
+    """Targets that are folders, each of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def cluster(self, target: str) -> Cluster:
+        return DirectoryCluster(self.root / target)
+
+    def namespace(self, target: str) -> str:
+        return "default"
+
+    def allowed(self, target: str) -> AllowList:
+        return AllowList()
+
+
 class FewStepTypes:
     """A catalogue of what release lines use."""
 
@@ -171,7 +191,8 @@ class ReleaseLine:
         self.remote = bare_repository(path / "remote.git")
         self.work = GitWorkTree.init(path / "work", remote=str(self.remote))
         self.clock = FakeClock()
-        self.store = open_store(path / "store.db")
+        self.store_file = path / "store.db"
+        self.store = open_store(self.store_file)
         self.executor = ManualExecutor(self.clock)
         where = remote or (lambda bare: Remote(url=str(bare), branch="main"))
         self.git = GitCliRepository(path / "clone.git", where(self.remote))
@@ -188,13 +209,21 @@ class ReleaseLine:
         self.catalogue = catalogue or FewStepTypes(self.deploy)
         self.known = known
         self.capabilities = capabilities
+        self.clusters = capabilities.get("clusters") or Folders(path / "targets")
         self._tokens = iter(f"token-{n}" for n in range(10**6))
-        self.restart(rulebook=rulebook or Rulebook())
+        self.rulebook = rulebook or Rulebook()
+        self.restart()
 
     def restart(
-        self, *, rulebook: Rulebook, targets: tuple[str, ...] | None = None
+        self,
+        *,
+        rulebook: Rulebook | None = None,
+        targets: tuple[str, ...] | None = None,
+        instance: str = "test",
+        adopt: bool = False,
     ) -> None:
         """Begin anew on the same store and clone, with another daemon config."""
+        self.rulebook = rulebook = self.rulebook if rulebook is None else rulebook
         if targets is not None:
             names = tuple(TargetName(name) for name in targets)
             config = replace(self.watched.config, targets=names)
@@ -222,9 +251,10 @@ class ReleaseLine:
                 content=self.content,
                 outbound=None,
                 secrets=None,
-                instance="test",
+                instance=instance,
+                adopt=adopt,
                 channels={},
-                **{"clusters": None, **self.capabilities},
+                **{"clusters": self.clusters, **self.capabilities},
             ),
             new_token=self._tokens.__next__,
         )
@@ -236,9 +266,29 @@ class ReleaseLine:
             decide=decide,
             advance=advance,
             announcer=announcer,
+            recall=Recall(clusters=self.clusters, instance=instance, adopt=adopt),
         )
         self._due = Due(store=self.store, clock=self.clock, advance=advance)
         self.executor.start(self.attempts.carry_out)
+
+    def lose_store(self, backup: Path | None = None, **more: Any) -> None:
+        """Begin anew without the store, or with an old one; its queue is in it."""
+        self.store.close()
+        for file in self.store_file.parent.glob(f"{self.store_file.name}*"):
+            file.unlink()
+        if backup is not None:
+            shutil.copy(backup, self.store_file)
+        self.store = open_store(self.store_file)
+        self.executor = ManualExecutor(self.clock)
+        self.restart(**more)
+
+    def back_up(self, to: Path) -> Path:
+        """Copy the store as it is now."""
+        self.store.close()
+        shutil.copy(self.store_file, to)
+        self.store = open_store(self.store_file)
+        self.restart()
+        return to
 
     def close(self) -> None:
         """Let go of the clone and the store."""

@@ -64,6 +64,7 @@ from gitops_wf.services.deliveries import Deliveries
 from gitops_wf.services.discover import Discover
 from gitops_wf.services.due import Due
 from gitops_wf.services.heartbeats import Heartbeats
+from gitops_wf.services.recall import Recall
 from gitops_wf.services.watched import Watched
 
 DIGEST_KEY_FILE = "digest.key"
@@ -160,6 +161,13 @@ def _put_together(config: DaemonConfig, undo: ExitStack) -> Daemon:
         announcer=announcer,
         rulebook=config.rulebook,
     )
+    clusters = ConfiguredClusters(
+        config.targets,
+        open_target,
+        partial(_namespace_of_the_sandbox, config.directory)
+        if config.is_all_sandbox
+        else None,
+    )
     attempts = Attempts(
         store=store,
         clock=clock,
@@ -168,17 +176,12 @@ def _put_together(config: DaemonConfig, undo: ExitStack) -> Daemon:
         announcer=announcer,
         catalogue=catalogue,
         capabilities=Capabilities(
-            clusters=ConfiguredClusters(
-                config.targets,
-                open_target,
-                partial(_namespace_of_the_sandbox, config.directory)
-                if config.is_all_sandbox
-                else None,
-            ),
+            clusters=clusters,
             content=content,
             outbound=outbound,
             secrets=secrets_,
             instance=config.instance,
+            adopt=config.adopt,
             channels=config.channels,
             manifests=read_manifests,
             digest_key=_digest_key(Path(config.directory)),
@@ -196,6 +199,7 @@ def _put_together(config: DaemonConfig, undo: ExitStack) -> Daemon:
             channels=config.channels,
         ),
     )
+    recall = Recall(clusters=clusters, instance=config.instance, adopt=config.adopt)
     discoverers = [
         (
             Discover(
@@ -206,6 +210,7 @@ def _put_together(config: DaemonConfig, undo: ExitStack) -> Daemon:
                 decide=decide,
                 advance=advance,
                 announcer=announcer,
+                recall=recall,
             ),
             repository.config.interval,
         )

@@ -79,7 +79,8 @@ class DaemonConfig:
     ``store`` is an SQLAlchemy URL, ``directory`` where clones and the sandbox live,
     ``instance`` the name that inventories carry. ``groups`` are people by the name of
     their group, which an environment's policy may use, too. ``is_all_sandbox`` makes
-    every other target that a repository names a namespace of the sandbox.
+    every other target that a repository names a namespace of the sandbox. ``adopt``
+    takes over what another live instance delivers.
     """
 
     path: str
@@ -96,3 +97,4 @@ class DaemonConfig:
     server: str = ""
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_all_sandbox: bool = False
+    adopt: bool = False

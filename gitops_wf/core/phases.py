@@ -60,6 +60,7 @@ class Reason(StrEnum):
     RETRIES_EXHAUSTED = "RetriesExhausted"
     RETRYING = "Retrying"
     STEP_FAILED = "StepFailed"
+    STORE_BEHIND = "StoreBehind"
     SUPERSEDED = "Superseded"
     TARGET_NOT_ALLOWED = "TargetNotAllowed"
     TARGET_NOT_CONFIGURED = "TargetNotConfigured"

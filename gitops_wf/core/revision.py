@@ -19,7 +19,8 @@ class Revision:
     marks the last one that Succeeded. ``barred`` ones were rejected: their
     inputs never again count as a rollback. ``environment_definition`` and
     ``workflow`` are frozen here as they stood at the commit; an invalid
-    definition has neither and says why in ``message``.
+    definition has neither and says why in ``message``. ``earlier_runs`` counts those
+    that a lost store knew of.
     """
 
     environment: EnvironmentId
@@ -44,6 +45,7 @@ class Revision:
     ended: datetime | None = None
     environment_definition: Environment | None = None
     workflow: Workflow | None = None
+    earlier_runs: int = 0
 
     @property
     def is_rollback(self) -> bool:

@@ -59,6 +59,7 @@ class Bench:
     people who wrote the revision since the last released one (only needed where a
     policy bars them). ``hint`` completes the message for a SHA that is not a
     revision of this environment; ``is_removed`` says that its folder is gone.
+    ``ordinal`` is of a run that a lost store knew of, where it is replayed.
     """
 
     revisions: Sequence[Revision]
@@ -69,6 +70,7 @@ class Bench:
     contributors: frozenset[str] = frozenset()
     hint: str = ""
     is_removed: bool = False
+    ordinal: int = 0
 
 
 def judge(decision: Decision, bench: Bench) -> Decision:
@@ -230,7 +232,8 @@ def _problem(decision: Decision, revision: Revision, bench: Bench) -> str:
     if entry.expires is not None and entry.expires <= decision.at:
         return f"it expired at {entry.expires.isoformat()}"
     run = bench.runs.get(revision.number)
-    if entry.run is not None and (run is None or run.ordinal != entry.run):
+    ordinal = bench.ordinal if run is None else run.ordinal
+    if entry.run is not None and entry.run != ordinal:
         return f"run {entry.run} is not the revision's newest run"
     match entry.decision:
         case Verb.APPROVE | Verb.REJECT | Verb.ABORT:

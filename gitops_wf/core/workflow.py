@@ -75,7 +75,8 @@ class Step:
 
     ``targets`` are those that the step writes to, worked out by its type when
     the definition is read; more than one makes a sub-step run for each.
-    ``owns_objects`` says that what it applies stands in the target's inventory.
+    ``owns_objects`` says that what it applies stands in the target's inventory,
+    ``only_tells`` that nothing is missing where it was left out.
     """
 
     name: StepName
@@ -91,6 +92,7 @@ class Step:
     mode: Mode | None = None
     targets: tuple[TargetName, ...] = ()
     owns_objects: bool = False
+    only_tells: bool = False
 
     @property
     def is_added(self) -> bool:

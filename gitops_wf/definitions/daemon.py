@@ -75,6 +75,7 @@ class _Paths:
             directory=directory,
             store=self._store(file.store, directory),
             instance=file.instance,
+            adopt=file.adopt,
             repositories=tuple(
                 self._repository(name, part) for name, part in file.repositories.items()
             ),

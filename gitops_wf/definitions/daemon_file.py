@@ -400,6 +400,11 @@ class DaemonFile(Part):
     instance: Name = Field(
         default="gitops-wf", description="The daemon's name in inventories."
     )
+    adopt: bool = Field(
+        default=False,
+        description="Whether to take over what another live `instance` delivers; "
+        "for a move or a rename, to be taken out again.",
+    )
     directory: Text = Field(
         default=".gitops-wf", description="Where clones and the sandbox live."
     )

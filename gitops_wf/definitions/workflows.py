@@ -66,4 +66,5 @@ def _step(facts: Facts, step: StepFact, subs: list[StepFact]) -> Step:
         mode=None if part.mode is None else Mode(part.mode),
         targets=facts.targets_of.get(step.location, ()),
         owns_objects=step.type.owns_objects,
+        only_tells=step.type.only_tells,
     )

@@ -5,6 +5,7 @@ What the steps use is named here; the modules behind it are each one part.
 
 from gitops_wf.delivery.choosing import Part
 from gitops_wf.delivery.delivery import Delivery, Order, Rendered
+from gitops_wf.delivery.inventories import Writer, check_owner, list_inventories
 from gitops_wf.delivery.jobs import JobOrder, JobRuns, JobState
 from gitops_wf.delivery.observing import DONE, ObjectHealth
 from gitops_wf.delivery.selector import Selector
@@ -22,5 +23,8 @@ __all__ = [
     "Rendered",
     "Selector",
     "TargetProperties",
+    "Writer",
+    "check_owner",
     "chosen_targets",
+    "list_inventories",
 ]

@@ -17,7 +17,12 @@ from gitops_wf.core.secret import Secret
 from gitops_wf.delivery.applying import Applier, wait
 from gitops_wf.delivery.choosing import Part, manifest_files
 from gitops_wf.delivery.digest import digest_of
-from gitops_wf.delivery.inventories import InventoryStore, Writer, merged
+from gitops_wf.delivery.inventories import (
+    InventoryStore,
+    Writer,
+    check_number,
+    merged,
+)
 from gitops_wf.delivery.names import ENVIRONMENT_LABEL, label_value
 from gitops_wf.delivery.observing import ObjectHealth, Observer
 from gitops_wf.delivery.ordering import stages
@@ -138,6 +143,7 @@ class Delivery:
         wanted = [item.ref for item in rendered.objects]
 
         def claimed(old: Inventory) -> Inventory:
+            check_number(old, order.number, order.id, store.place)
             left_behind(
                 old,
                 wanted,
@@ -147,7 +153,7 @@ class Delivery:
             return replace(
                 old,
                 entries=merged(old.entries, new),
-                number=max(order.number, old.number),
+                number=order.number,
                 commit=order.commit,
                 completed={
                     step: digest

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +21,12 @@ silent for longer is taken over; should it come back, it is the one that stops."
 
 _TRIES = 10
 """Writers of one inventory are steps of one run: few, and done in milliseconds."""
+
+_MANAGED_BY = {"app.kubernetes.io/managed-by": "gitops-wf"}
+_OURS = ",".join(f"{key}={value}" for key, value in _MANAGED_BY.items())
+
+_SINGLY = 4
+"""So few are asked for one by one: a shared namespace may hold those of thousands."""
 
 CONFIG_MAP = ApiResource(
     group="", version="v1", kind="ConfigMap", plural="configmaps", is_namespaced=True
@@ -105,7 +111,7 @@ class InventoryStore:
             "namespace": self.namespace,
             "labels": {
                 ENVIRONMENT_LABEL: label_value(self.environment),
-                "app.kubernetes.io/managed-by": "gitops-wf",
+                **_MANAGED_BY,
             },
         }
         if old is not None:
@@ -116,6 +122,38 @@ class InventoryStore:
             "metadata": metadata,
             "data": data,
         }
+
+
+def list_inventories(
+    cluster: Cluster, namespace: str, environments: Collection[EnvironmentId]
+) -> dict[EnvironmentId, Inventory | TerminalError]:
+    """Return the inventories of these environments in a namespace, by one LIST.
+
+    One that cannot be read stands there as its error. Errors: those of the cluster.
+    """
+    if len(environments) <= _SINGLY:
+        found: dict[EnvironmentId, Inventory | TerminalError] = {}
+        for environment in environments:
+            manifest = cluster.get(CONFIG_MAP, namespace, inventory_name(environment))
+            if manifest is not None:
+                found[environment] = _read(manifest, namespace, environment)
+        return found
+    by_name = {inventory_name(environment): environment for environment in environments}
+    return {
+        by_name[name]: _read(manifest, namespace, by_name[name])
+        for manifest in cluster.list(CONFIG_MAP, namespace, _OURS)
+        if (name := str((manifest.get("metadata") or {}).get("name"))) in by_name
+    }
+
+
+def _read(
+    manifest: Manifest, namespace: str, environment: EnvironmentId
+) -> Inventory | TerminalError:
+    place = f"ConfigMap/{namespace}/{inventory_name(environment)}"
+    try:
+        return decode(manifest.get("data") or {}, environment, place)
+    except TerminalError as error:
+        return error
 
 
 def check_owner(
@@ -131,11 +169,30 @@ def check_owner(
     raise TerminalError(
         f"environment {environment} is delivered by another daemon: instance "
         f"{cut(owner)} wrote {place} at {written:%Y-%m-%d %H:%M:%S %Z}; stop one of "
-        "them, or let this one take over with `adopt: true`"
+        "them, or let this one take over with `adopt: true` in its config (also where "
+        "only its `instance` was renamed)"
         if written
         else f"environment {environment} is delivered by instance {cut(owner)}",
         reason=Reason.OWNED_BY_ANOTHER,
     )
+
+
+def check_number(
+    inventory: Inventory, number: int, environment: EnvironmentId, place: str
+) -> None:
+    """Refuse to deliver an older revision over a newer one.
+
+    Numbers only grow, rollbacks included; one that is behind comes from a store that
+    was restored from a backup.
+    """
+    if number < inventory.number:
+        raise TerminalError(
+            f"#{number} of environment {environment} is older than what is delivered: "
+            f"{place} is of #{inventory.number} ({inventory.commit[:8]}); the daemon's "
+            "store is behind, as after the restore of a backup: restart the daemon, "
+            "and it catches up",
+            reason=Reason.STORE_BEHIND,
+        )
 
 
 def encode(

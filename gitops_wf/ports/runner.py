@@ -136,7 +136,9 @@ class StepType:
     names that the step's ``outputs`` expressions may start from.
     ``files`` says which files, from the repository's root, a step uses.
     ``owns_objects`` says that what it applies stands in the target's inventory under
-    the step's name. ``is_added`` marks what only the daemon adds: no file may name it.
+    the step's name. ``only_tells`` says that it changes nothing: a release whose last
+    delivery was completed counts as done without it. ``is_added`` marks what only the
+    daemon adds: no file may name it.
     """
 
     name: str
@@ -148,6 +150,7 @@ class StepType:
     files: Callable[[BaseModel, Environment], tuple[str, ...]] = uses_no_files
     output_roots: tuple[str, ...] = ()
     owns_objects: bool = False
+    only_tells: bool = False
     is_added: bool = False
     summary: str = ""
 

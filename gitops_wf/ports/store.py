@@ -49,7 +49,9 @@ class EnvironmentRecord:
     (folder first, then watched paths), ``folders`` every folder that it ever had,
     newest first. ``conditions`` are what is wrong with it beside its revisions,
     by kind (``ApprovalsUnreadable``, …). ``definition`` is the last
-    readable one. ``is_removed`` says that its folder is gone.
+    readable one. ``is_removed`` says that its folder is gone. ``is_returning`` says
+    that the store knows less of it than Git and its targets do: until these were read
+    it has no revision of its own. ``barred`` are inputs that were rejected before.
     """
 
     id: EnvironmentId
@@ -63,6 +65,8 @@ class EnvironmentRecord:
     conditions: Mapping[str, str] = field(default_factory=dict)
     is_removed: bool = False
     last_number: int = 0
+    is_returning: bool = False
+    barred: tuple[str, ...] = ()
 
 
 class Reader(Protocol):

@@ -90,7 +90,9 @@ class Advance:
         """Begin a new run of a revision, keeping what succeeded in another."""
         planned = plan(transaction, revision, now)
         earlier = transaction.runs(revision.environment, number=revision.number)
-        ordinal = max((run.ordinal for run in earlier), default=0) + 1
+        ordinal = (
+            max((run.ordinal for run in earlier), default=revision.earlier_runs) + 1
+        )
         run = new_run(
             run=RunId(f"{revision.environment}#{revision.number}.{ordinal}"),
             ordinal=ordinal,

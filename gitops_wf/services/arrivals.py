@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 
 from gitops_wf.core.commit import CommitInfo
-from gitops_wf.core.decision import Decision, Effect
+from gitops_wf.core.decision import Decision, Effect, Entry, EntryKey
 from gitops_wf.core.errors import cut
 from gitops_wf.core.event import Event, EventType
-from gitops_wf.core.identifiers import EnvironmentId
+from gitops_wf.core.identifiers import EnvironmentId, Sha
 from gitops_wf.core.inputs import is_decision_path
 from gitops_wf.ports.definitions import Definitions
 from gitops_wf.ports.store import EnvironmentRecord, Reader, Transaction
@@ -26,13 +27,40 @@ class Arrival:
     """A commit of the branch, and the commits that it made reachable.
 
     ``side`` are those of merged branches, oldest first, each with the environments
-    whose approvals it touches.
+    whose approvals it touches. ``released`` stands for the last released revision's
+    commit where the store knows of none.
     """
 
     commit: CommitInfo
     position: int
     side: Sequence[tuple[CommitInfo, frozenset[EnvironmentId]]] = ()
     now: datetime
+    released: Sha | None = None
+
+
+class Court(Protocol):
+    """Who judges decisions: as they come, or those of a history."""
+
+    def take(
+        self,
+        transaction: Transaction,
+        decision: Decision,
+        now: datetime,
+        *,
+        contributors: frozenset[str],
+        hint: str,
+        is_removed: bool,
+    ) -> Decision:
+        """Judge a decision, store its verdict and let it act."""
+
+    def withdraw(
+        self,
+        transaction: Transaction,
+        environment: EnvironmentId,
+        present: Iterable[EntryKey],
+        now: datetime,
+    ) -> None:
+        """Withdraw approvals that have not acted and no longer stand in the files."""
 
 
 class Arrivals:
@@ -57,11 +85,14 @@ class Arrivals:
         record: EnvironmentRecord,
         arrival: Arrival,
         folders: Sequence[str],
+        *,
+        court: Court | None = None,
     ) -> EnvironmentRecord:
         """Take an environment's decisions, which stand in these folders.
 
-        Returns its record with its condition.
+        Returns its record with its condition. ``court`` judges in the place of ours.
         """
+        court = court or self._decide
         here = self._introductions.at(arrival.commit.sha, folders)
         if here.problems:
             return self._unreadable(transaction, record, here.problems, arrival)
@@ -91,16 +122,22 @@ class Arrivals:
                 at=arrival.now,
                 id=again.id if again is not None else 0,
             )
-            self._decide.take(
+            court.take(
                 transaction,
                 decision,
                 arrival.now,
-                contributors=self._contributors(transaction, record, item),
+                contributors=self._contributors(
+                    transaction, record, item, arrival.released
+                ),
                 hint=self._hint(transaction, record, item),
                 is_removed=record.is_removed,
             )
-        self._decide.withdraw(transaction, record.id, here.entries, arrival.now)
+        court.withdraw(transaction, record.id, here.entries, arrival.now)
         return record
+
+    def entries(self, commit: Sha, folders: Sequence[str]) -> Mapping[EntryKey, Entry]:
+        """Return the entries at a commit; none where they cannot be read."""
+        return self._introductions.at(commit, folders).entries
 
     def _is_repeated(self, item: Introduced, known: Iterable[Decision]) -> bool:
         """Whether the entry stood in an ancestor already: re-adding never acts."""
@@ -112,12 +149,17 @@ class Arrivals:
         )
 
     def _contributors(
-        self, reader: Reader, record: EnvironmentRecord, item: Introduced
+        self,
+        reader: Reader,
+        record: EnvironmentRecord,
+        item: Introduced,
+        since: Sha | None,
     ) -> frozenset[str]:
         """Return who wrote what the revision adds to the last released one.
 
         Authors, committers and co-authors of every commit that touches the inputs;
-        a commit that only decides makes nobody an author.
+        a commit that only decides makes nobody an author. ``since`` stands for the
+        released one where none is known.
         """
         revisions = reader.revisions(record.id)
         written = item.entry.revision.casefold()
@@ -125,11 +167,11 @@ class Arrivals:
         git = self._watched.git
         if meant is None or not git.has_commit(meant.commit):
             return frozenset()
-        released = next((r for r in revisions if r.released), None)
-        if released is not None and not git.has_commit(released.commit):
+        released = next((r.commit for r in revisions if r.released), since)
+        if released is not None and not git.has_commit(released):
             released = None  # rewritten history: better too many than too few
         commits = git.commits_between(
-            released.commit if released else None,
+            released,
             meant.commit,
             paths=record.paths or (record.folder,),
         )

@@ -43,7 +43,13 @@ LOOK_AGAIN_AFTER_ERROR = timedelta(seconds=5)
 ASK_AGAIN = timedelta(hours=1)
 """What ends a pause moves it on at once; this says that it waits for no approval."""
 
-_CANNOT_TELL = frozenset({Reason.TARGET_NOT_CONFIGURED, Reason.OWNED_BY_ANOTHER})
+_CANNOT_TELL = frozenset(
+    {
+        Reason.TARGET_NOT_CONFIGURED,
+        Reason.OWNED_BY_ANOTHER,
+        Reason.STORE_BEHIND,
+    }
+)
 """Causes that say nothing about the revision itself: Errored, not Failed."""
 
 

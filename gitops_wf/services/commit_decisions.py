@@ -42,6 +42,8 @@ class CommitDecisions:
         arrival = Arrival(commit=commit, position=position, side=marked, now=now)
         for environment in sorted(touched | by_side):
             record = progress.records[environment]
+            if record.is_returning:
+                continue  # they are in its history by then
             transaction.lock_environment(environment)
             folders = progress.folders_of(record)
             kept = self.arrivals.arrive(transaction, record, arrival, folders)

@@ -16,7 +16,7 @@ from gitops_wf.ports.store import Transaction
 from gitops_wf.services.advance import Advance
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.approvals import Approvals
-from gitops_wf.services.revisions import end_without_run, title
+from gitops_wf.services.revisions import ended_event, title
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +71,8 @@ class Decide:
                     if newest
                     else self.rulebook.policy_for(environment)
                 ),
-                gates=self.rulebook.gates_for(_written(newest)),
-                freezes=self.rulebook.freezes_for(environment, _written(newest)),
+                gates=self.rulebook.gates_for(written_targets(newest)),
+                freezes=self.rulebook.freezes_for(environment, written_targets(newest)),
                 contributors=contributors,
                 hint=hint,
                 is_removed=is_removed,
@@ -156,28 +156,20 @@ class Decide:
         revision: Revision,
         now: datetime,
     ) -> None:
-        is_reject = decision.entry.decision is Verb.REJECT
-        reason = Reason.REJECTED if is_reject else Reason.ABORTED
-        comment = f": {decision.entry.comment}" if decision.entry.comment else ""
-        word = "rejected" if is_reject else "aborted"
-        message = f"{word} by {decision.person}{comment}"
-        revision = replace(revision, barred=revision.barred or is_reject)
-        transaction.save_revision(revision)
+        ended = ended_by(revision, decision, now)
+        transaction.save_revision(replace(revision, barred=ended.barred))
         active = transaction.active_run(revision.environment)
         if active is not None and active.subject.number == revision.number:
             self.advance.end(
-                transaction, active, reason=reason, message=message, now=now
-            )
-        else:
-            event = end_without_run(
                 transaction,
-                revision,
-                phase=Phase.ABORTED,
-                reason=reason,
-                message=message,
+                active,
+                reason=ended.reason,
+                message=ended.message,
                 now=now,
             )
-            self.announcer.announce(transaction, event, revision)
+        else:
+            transaction.save_revision(ended)
+            self.announcer.announce(transaction, ended_event(ended, now), ended)
         transaction.save_decision(replace(decision, acted=True))
 
     def _tell(
@@ -223,7 +215,22 @@ class Decide:
         self.announcer.announce(transaction, event)
 
 
-def _written(revision: Revision | None) -> list[TargetName]:
+def ended_by(revision: Revision, decision: Decision, now: datetime) -> Revision:
+    """Return a revision as a rejection or an abortion ends it before its run began."""
+    is_reject = decision.entry.decision is Verb.REJECT
+    comment = f": {decision.entry.comment}" if decision.entry.comment else ""
+    word = "rejected" if is_reject else "aborted"
+    return replace(
+        revision,
+        phase=Phase.ABORTED,
+        reason=Reason.REJECTED if is_reject else Reason.ABORTED,
+        message=f"{word} by {decision.person}{comment}",
+        ended=now,
+        barred=revision.barred or is_reject,
+    )
+
+
+def written_targets(revision: Revision | None) -> list[TargetName]:
     """Return the targets that a revision's workflow writes to."""
     if revision is None or revision.workflow is None:
         return []

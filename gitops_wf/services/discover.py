@@ -22,13 +22,16 @@ from gitops_wf.ports.store import RepositoryRecord, Store, Transaction
 from gitops_wf.services.advance import Advance
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.arrivals import Arrivals
+from gitops_wf.services.bring_back import BringBack
+from gitops_wf.services.catch_up import CatchUp
 from gitops_wf.services.commit_decisions import CommitDecisions, first_parent
 from gitops_wf.services.decide import Decide
-from gitops_wf.services.folders import Folders, prefixes
+from gitops_wf.services.folders import Folders, Records, Touched, prefixes
 from gitops_wf.services.make_revision import MakeRevision
 from gitops_wf.services.placing import Placing
 from gitops_wf.services.poll_condition import PollCondition
 from gitops_wf.services.progress import Progress
+from gitops_wf.services.recall import Recall
 from gitops_wf.services.settle import Settle
 from gitops_wf.services.watched import Watched
 
@@ -51,6 +54,7 @@ class Discover:
         decide: Decide,
         advance: Advance,
         announcer: Announcer,
+        recall: Recall,
     ) -> None:
         self._watched = watched
         self._store = store
@@ -61,15 +65,14 @@ class Discover:
             watched=watched, store=store, clock=clock, announcer=announcer
         )
         self._placing = Placing(advance=advance, announcer=announcer)
-        self._decisions = CommitDecisions(
+        arrivals = Arrivals(
             watched=watched,
-            folders=self._folders,
-            arrivals=Arrivals(
-                watched=watched,
-                definitions=definitions,
-                decide=decide,
-                announcer=announcer,
-            ),
+            definitions=definitions,
+            decide=decide,
+            announcer=announcer,
+        )
+        self._decisions = CommitDecisions(
+            watched=watched, folders=self._folders, arrivals=arrivals
         )
         self._make = MakeRevision(
             watched=watched, definitions=definitions, announcer=announcer
@@ -83,7 +86,29 @@ class Discover:
             advance=advance,
             announcer=announcer,
         )
+        self._catch_up = CatchUp(
+            watched=watched,
+            store=store,
+            clock=clock,
+            recall=recall,
+            advance=advance,
+            announcer=announcer,
+        )
+        self._bring_back = BringBack(
+            watched=watched,
+            store=store,
+            clock=clock,
+            recall=recall,
+            make=self._make,
+            arrivals=arrivals,
+            decisions=self._decisions,
+            decide=decide,
+            advance=advance,
+            announcer=announcer,
+        )
         self._has_looked = False
+        self._is_behind = False
+        self._returning = 0
 
     @property
     def name(self) -> RepositoryName:
@@ -121,9 +146,13 @@ class Discover:
             self._condition.failed(self._why_no_head(record), "BranchNotFound")
             return False
         moved = False
-        if head != record.cursor or not self._has_looked:
+        is_first = not self._has_looked
+        if head != record.cursor or is_first:
             moved = self._take_in(record, head)
             self._has_looked = True
+        if is_first or self._returning:
+            self._is_behind = False
+            self._returning = self._bring_back.act()
         self._condition.succeeded(self._folders.problems)
         return moved
 
@@ -141,6 +170,8 @@ class Discover:
         if record.cursor is None:
             self._settle_at(head)
             return True
+        if not self._has_looked:
+            self._is_behind = self._catch_up.act()
         if not git.has_commit(record.cursor):
             self._settle_at(head, is_rewritten=True)
             return True
@@ -230,6 +261,8 @@ class Discover:
         now: datetime,
     ) -> None:
         touched = self._folders.touched(commit, changes, progress.records)
+        if self._is_behind:
+            touched = _returning(touched, progress.records)
         self._placing.place(transaction, touched, progress, now)
         self._decisions.take(
             transaction,
@@ -242,7 +275,7 @@ class Discover:
         )
         for environment in sorted(touched.inputs):
             record = progress.records[environment]
-            if record.is_removed:
+            if record.is_removed or record.is_returning:
                 continue
             transaction.lock_environment(environment)
             made = self._make.make(
@@ -270,3 +303,14 @@ class Discover:
         ]
         if wanted:
             self._watched.prefetch(wanted)
+
+
+def _returning(touched: Touched, known: Records) -> Touched:
+    """Let environments that an old store has never seen come back, not begin anew."""
+    return replace(
+        touched,
+        records=tuple(
+            record if record.id in known else replace(record, is_returning=True)
+            for record in touched.records
+        ),
+    )

@@ -4,7 +4,7 @@ A prefix index from folders and watched paths to environments makes a commit cos
 one tree diff, however many environments there are.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gitops_wf.core.commit import CommitInfo, PathChange
@@ -72,6 +72,14 @@ class _Index:
         for prefix in prefixes(path):
             if is_decision_path(path[len(prefix) :].lstrip("/")):
                 yield from self.by_folder.get(prefix, ())
+
+
+def with_inputs(
+    environments: Iterable[EnvironmentRecord],
+) -> Callable[[Iterable[PathChange]], set[EnvironmentId]]:
+    """Return what says whose inputs hold a changed path, perhaps."""
+    index = _Index.of(environments)
+    return lambda changes: {e for c in changes for e in index.inputs(c.path)}
 
 
 def prefixes(path: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from gitops_wf.core.commit import CommitInfo, PathChange, Tree
+from gitops_wf.core.commit import CommitInfo, PathChange, Tree, TreeEntry
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import cut
 from gitops_wf.core.event import Event, EventType
@@ -13,7 +13,7 @@ from gitops_wf.core.inputs import inputs_digest
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.revision import Revision, rollback_of
 from gitops_wf.ports.definitions import Definition, Definitions, FolderSource
-from gitops_wf.ports.store import EnvironmentRecord, Transaction
+from gitops_wf.ports.store import EnvironmentRecord, Reader, Transaction
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.commit_files import CommitFiles
 from gitops_wf.services.revisions import ended_event, title
@@ -30,12 +30,14 @@ _MOST_PROBLEMS = 20
 class Snapshot:
     """An environment at a commit: its inputs' digest and what its files say.
 
-    ``oids`` are the blobs of its folder.
+    ``oids`` are the blobs of its folder. ``known`` is the definition that counts:
+    the last readable one, where the files cannot be read.
     """
 
     inputs: str
     paths: tuple[str, ...]
     definition: Definition
+    known: Environment | None
     oids: tuple[Oid, ...]
 
 
@@ -64,32 +66,38 @@ class MakeRevision:
         environments: frozenset[EnvironmentName],
     ) -> Snapshot:
         """Read an environment at a commit, given all names in its repository."""
-        git = self.watched.git
-        tree = git.tree(commit, record.folder)
+        tree = self.watched.git.tree(commit, record.folder)
         entries = tree.entries if tree else ()
         files = CommitFiles(self.watched, commit, record.folder, entries)
         definition = self._definition(record, files, environments)
         known: Environment | None = definition.environment or record.definition
+        return Snapshot(
+            inputs=self._inputs(entries, commit, known),
+            paths=(record.folder, *(known.watch if known else ())),
+            definition=definition,
+            known=known,
+            oids=tuple(entry.oid for entry in entries),
+        )
+
+    def digest(self, record: EnvironmentRecord, commit: Sha, shot: Snapshot) -> str:
+        """Return the inputs at a commit as the definition of a snapshot sees them.
+
+        Reads no file. It equals the snapshot's where the inputs are the same: the
+        definition is one of them.
+        """
+        tree = self.watched.git.tree(commit, record.folder)
+        return self._inputs(tree.entries if tree else (), commit, shot.known)
+
+    def _inputs(
+        self, entries: Sequence[TreeEntry], commit: Sha, known: Environment | None
+    ) -> str:
         watch = known.watch if known else ()
-        defaults = self.watched.config.targets
-        digest = inputs_digest(
+        oids = self.watched.git.tree_oids([(commit, path) for path in watch])
+        return inputs_digest(
             entries,
             ignore=known.ignore if known else ("*.md",),
-            watched=[
-                (path, oid)
-                for path, oid in zip(
-                    watch,
-                    git.tree_oids([(commit, path) for path in watch]),
-                    strict=True,
-                )
-            ],
-            targets=known.targets if known else defaults,
-        )
-        return Snapshot(
-            inputs=digest,
-            paths=(record.folder, *watch),
-            definition=definition,
-            oids=tuple(entry.oid for entry in entries),
+            watched=zip(watch, oids, strict=True),
+            targets=known.targets if known else self.watched.config.targets,
         )
 
     def _definition(
@@ -142,17 +150,41 @@ class MakeRevision:
     ) -> EnvironmentRecord:
         """Make a revision if the inputs differ; return the environment's record."""
         shot = self.snapshot(record, commit.sha, environments)
-        definition = shot.definition
-        updated = replace(
-            record,
-            paths=shot.paths,
-            definition=definition.environment or record.definition,
-        )
+        updated = replace(record, paths=shot.paths, definition=shot.known)
         if shot.inputs == record.inputs:
             return updated
-        self.fetch(shot, commit.sha)
         number = record.last_number + 1
-        earlier = transaction.revisions(record.id, inputs=shot.inputs)
+        revision = self.revision(
+            transaction,
+            record,
+            commit,
+            shot,
+            number=number,
+            position=position,
+            changes=changes,
+            now=now,
+        )
+        transaction.save_revision(revision)
+        self.tell(transaction, revision, now)
+        return replace(updated, inputs=shot.inputs, last_number=number)
+
+    def revision(
+        self,
+        reader: Reader,
+        record: EnvironmentRecord,
+        commit: CommitInfo,
+        shot: Snapshot,
+        *,
+        number: int,
+        position: int,
+        changes: Sequence[PathChange],
+        now: datetime,
+    ) -> Revision:
+        """Return the revision of a snapshot, after fetching what it needs."""
+        self.fetch(shot, commit.sha)
+        definition = shot.definition
+        earlier = reader.revisions(record.id, inputs=shot.inputs)
+        is_barred = shot.inputs in record.barred
         revision = Revision(
             environment=record.id,
             number=number,
@@ -160,7 +192,7 @@ class MakeRevision:
             branch=self.watched.config.branch,
             position=position,
             inputs=shot.inputs,
-            rollback_of=rollback_of(earlier),
+            rollback_of=None if is_barred else rollback_of(earlier),
             reverts=commit.claims_to_revert,
             author=cut(str(commit.author)),
             author_email=commit.author.email,
@@ -182,13 +214,10 @@ class MakeRevision:
                 ended=now,
                 workflow=None,
             )
-        transaction.save_revision(revision)
-        self._tell(transaction, revision, now)
-        return replace(updated, inputs=shot.inputs, last_number=number)
+        return revision
 
-    def _tell(
-        self, transaction: Transaction, revision: Revision, now: datetime
-    ) -> None:
+    def tell(self, transaction: Transaction, revision: Revision, now: datetime) -> None:
+        """Tell of a new revision, and of its end where it has none to wait for."""
         back = f" (back to #{revision.rollback_of})" if revision.is_rollback else ""
         self.announcer.announce(
             transaction,

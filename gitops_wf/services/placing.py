@@ -5,7 +5,9 @@ from datetime import datetime
 
 from gitops_wf.core.environment import OnRemove
 from gitops_wf.core.event import Event, EventType
+from gitops_wf.core.identifiers import EnvironmentId
 from gitops_wf.core.phases import Phase, Reason
+from gitops_wf.core.revision import Revision
 from gitops_wf.ports.store import EnvironmentRecord, Transaction
 from gitops_wf.services.advance import Advance
 from gitops_wf.services.announce import Announcer
@@ -66,26 +68,15 @@ class Placing:
     ) -> None:
         """End what has not ended; the objects stay (design 3.5)."""
         message = f"the folder {record.folder} is gone"
-        for revision in transaction.unfinished_revisions(record.id):
-            active = transaction.active_run(record.id)
-            if active is not None and active.subject.number == revision.number:
-                self.advance.end(
-                    transaction,
-                    active,
-                    reason=Reason.REMOVED,
-                    message=message,
-                    now=now,
-                )
-            else:
-                event = end_without_run(
-                    transaction,
-                    revision,
-                    phase=Phase.ABORTED,
-                    reason=Reason.REMOVED,
-                    message=message,
-                    now=now,
-                )
-                self.announcer.announce(transaction, event, revision)
+        end_unfinished(
+            transaction,
+            record.id,
+            self.advance,
+            self.announcer,
+            reason=Reason.REMOVED,
+            message=message,
+            now=now,
+        )
         delete = (
             record.definition is not None
             and record.definition.on_remove is OnRemove.DELETE
@@ -103,3 +94,52 @@ class Placing:
                 environment=record.id,
             ),
         )
+
+
+def end_unfinished(
+    transaction: Transaction,
+    environment: EnvironmentId,
+    advance: Advance,
+    announcer: Announcer,
+    *,
+    reason: str,
+    message: str,
+    now: datetime,
+) -> None:
+    """End every revision that has not ended, by its run where it has one."""
+    for revision in transaction.unfinished_revisions(environment):
+        end_revision(
+            transaction,
+            revision,
+            advance,
+            announcer,
+            reason=reason,
+            message=message,
+            now=now,
+        )
+
+
+def end_revision(
+    transaction: Transaction,
+    revision: Revision,
+    advance: Advance,
+    announcer: Announcer,
+    *,
+    reason: str,
+    message: str,
+    now: datetime,
+) -> None:
+    """Abort a revision that has not ended."""
+    active = transaction.active_run(revision.environment)
+    if active is not None and active.subject.number == revision.number:
+        advance.end(transaction, active, reason=reason, message=message, now=now)
+        return
+    event = end_without_run(
+        transaction,
+        revision,
+        phase=Phase.ABORTED,
+        reason=reason,
+        message=message,
+        now=now,
+    )
+    announcer.announce(transaction, event, revision)

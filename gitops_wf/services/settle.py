@@ -10,7 +10,7 @@ from datetime import datetime
 
 from gitops_wf.core.event import Event, EventType
 from gitops_wf.core.identifiers import Sha
-from gitops_wf.core.phases import Phase, Reason
+from gitops_wf.core.phases import Reason
 from gitops_wf.core.revision import Revision
 from gitops_wf.ports.store import (
     EnvironmentRecord,
@@ -22,9 +22,8 @@ from gitops_wf.services.announce import Announcer
 from gitops_wf.services.commit_decisions import CommitDecisions, first_parent
 from gitops_wf.services.folders import Folders
 from gitops_wf.services.make_revision import MakeRevision
-from gitops_wf.services.placing import Placing
+from gitops_wf.services.placing import Placing, end_revision
 from gitops_wf.services.progress import Progress
-from gitops_wf.services.revisions import end_without_run
 from gitops_wf.services.watched import Watched
 
 
@@ -59,7 +58,10 @@ class Settle:
         progress = Progress.of(transaction, record.name)
         if is_rewritten:
             self._tell_rewritten(transaction, record, head, now)
-        position = record.position + (0 if record.cursor == head else 1)
+        if record.cursor is None:
+            position = len(self.watched.git.history(head).chain)
+        else:
+            position = record.position + (0 if record.cursor == head else 1)
         known = set(progress.records)
         touched = self.folders.all(commit, progress.records)
         self.placing.place(transaction, touched, progress, now)
@@ -74,8 +76,11 @@ class Settle:
             )
         for environment in sorted(progress.records):
             place = progress.records[environment]
-            is_new = environment not in known
-            if place.is_removed or not (is_rewritten or is_new or not place.inputs):
+            if environment not in known:
+                progress.keep(transaction, replace(place, is_returning=True))
+                continue
+            is_wanted = is_rewritten or not place.inputs
+            if place.is_removed or place.is_returning or not is_wanted:
                 continue
             transaction.lock_environment(environment)
             if is_rewritten:
@@ -152,25 +157,15 @@ class Settle:
 
     def _end(self, transaction: Transaction, revision: Revision, now: datetime) -> None:
         message = f"its commit {revision.commit[:8]} is no longer on the branch"
-        active = transaction.active_run(revision.environment)
-        if active is not None and active.subject.number == revision.number:
-            self.advance.end(
-                transaction,
-                active,
-                reason=Reason.HISTORY_REWRITTEN,
-                message=message,
-                now=now,
-            )
-            return
-        event = end_without_run(
+        end_revision(
             transaction,
             revision,
-            phase=Phase.ABORTED,
+            self.advance,
+            self.announcer,
             reason=Reason.HISTORY_REWRITTEN,
             message=message,
             now=now,
         )
-        self.announcer.announce(transaction, event, revision)
 
     def _tell_rewritten(
         self,

@@ -334,5 +334,6 @@ STEP_TYPE = StepType(
     # Longer than a message may be tried, so that the channel's own answer is shown.
     default_timeout=timedelta(minutes=70),
     output_roots=("deliveries",),
+    only_tells=True,
     summary="tell people by Slack, DingTalk, mail, or channels of the daemon",
 )

@@ -38,5 +38,6 @@ STEP_TYPE = StepType(
     properties=PrintMessageProperties,
     make=_make,
     default_timeout=timedelta(minutes=1),
+    only_tells=True,
     summary="show a text in the step's status",
 )
