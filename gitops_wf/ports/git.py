@@ -134,12 +134,14 @@ class FetchResult:
     """What a fetch found; `is_forced`: the old head is no ancestor of the new one.
 
     `new` is None when the branch is gone or not there yet; our clone keeps the old head
-    then, so that a re-created branch is compared with it.
+    then, so that a re-created branch is compared with it. `is_renewed`: our clone was
+    damaged or gone, and was cloned anew.
     """
 
     old: Sha | None
     new: Sha | None
     is_forced: bool = False
+    is_renewed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +207,13 @@ class GitRepository(AbstractContextManager["GitRepository"], Protocol):
         """Packs the clone and drops what nothing holds; takes long, for quiet times."""
 
     # --- reads the clone ---
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether the clone is gone, or was found damaged: the next fetch mends it."""
+
+    def distrust(self) -> None:
+        """Takes the clone for damaged: something that it held is not there."""
 
     def head(self) -> Sha | None:
         """The branch's head at our last fetch that found one."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from gitops_wf.core.commit import EntryKind
-from gitops_wf.core.errors import DefinitionError, TerminalError
+from gitops_wf.core.errors import DefinitionError, TerminalError, TransientError
 from gitops_wf.core.identifiers import (
     EnvironmentId,
     RepositoryName,
@@ -12,7 +12,7 @@ from gitops_wf.core.identifiers import (
 )
 from gitops_wf.core.phases import Reason
 from gitops_wf.ports.content import File
-from gitops_wf.ports.git import OversizedBlob
+from gitops_wf.ports.git import GitRepository, OversizedBlob
 from gitops_wf.services.watched import MAX_FILE_BYTES, Watched
 
 MAX_FOLDER_FILES = 10_000
@@ -34,7 +34,10 @@ class RepositoryContent:
         many; nothing is delivered from half a folder.
         """
         git = self._watched(environment).git
-        tree = git.tree(commit, folder)
+        try:
+            tree = git.tree(commit, folder)
+        except KeyError as error:
+            raise _lost(git, commit) from error
         if tree is None:
             return ()
         if len(tree.entries) > MAX_FOLDER_FILES:
@@ -47,7 +50,13 @@ class RepositoryContent:
                     f"{folder}/{entry.path}: is a {entry.kind}; put the file itself"
                     " there"
                 )
-        blobs = git.blobs({e.oid for e in tree.entries}, max_bytes=MAX_FILE_BYTES)
+        oids = {e.oid for e in tree.entries}
+        try:
+            blobs = git.blobs(oids, max_bytes=MAX_FILE_BYTES)
+        except KeyError:
+            # The clone was made anew since the revision was found.
+            git.ensure_blobs(oids)
+            blobs = git.blobs(oids, max_bytes=MAX_FILE_BYTES)
         files = []
         for entry in sorted(tree.entries, key=lambda e: e.path):
             data = blobs[entry.oid]
@@ -62,10 +71,13 @@ class RepositoryContent:
 
     def file(self, environment: EnvironmentId, commit: Sha, path: str) -> File | None:
         """Return one file, or None where there is none."""
+        watched = self._watched(environment)
         try:
-            data = self._watched(environment).read(commit, path)
+            data = watched.read(commit, path)
         except DefinitionError as error:
             raise _refused(str(error)) from error
+        except KeyError as error:
+            raise _lost(watched.git, commit) from error
         return None if data is None else File(path=path, data=data)
 
     def _watched(self, environment: EnvironmentId) -> Watched:
@@ -81,3 +93,11 @@ class RepositoryContent:
 
 def _refused(message: str) -> TerminalError:
     return TerminalError(message, reason=Reason.INVALID_DEFINITION)
+
+
+def _lost(git: GitRepository, commit: Sha) -> TransientError:
+    """Return the error for a commit that the clone held, and has no more."""
+    git.distrust()
+    return TransientError(
+        f"our clone has lost commit {commit[:8]}; the next poll clones it anew"
+    )

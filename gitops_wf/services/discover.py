@@ -138,10 +138,10 @@ class Discover:
 
     def _poll(self, record: RepositoryRecord, *, is_told: bool) -> bool:
         git = self._watched.git
-        is_asked = not is_told and self._has_looked
-        head = git.remote_head().sha if is_asked else git.fetch().new
+        is_asked = not (is_told or git.is_damaged) and self._has_looked
+        head = git.remote_head().sha if is_asked else self._fetched()
         if is_asked and head not in {None, record.cursor}:
-            head = git.fetch().new
+            head = self._fetched()
         if head is None:
             self._condition.failed(self._why_no_head(record), "BranchNotFound")
             return False
@@ -155,6 +155,13 @@ class Discover:
             self._returning = self._bring_back.act()
         self._condition.succeeded(self._folders.problems)
         return moved
+
+    def _fetched(self) -> Sha | None:
+        """Fetch; return the head, and tell where the clone had to be made anew."""
+        found = self._watched.git.fetch()
+        if found.is_renewed:
+            self._condition.renewed()
+        return found.new
 
     def _why_no_head(self, record: RepositoryRecord) -> str:
         if record.cursor is not None:

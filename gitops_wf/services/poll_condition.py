@@ -67,6 +67,22 @@ class PollCondition:
             )
         self._save(message, record.failures + 1, reason=reason)
 
+    def renewed(self) -> None:
+        """Tell that the clone was damaged or gone, and was made anew."""
+        name = self.watched.name
+        text = f"{name}: our clone was damaged or gone, and was cloned anew"
+        log.warning("repository.cloned_anew", repository=name)
+        event = Event(
+            at=self.clock.now(),
+            kind="clonedAnew",
+            reason="ClonedAnew",
+            message=text,
+            type=EventType.WARNING,
+            repository=name,
+        )
+        with self.store.transaction() as transaction:
+            self.announcer.announce(transaction, event)
+
     def failures(self) -> int:
         """Return how many polls in a row have failed."""
         with self.store.read() as reader:

@@ -1,6 +1,7 @@
 """Damage to our clone: noticed, told, and put right from the remote."""
 
 import os
+import shutil
 import signal
 import subprocess
 
@@ -81,6 +82,29 @@ def test_a_clone_damaged_while_the_daemon_was_down_is_cloned_anew(shop, how):
         assert again.held() == {"revisions/prod/1": head}
 
 
+def test_a_clone_that_is_gone_is_noticed_and_cloned_anew(shop):
+    with shop.open() as repository:
+        head = repository.fetch().new
+        assert not repository.is_damaged
+        repository.close()
+        shutil.rmtree(repository.git_dir)
+
+        assert repository.is_damaged
+        assert repository.fetch() == FetchResult(old=None, new=head, is_renewed=True)
+
+        assert not repository.is_damaged
+        assert repository.tree(head, "envs/prod") is not None
+
+
+def test_a_clone_that_is_distrusted_is_cloned_anew(shop):
+    with shop.open() as repository:
+        head = repository.fetch().new
+        repository.distrust()
+
+        assert repository.fetch().is_renewed
+        assert repository.fetch() == FetchResult(old=head, new=head)
+
+
 def test_reading_a_damaged_clone_says_so_and_that_the_next_fetch_helps(shop):
     with shop.open() as repository:
         head = repository.fetch().new
@@ -102,7 +126,9 @@ def test_a_held_commit_that_the_remote_forgot_comes_from_the_old_clone(shop):
         shop.work.git("-C", str(shop.bare), "gc", "-q", "--prune=now")
         wreck(repository, "config unreadable")
 
-        assert repository.fetch() == FetchResult(old=gone, new=new, is_forced=True)
+        assert repository.fetch() == FetchResult(
+            old=gone, new=new, is_forced=True, is_renewed=True
+        )
 
         assert repository.held() == {"revisions/prod/2": gone}
         assert repository.commit(gone).subject == "Gone"

@@ -4,6 +4,7 @@ Git and the targets are real (folders as targets), the clock is the test's. What
 written is asked of the folders, never of the store.
 """
 
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 
@@ -745,3 +746,70 @@ def test_a_workflow_that_was_mended_since_is_taken_from_the_head(line):
 
     assert line.phases("prod") == ["Succeeded"]
     assert newest(line).commit == head
+
+
+# --- the clone ---
+
+
+def lose_clone(line):
+    line.git.close()
+    shutil.rmtree(line.store_file.parent / "clone.git")
+
+
+def truncate_packs(line):
+    line.git.close()
+    for pack in (line.store_file.parent / "clone.git").rglob("*.pack"):
+        pack.chmod(0o644)
+        pack.write_bytes(pack.read_bytes()[:40])
+
+
+def break_refs(line):
+    line.git.close()
+    for ref in (line.store_file.parent / "clone.git" / "refs").rglob("*"):
+        if ref.is_file():
+            ref.write_text("nonsense\n")
+    (line.store_file.parent / "clone.git" / "packed-refs").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("damage", [lose_clone, truncate_packs, break_refs])
+def test_a_clone_lost_in_the_middle_of_a_release_is_made_anew(line, targets, damage):
+    sha = push(line, "one", TWO)
+    damage(line)
+    decide(line, sha)
+    for _ in range(3):
+        line.settle()
+        line.wait(timedelta(minutes=1))
+
+    assert line.phases("prod") == ["Succeeded"]
+    assert targets.value("us") == "one"
+
+
+@pytest.mark.parametrize("damage", [lose_clone, truncate_packs, break_refs])
+def test_a_clone_lost_before_an_attempt_is_made_anew_without_a_push(
+    line, targets, damage
+):
+    line.commit(
+        {"envs/prod/web.yaml": content("one"), "envs/prod/workflow.yaml": PLAIN}
+    )
+    line.poll()
+    damage(line)
+    for _ in range(3):
+        line.work_off()
+        line.poll()
+        line.wait(timedelta(minutes=1))
+
+    assert line.phases("prod") == ["Succeeded"]
+
+
+@pytest.mark.parametrize("damage", [lose_clone, truncate_packs, break_refs])
+def test_a_daemon_that_begins_with_a_lost_clone_goes_on(line, targets, damage):
+    push(line, "one", PLAIN)
+    damage(line)
+    line.restart()
+    line.commit({"envs/prod/web.yaml": content("two")})
+
+    for _ in range(3):
+        line.settle()
+
+    assert line.phases("prod") == ["Succeeded", "Succeeded"]
+    assert targets.value("eu") == "two"

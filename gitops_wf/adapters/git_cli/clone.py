@@ -56,11 +56,20 @@ class Clone:
         self._objects = ObjectReader(git_dir)
         self._trees = TreeReader(self._read_tree)
         self._refs_lock = threading.Lock()
-        self._is_damaged = False
+        self._is_distrusted = False
 
     def close(self) -> None:
         """Ends child processes; the clone stays."""
         self._objects.close()
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether the clone is gone, or was found damaged: the next fetch mends it."""
+        return self._is_distrusted or not (self._git_dir / "HEAD").exists()
+
+    def distrust(self) -> None:
+        """Takes the clone for damaged: something that it held is not there."""
+        self._is_distrusted = True
 
     # --- commits ---
 
@@ -294,7 +303,7 @@ class Clone:
             self._damaged()
 
     def _damaged(self) -> NoReturn:
-        self._is_damaged = True
+        self._is_distrusted = True
         message = "our clone is damaged; the next fetch clones it anew"
         raise TransientError(f"{self._subject}: {message}")
 

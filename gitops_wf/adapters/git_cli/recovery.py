@@ -24,7 +24,8 @@ def replace(git_dir: Path, fresh: Path) -> None:
     """Puts `fresh` in the place of a damaged clone, kept as `<name>.damaged`."""
     aside = git_dir.with_name(git_dir.name + ".damaged")
     shutil.rmtree(aside, ignore_errors=True)
-    git_dir.rename(aside)
+    if git_dir.exists():
+        git_dir.rename(aside)
     fresh.rename(git_dir)
 
 

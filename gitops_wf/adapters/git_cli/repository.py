@@ -104,18 +104,25 @@ class GitCliRepository(Clone, GitRepository):
         """Brings the branch here; its blobs too if the remote cannot filter."""
         with self._network_lock:
             old = self.head()
-            if self._is_damaged:
+            is_renewed = self.is_damaged
+            if is_renewed:
                 self._renew()
             done = self._fetched()
             if _is_branch_missing(done):
-                return FetchResult(old=old, new=None)
+                return FetchResult(old=old, new=None, is_renewed=is_renewed)
             if (done.code and is_damage(done.stderr)) or not self._is_readable():
+                is_renewed = True
                 self._renew()
                 done = self._fetched()
             self._check(done)
             new = self.head()
             assert new is not None
-            return FetchResult(old=old, new=new, is_forced=self._is_forced(old, new))
+            return FetchResult(
+                old=old,
+                new=new,
+                is_forced=self._is_forced(old, new),
+                is_renewed=is_renewed,
+            )
 
     def ensure_blobs(self, oids: Iterable[Oid]) -> int:
         """Fetches the blobs that are not here, in one request; how many those were."""
@@ -223,8 +230,8 @@ class GitCliRepository(Clone, GitRepository):
     def _open(self) -> None:
         self._git_dir.parent.mkdir(parents=True, exist_ok=True)
         if not (self._git_dir / "HEAD").exists():
-            self._is_damaged = self._has_content()
-            if not self._is_damaged:
+            self._is_distrusted = self._has_content()
+            if not self._is_distrusted:
                 self._initialise()
         remove_stale_locks(self._git_dir)
         self._check_git()
@@ -284,7 +291,7 @@ class GitCliRepository(Clone, GitRepository):
             fresh._regain(known, self._git_dir)  # noqa: SLF001
         self._objects.close()
         replace(self._git_dir, beside)
-        self._is_damaged = False
+        self._is_distrusted = False
 
     def _regain(self, refs: Mapping[str, Sha], damaged: Path) -> None:
         lost = [sha for sha in dict.fromkeys(refs.values()) if not self.has_commit(sha)]
