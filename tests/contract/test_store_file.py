@@ -146,6 +146,44 @@ def test_a_corrupt_file_is_refused_and_left_as_it_is(tmp_path: Path):
     assert file.read_bytes() == bytes(broken)
 
 
+def zeroed_page(data: bytes) -> bytes:
+    """One page in the middle, as a disk loses it."""
+    middle = len(data) // 4096 // 2 * 4096
+    return data[:middle] + bytes(4096) + data[middle + 4096 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        zeroed_page,
+        lambda data: b"\0" * 100 + data[100:],
+        lambda data: data[: len(data) // 2],
+        lambda data: data[: len(data) // 2 + 1000],
+    ],
+    ids=["zeroed page", "garbage header", "cut at a page", "cut within a page"],
+)
+def test_a_damaged_file_is_found_at_the_start_and_left_as_it_is(tmp_path, damage):
+    file = tmp_path / "store.db"
+    store = open_store(file)
+    for number in range(300):
+        with store.transaction() as transaction:
+            transaction.save_repository(
+                RepositoryRecord(name=f"r{number}", url="x" * 1000, branch="")
+            )
+    store.close()
+    broken = damage(file.read_bytes())
+    file.write_bytes(broken)
+
+    with pytest.raises(TerminalError) as refused:
+        open_store(file)
+
+    assert refused.value.reason == "StoreCorrupt"
+    assert f"store {file}" in str(refused.value)
+    assert "move the file away" in str(refused.value)
+    assert file.read_bytes() == broken
+    assert all(not wal.stat().st_size for wal in tmp_path.glob("*-wal"))
+
+
 def test_a_full_disk_is_said_and_what_was_stored_stays(tmp_path: Path):
     store = open_store(tmp_path / "store.db")
     with store.engine.connect() as connection:

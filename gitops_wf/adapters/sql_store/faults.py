@@ -15,13 +15,18 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from gitops_wf.core.errors import TerminalError, TransientError, cut
 
+CORRUPT = (
+    "move the file away (with its -wal and -shm) and start again: Git and the clusters"
+    " hold the truth, and what is not in them is named in operations/loss-and-return"
+)
+
 # By primary result code, https://www.sqlite.org/rescode.html
 _SQLITE = {
     8: ("StoreReadOnly", "make the file and its folder writable"),
-    11: ("StoreCorrupt", "move the file away: Git and the clusters hold the truth"),
+    11: ("StoreCorrupt", CORRUPT),
     13: ("StoreFull", "make room on its disk"),
     14: ("StoreUnreadable", "let this user read and write the file and its folder"),
-    26: ("StoreCorrupt", "it is no SQLite database: name another file"),
+    26: ("StoreCorrupt", f"name another file, or {CORRUPT}"),
 }
 
 # By SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html

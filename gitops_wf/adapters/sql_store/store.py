@@ -9,17 +9,18 @@ from sqlalchemy import URL, Engine
 from gitops_wf.adapters.sql_store.engines import (
     begin_read,
     begin_write,
+    check_file,
     is_sqlite,
     open_engine,
     store_url,
 )
-from gitops_wf.adapters.sql_store.faults import describe, translated
+from gitops_wf.adapters.sql_store.faults import CORRUPT, describe, translated
 from gitops_wf.adapters.sql_store.migrate import migrate, refuse_newer, schema_of
 from gitops_wf.adapters.sql_store.process_lock import ProcessLock
 from gitops_wf.adapters.sql_store.reading import SqlReader
 from gitops_wf.adapters.sql_store.schema import SCHEMA
 from gitops_wf.adapters.sql_store.writing import SqlTransaction
-from gitops_wf.core.errors import TerminalError
+from gitops_wf.core.errors import TerminalError, cut
 from gitops_wf.ports.observer import Observer, Unobserved
 
 
@@ -89,8 +90,11 @@ def open_store(location: str | Path, *, observer: Observer | None = None) -> Sql
     with ExitStack() as undo:
         lock = None
         if is_sqlite(url):
-            lock = _claim(Path(str(url.database)))
+            file = Path(str(url.database))
+            lock = _claim(file)
             undo.callback(lock.release)
+            if file.exists():
+                _check(url)
         engine = open_engine(url)
         undo.callback(engine.dispose)
         with translated(describe(url)), engine.connect() as connection:
@@ -152,3 +156,13 @@ def _claim(file: Path) -> ProcessLock:
             f"store {file}: its folder cannot be made: {exc}", reason="StoreUnreadable"
         ) from exc
     return ProcessLock(file)
+
+
+def _check(url: URL) -> None:
+    name = describe(url)
+    with translated(name):
+        problem = check_file(url)
+    if problem:
+        raise TerminalError(
+            f"{name}: is damaged ({cut(problem)}); {CORRUPT}", reason="StoreCorrupt"
+        )
