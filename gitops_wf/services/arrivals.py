@@ -129,7 +129,10 @@ class Arrivals:
                 contributors=self._contributors(
                     transaction, record, item, arrival.released
                 ),
-                hint=self._hint(transaction, record, item),
+                # In a history nobody is told what else could have been meant.
+                hint=self._hint(transaction, record, item)
+                if court is self._decide
+                else "",
                 is_removed=record.is_removed,
             )
         court.withdraw(transaction, record.id, here.entries, arrival.now)

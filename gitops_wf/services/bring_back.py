@@ -124,6 +124,8 @@ class BringBack:
         )
         known = {id_: shot for id_, shot in shots.items() if not recalled[id_].problems}
         come = self._come(head, names, records, known, recalled)
+        commits = self.watched.git.commits([each.commit for each in come.values()])
+        infos = dict(zip(come, commits, strict=True))
         now = self.clock.now()
         with self.store.transaction() as transaction:
             progress = Progress.of(transaction, self.watched.name)
@@ -138,6 +140,7 @@ class BringBack:
                         progress,
                         record,
                         come[environment],
+                        infos[environment],
                         position=position,
                         now=now,
                     )
@@ -170,7 +173,7 @@ class BringBack:
         history = git.history(head, touching=_DECISIONS)
         order = {sha: place for place, sha in enumerate(history.chain)}
         origins = Origins(git=git, make=self.make).find(
-            head, {id_: (records[id_], shot) for id_, shot in known.items()}
+            history.chain, {id_: (records[id_], shot) for id_, shot in known.items()}
         )
         brought = self._brought(history, records)
         found = {}
@@ -208,14 +211,17 @@ class BringBack:
                     if order[each.commit.sha] > order[sha]
                 ),
             )
-        self.watched.prefetch(
-            [
-                oid
-                for come in found.values()
-                for b in come.brought_since
-                for oid in b.oids
-            ]
-        )
+        wanted = [
+            oid
+            for come in found.values()
+            for oids in (
+                self.make.blobs(come.shot, come.commit),
+                *(each.oids for each in come.brought_since),
+            )
+            for oid in oids
+        ]
+        # In one request, and before the store is locked.
+        self.watched.prefetch(wanted)
         return found
 
     def _brought(
@@ -265,6 +271,7 @@ class BringBack:
         progress: Progress,
         record: EnvironmentRecord,
         come: _Come,
+        commit: CommitInfo,
         *,
         position: int,
         now: datetime,
@@ -285,7 +292,7 @@ class BringBack:
         revision = self.make.revision(
             transaction,
             record,
-            self.watched.git.commit(come.commit),
+            commit,
             come.shot,
             number=come.number,
             position=position,

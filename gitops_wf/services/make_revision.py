@@ -130,12 +130,16 @@ class MakeRevision:
 
     def fetch(self, shot: Snapshot, commit: Sha) -> None:
         """Fetch the blobs that a revision needs, in one request."""
+        self.watched.prefetch(self.blobs(shot, commit))
+
+    def blobs(self, shot: Snapshot, commit: Sha) -> list[Oid]:
+        """Return the blobs that a revision needs."""
         wanted = list(shot.oids)
         for path in shot.paths[1:]:
             tree: Tree | None = self.watched.git.tree(commit, path)
             if tree is not None:
                 wanted += [entry.oid for entry in tree.entries]
-        self.watched.prefetch(wanted)
+        return wanted
 
     def make(
         self,

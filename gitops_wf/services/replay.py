@@ -158,7 +158,6 @@ def adopted(revision: Revision, at: datetime) -> Revision:
         reason=Reason.ADOPTED,
         message="its targets' inventories say that it was completed before",
         released=True,
-        created=at,
         ended=at,
     )
 
