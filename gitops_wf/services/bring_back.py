@@ -391,12 +391,10 @@ class BringBack:
             for entry in head.values()
         )
         for brought in come.brought if bars else come.brought_since:
-            is_since = brought in come.brought_since
             arrival = Arrival(
                 commit=brought.commit,
-                # What came before the revision is not about it; what came since is
-                # before all that the branch will bring.
-                position=position + (1 if is_since else 0),
+                # All of history is before what the branch will bring.
+                position=position + 1,
                 side=[(commit, frozenset({record.id})) for commit in brought.side],
                 now=now,
                 released=come.since,
