@@ -199,6 +199,8 @@ def serve(pipe: Connection, opening: dict[str, Any]) -> None:
                     if not request["commit"]:
                         raise ZeroDivisionError
                 pipe.send(time.time())
+            case "recount":
+                pipe.send(executor.recount_delays())
             case "forget":
                 before = datetime.fromisoformat(request["before"])
                 pipe.send(executor.forget_finished(before.astimezone(UTC)))

@@ -58,5 +58,11 @@ class Executor(Protocol):
         What has not ended by then is begun again by the next process.
         """
 
+    def recount_delays(self) -> int:
+        """Let no delay have longer to go than it was asked for; return how many had.
+
+        To be called when the clock was set back.
+        """
+
     def forget_finished(self, before: datetime) -> int:
         """Forget work that ended before; return how much it was."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from gitops_wf.core.decision import Decision
 from gitops_wf.core.environment import Environment
+from gitops_wf.core.errors import TransientError
 from gitops_wf.core.event import Event
 from gitops_wf.core.identifiers import (
     EnvironmentId,
@@ -22,6 +23,19 @@ from gitops_wf.core.message import Delivery
 from gitops_wf.core.pause import Pause
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run
+
+
+class StoreUnavailableError(TransientError):
+    """The store can be neither read nor written now: nothing of it was changed.
+
+    It is away, busy, full or read-only. Whoever must not lose what it has done tries
+    again until somebody has mended that; the store itself says so, once. `reason` is
+    the PascalCase cause.
+    """
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,4 +237,4 @@ class Store(Protocol):
         """One consistent look."""
 
     def transaction(self) -> AbstractContextManager[Transaction]:
-        """A unit of work; retried by the caller on TransientError."""
+        """A unit of work; retried by the caller on StoreUnavailableError."""

@@ -3,8 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from gitops_wf.adapters.sql_store import open_beside
 from tests.executor_process import Witness, an_attempt, executor_process
 
 
@@ -241,6 +243,53 @@ def test_replicas_on_one_database_share_the_work(postgres, witness: Witness):
 
     assert len(witness.lines("begun")) == 12
     assert max(witness.most_at_once("target").values()) <= 2
+
+
+def test_work_that_was_handed_out_in_a_commit_without_an_answer_is_carried_out(
+    postgres, witness: Witness
+):
+    with (
+        postgres.database() as location,
+        executor_process(location, witness) as process,
+    ):
+        process.start()
+        process.enqueue(an_attempt("stranded", delay=3600))
+        # As DBOS leaves it where its connection is lost between commit and answer.
+        with psycopg.connect(location, autocommit=True) as connection:
+            handed_out = connection.execute(
+                "UPDATE dbos.workflow_status SET status = 'PENDING',"
+                " executor_id = 'local', owner_xid = 'nobody' WHERE status = 'DELAYED'"
+            )
+        assert handed_out.rowcount == 1
+        postgres.cut(location)
+
+        witness.wait(1, "ended", run="stranded")
+
+
+def test_a_delay_is_no_longer_than_asked_for_after_the_clock_was_set_back(
+    store_location: str, witness: Witness
+):
+    hour = 3_600_000
+    with executor_process(store_location, witness) as process:
+        process.start()
+        process.enqueue(an_attempt("soon", delay=0.5), an_attempt("late", delay=1800))
+        engine = open_beside(store_location).engine
+        tables = "" if engine.dialect.name == "sqlite" else "dbos."
+        # What it comes to: its end is an hour farther off than when it was asked for.
+        with engine.begin() as connection:
+            ahead = connection.exec_driver_sql(
+                f"UPDATE {tables}workflow_status"
+                f" SET delay_until_epoch_ms = delay_until_epoch_ms + {hour}"
+                " WHERE status = 'DELAYED'"
+            )
+            assert ahead.rowcount == 2
+        engine.dispose()
+
+        assert process.ask("recount") == 2
+
+        witness.wait(1, "ended", run="soon")
+        assert witness.lines(run="late") == []
+        assert process.ask("recount") == 0
 
 
 def test_work_outlives_a_restart_of_its_database(postgres, witness: Witness):

@@ -29,7 +29,6 @@ from gitops_wf.core.decision import Decision, Effect, Entry, Verb
 from gitops_wf.core.errors import (
     InvalidTransitionError,
     TerminalError,
-    TransientError,
 )
 from gitops_wf.core.event import Event
 from gitops_wf.core.identifiers import EnvironmentId, RunId
@@ -45,6 +44,7 @@ from gitops_wf.ports.store import (
     EnvironmentRecord,
     RepositoryRecord,
     Store,
+    StoreUnavailableError,
     Transaction,
 )
 from tests.values import TEXT, TIMES, values
@@ -286,7 +286,7 @@ class TestTransactions:
                         other.execute(cut)
                     transaction.save_environment(an_environment())
 
-            with pytest.raises(TransientError):
+            with pytest.raises(StoreUnavailableError):
                 lose_it()
 
             save(store, an_environment())
@@ -716,8 +716,12 @@ class TestOpening:
     def test_who_only_reads_cannot_write(self, store: SqlStore, store_location: str):
         beside = open_for_reading(store_location)
         delete = sqlalchemy.delete(schema.environment)
-        with pytest.raises(TerminalError, match="read"), beside.read() as reader:
+        with (
+            pytest.raises(StoreUnavailableError) as refused,
+            beside.read() as reader,
+        ):
             reader.connection.execute(delete)
+        assert refused.value.reason == "StoreReadOnly"
         beside.close()
 
     def test_the_migrations_make_exactly_the_tables(self, store: SqlStore):

@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy
 
 from gitops_wf.adapters.sql_store import open_beside, open_for_reading, open_store
-from gitops_wf.core.errors import TerminalError, TransientError
-from gitops_wf.ports.store import RepositoryRecord
+from gitops_wf.core.errors import TerminalError
+from gitops_wf.ports.store import RepositoryRecord, StoreUnavailableError
 
 HOLDER = """
 import sys
@@ -195,7 +195,7 @@ def test_a_full_disk_is_said_and_what_was_stored_stays(tmp_path: Path):
         connection.execute(f"PRAGMA max_page_count = {pages}")
 
     with (
-        pytest.raises(TerminalError, match="full") as refused,
+        pytest.raises(StoreUnavailableError, match="full") as refused,
         store.transaction() as transaction,
     ):
         transaction.save_repository(
@@ -220,8 +220,12 @@ def test_a_busy_file_is_worth_another_try(tmp_path: Path):
     def impatient(connection: sqlite3.Connection, record: object) -> None:
         connection.execute("PRAGMA busy_timeout = 1")
 
-    with pytest.raises(TransientError, match="locked"), store.transaction():
+    with (
+        pytest.raises(StoreUnavailableError, match="locked") as refused,
+        store.transaction(),
+    ):
         pass
+    assert refused.value.reason == "StoreBusy"
     other.close()
     store.close()
 
@@ -237,7 +241,7 @@ def test_other_locations_are_refused_without_telling_passwords(location: str):
 
 
 def test_a_server_that_is_not_there_is_worth_another_try():
-    with pytest.raises(TransientError) as refused:
+    with pytest.raises(StoreUnavailableError) as refused:
         open_store("postgresql://u:geheim@127.0.0.1:1/d")
 
     assert "geheim" not in str(refused.value)

@@ -41,7 +41,12 @@ from gitops_wf.adapters.dbos_executor.queues import (
     options,
     register_queues,
 )
-from gitops_wf.adapters.dbos_executor.returns import pause_before, report
+from gitops_wf.adapters.dbos_executor.returns import (
+    LONGEST_PAUSE,
+    pause_before,
+    report,
+)
+from gitops_wf.adapters.dbos_executor.stranded import Stranded
 from gitops_wf.adapters.dbos_executor.wakeup import (
     FREED_WINDOW,
     START_WINDOW,
@@ -52,6 +57,7 @@ from gitops_wf.adapters.dbos_executor.work import (
     OUTSIDE,
     TARGETS,
     Queued,
+    delay_of,
     from_arguments,
     to_arguments,
 )
@@ -103,6 +109,9 @@ class DbosExecutor:
         )
         self._doorbells = {TARGETS: Doorbell(), OUTSIDE: Doorbell()}
         self._alarm = Alarm(self._begin_delayed)
+        self._stranded = Stranded(
+            engine, find=self._find_stranded, put_back=self._put_stranded_back
+        )
         self._workers: list[threading.Thread] = []
         self._dbos: DBOS | None = None
         self._carry_out: Callable[[Work], None] | None = None
@@ -127,7 +136,7 @@ class DbosExecutor:
         queued = Queued(work=work)
         delay = work.delay.total_seconds()
         self._client.enqueue_in_transaction(
-            sql.connection, options(queued, delay), to_arguments(queued)
+            sql.connection, options(queued, delay), to_arguments(queued, delay)
         )
         begin = time.monotonic() + delay
         sql.after_commit(lambda: self._wake(queued, begin, delay))
@@ -161,6 +170,7 @@ class DbosExecutor:
         dbos._registry.get_internal_queue()._polling_interval_sec = _SELDOM  # noqa: SLF001
         DBOS.launch()
         self._alarm.start()
+        self._stranded.start()
         for queue in register_queues(self._limits, alone=self._is_alone):
             # Each process keeps its own limits and does not read them at every poll.
             queue.database_backed_queue = False
@@ -185,6 +195,7 @@ class DbosExecutor:
         for doorbell in self._doorbells.values():
             doorbell.set()
         self._alarm.stop()
+        self._stranded.stop()
         for worker in self._workers:
             worker.join(self._limits.grace.total_seconds())
         if self._dbos is not None:
@@ -215,6 +226,44 @@ class DbosExecutor:
                 self._client.delete_workflows([row.workflow_id for row in found])
                 count += len(found)
         return count
+
+    def recount_delays(self) -> int:
+        """Shorten each delay that has longer to go than it was asked for.
+
+        DBOS keeps the time of the machine's clock at which it ends, so that a clock
+        which was set back lengthens it. Returns how many it was; errors as
+        `forget_finished`.
+        """
+        count = 0
+        with _translated("delays cannot be counted anew"):
+            for row in self._client.list_workflows(status="DELAYED", load_output=False):
+                asked = delay_of(row.input)
+                left = (row.delay_until_epoch_ms or 0) / 1000 - time.time()
+                # A second more: a clock is corrected by fractions all the time.
+                if left > asked + 1:
+                    self._client.set_workflow_delay(
+                        row.workflow_id, delay_seconds=asked
+                    )
+                    self._alarm.at(time.monotonic() + asked + _ALARM_DELAY)
+                    count += 1
+        return count
+
+    def _find_stranded(self) -> set[str]:
+        assert self._dbos is not None
+        rows = self._client.list_workflows(
+            status="PENDING",
+            executor_id=self._replica,
+            load_input=False,
+            load_output=False,
+        )
+        running = set(self._dbos._active_workflows_set.activeList())  # noqa: SLF001
+        return {row.workflow_id for row in rows} - running
+
+    def _put_stranded_back(self, work: str) -> None:
+        (row,) = self._client.list_workflows(workflow_ids=[work], load_input=False)
+        self._client.resume_workflow(work, queue_name=row.queue_name)
+        if row.queue_name in self._doorbells:
+            self._doorbells[row.queue_name].ring()
 
     def _wait_for_records(self) -> None:
         """Let DBOS record what ended, a moment ago at most.
@@ -283,13 +332,15 @@ class DbosExecutor:
         while True:
             try:
                 begin = time.monotonic() + delay
-                self._client.enqueue(options(again, delay), to_arguments(again))
+                self._client.enqueue(options(again, delay), to_arguments(again, delay))
             except Exception as exc:
                 if isinstance(error, Abandoned):
                     raise error from exc
                 tries += 1
-                pause = backoff(tries).total_seconds()
-                log.warning(
+                pause = backoff(tries, longest=LONGEST_PAUSE).total_seconds()
+                # A database that is away is said by the store, once, for all work.
+                tell = log.debug if isinstance(exc, SQLAlchemyError) else log.warning
+                tell(
                     "work.not-put-back", work=queued.id, error=str(exc), retry_in=pause
                 )
                 with contextlib.suppress(Empty):

@@ -8,8 +8,12 @@ from gitops_wf.adapters.dbos_executor.places import Abandoned
 from gitops_wf.adapters.dbos_executor.work import Queued
 from gitops_wf.core.backoff import backoff
 from gitops_wf.core.errors import TransientError
+from gitops_wf.ports.store import StoreUnavailableError
 
 log = structlog.get_logger()
+
+LONGEST_PAUSE = timedelta(seconds=5)
+"""While the database is away: what waits for it goes on soon after it is back."""
 
 
 def report(queued: Queued, error: BaseException, retry_in: float) -> None:
@@ -18,6 +22,9 @@ def report(queued: Queued, error: BaseException, retry_in: float) -> None:
     match error:
         case Abandoned():
             work.info("work.abandoned")
+        case StoreUnavailableError():
+            # The store itself says so, once, for all work.
+            work.debug("work.postponed", error=error.message)
         case TransientError():
             work.warning("work.postponed", error=error.message)
         case _:
@@ -28,6 +35,8 @@ def pause_before(queued: Queued, error: BaseException) -> timedelta:
     """Return the wait before the next try: grown, or asked for by the other side."""
     if isinstance(error, Abandoned):
         return timedelta()
+    if isinstance(error, StoreUnavailableError):
+        return backoff(queued.failures, longest=LONGEST_PAUSE)
     pause = backoff(queued.failures)
     asked = error.retry_after if isinstance(error, TransientError) else None
     return max(pause, asked or timedelta())

@@ -46,10 +46,14 @@ class Queued:
         return replace(self, returns=self.returns + 1, failures=failures)
 
 
-def to_arguments(queued: Queued) -> dict[str, Any]:
-    """Return what DBOS keeps, as JSON."""
+def to_arguments(queued: Queued, delay: float = 0) -> dict[str, Any]:
+    """Return what DBOS keeps, as JSON; the delay in seconds, as it was asked for."""
     work = queued.work
-    again = {"returns": queued.returns, "failures": queued.failures}
+    again = {
+        "returns": queued.returns,
+        "failures": queued.failures,
+        "delay": max(delay, 0),
+    }
     match work:
         case AttemptWork():
             return {
@@ -68,8 +72,14 @@ def to_arguments(queued: Queued) -> dict[str, Any]:
 def from_arguments(arguments: dict[str, Any]) -> Queued:
     """Return the work that DBOS kept; its delay has passed."""
     fields = dict(arguments)
+    del fields["delay"]
     returns, failures = fields.pop("returns"), fields.pop("failures")
     work: Work = (
         DeliveryWork(**fields) if "delivery" in fields else AttemptWork(**fields)
     )
     return Queued(work=work, returns=returns, failures=failures)
+
+
+def delay_of(arguments: Any) -> float:
+    """Return the delay that was asked for, in seconds, of a workflow's arguments."""
+    return float(arguments["args"][0]["delay"])

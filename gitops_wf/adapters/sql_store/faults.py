@@ -1,4 +1,7 @@
-"""What a database's errors mean for whoever asked: again later, or never."""
+"""What a database's errors mean for whoever asked: again later, or never.
+
+All but a corrupt store can be mended while the daemon runs, which then goes on.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,20 +16,26 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from gitops_wf.core.errors import TerminalError, TransientError, cut
+from gitops_wf.core.errors import TerminalError, cut
+from gitops_wf.ports.store import StoreUnavailableError
 
-CORRUPT = (
+CORRUPT = "StoreCorrupt"
+_UNREACHABLE = "StoreUnreachable"
+
+MOVE_AWAY = (
     "move the file away (with its -wal and -shm) and start again: Git and the clusters"
     " hold the truth, and what is not in them is named in operations/loss-and-return"
 )
 
 # By primary result code, https://www.sqlite.org/rescode.html
 _SQLITE = {
+    5: ("StoreBusy", "another process holds its lock; end what reads or copies it"),
     8: ("StoreReadOnly", "make the file and its folder writable"),
-    11: ("StoreCorrupt", CORRUPT),
+    10: ("StoreUnreadable", "look at its disk"),
+    11: (CORRUPT, MOVE_AWAY),
     13: ("StoreFull", "make room on its disk"),
     14: ("StoreUnreadable", "let this user read and write the file and its folder"),
-    26: ("StoreCorrupt", f"name another file, or {CORRUPT}"),
+    26: (CORRUPT, f"name another file, or {MOVE_AWAY}"),
 }
 
 # By SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -37,8 +46,8 @@ _POSTGRESQL = {
     "3D000": ("StoreUnreadable", "create the database"),
     "42501": ("StoreUnreadable", "grant this user its tables"),
     "53100": ("StoreFull", "make room on the server's disk"),
-    "XX001": ("StoreCorrupt", "restore the database, or name an empty one"),
-    "XX002": ("StoreCorrupt", "restore the database, or name an empty one"),
+    "XX001": (CORRUPT, "restore the database, or name an empty one"),
+    "XX002": (CORRUPT, "restore the database, or name an empty one"),
 }
 
 
@@ -46,7 +55,8 @@ def describe(url: URL) -> str:
     """The store's name for messages: a path, or a URL without its password."""
     if url.get_backend_name() == "sqlite":
         return f"store {url.database}"
-    return f"store {url.render_as_string(hide_password=True)}"
+    plain = url.set(drivername="postgresql")  # without the driver, as users write it
+    return f"store {plain.render_as_string(hide_password=True)}"
 
 
 @contextmanager
@@ -55,11 +65,15 @@ def translated(name: str) -> Iterator[None]:
     try:
         yield
     except PoolTimeoutError as exc:
-        raise TransientError(f"{name}: no free connection: {cut(str(exc))}") from exc
+        raise StoreUnavailableError(
+            f"{name}: no free connection: {cut(str(exc))}", reason="StoreBusy"
+        ) from exc
     except DatabaseError as exc:
         raise _family(name, exc) from exc
     except InterfaceError as exc:
-        raise TransientError(f"{name}: {_cause(exc)}") from exc
+        raise StoreUnavailableError(
+            f"{name}: {_cause(exc)}", reason=_UNREACHABLE
+        ) from exc
 
 
 def _family(name: str, exc: DatabaseError) -> Exception:
@@ -72,9 +86,10 @@ def _family(name: str, exc: DatabaseError) -> Exception:
         known = _POSTGRESQL.get(state)
     if known is not None:
         reason, mend = known
-        return TerminalError(f"{name}: {_cause(exc)}; {mend}", reason=reason)
+        family = TerminalError if reason == CORRUPT else StoreUnavailableError
+        return family(f"{name}: {_cause(exc)}; {mend}", reason=reason)
     if isinstance(exc, OperationalError | InternalError):
-        return TransientError(f"{name}: {_cause(exc)}")
+        return StoreUnavailableError(f"{name}: {_cause(exc)}", reason=_UNREACHABLE)
     return exc
 
 

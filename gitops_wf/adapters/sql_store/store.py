@@ -14,7 +14,7 @@ from gitops_wf.adapters.sql_store.engines import (
     open_engine,
     store_url,
 )
-from gitops_wf.adapters.sql_store.faults import CORRUPT, describe, translated
+from gitops_wf.adapters.sql_store.faults import CORRUPT, MOVE_AWAY, describe, translated
 from gitops_wf.adapters.sql_store.migrate import migrate, refuse_newer, schema_of
 from gitops_wf.adapters.sql_store.process_lock import ProcessLock
 from gitops_wf.adapters.sql_store.reading import SqlReader
@@ -164,5 +164,5 @@ def _check(url: URL) -> None:
         problem = check_file(url)
     if problem:
         raise TerminalError(
-            f"{name}: is damaged ({cut(problem)}); {CORRUPT}", reason="StoreCorrupt"
+            f"{name}: is damaged ({cut(problem)}); {MOVE_AWAY}", reason=CORRUPT
         )
