@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
+
 from gitops_wf.adapters.sql_store import open_for_reading
 from gitops_wf.bootstrap.configs import load_config
 from gitops_wf.core.errors import GitOpsError
@@ -80,6 +82,21 @@ class DaemonProcess:
     def log(self) -> str:
         path = self.folder / "daemon.log"
         return path.read_text() if path.exists() else ""
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """The lines of its log that tell of an event."""
+        lines = [line for line in self.log.splitlines() if line.startswith("{")]
+        return [one for one in map(json.loads, lines) if one.get("event") == event]
+
+    @property
+    def url(self) -> str:
+        """Where it serves, by its own log; waits until it does."""
+        eventually(lambda: self.logged("web.started"), what="the server's address")
+        return self.logged("web.started")[-1]["url"]
+
+    def ready(self) -> dict[str, Any]:
+        """What `/readyz` answers."""
+        return httpx.get(f"{self.url}/readyz", timeout=30).json()
 
     @property
     def sandbox(self) -> Path:

@@ -97,8 +97,10 @@ class HttpReceiver:
     def take(self, received: Received) -> Reply:
         with self._lock:
             self.received.append(received)
-            if self.answer is not None:
-                return self.answer(received)
+        # Without the lock: an answer may wait for something.
+        if self.answer is not None:
+            return self.answer(received)
+        with self._lock:
             queue = self._replies.get(received.path.partition("?")[0], [OK])
             return queue.pop(0) if len(queue) > 1 else queue[0]
 

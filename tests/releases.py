@@ -46,6 +46,7 @@ from gitops_wf.services.discover import Discover
 from gitops_wf.services.due import Due
 from gitops_wf.services.recall import Recall
 from gitops_wf.services.watched import Watched
+from gitops_wf.services.watched_store import Recorder
 from gitops_wf.steps.step_group import STEP_TYPE as STEP_GROUP
 from gitops_wf.steps.suspend import STEP_TYPE as SUSPEND
 from tests.fakes.clock import FakeClock
@@ -171,6 +172,10 @@ class FewStepTypes:
         return tuple(sorted(self._types))
 
 
+def _never(seconds: float) -> None:
+    raise AssertionError("the store of these tests is never away")
+
+
 class ReleaseLine:
     """A repository, a daemon without its loops, and a person's work tree."""
 
@@ -257,6 +262,7 @@ class ReleaseLine:
                 **{"clusters": self.clusters, **self.capabilities},
             ),
             new_token=self._tokens.__next__,
+            recorder=Recorder(wait=_never),
         )
         self.discover = Discover(
             watched=self.watched,

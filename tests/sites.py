@@ -64,7 +64,7 @@ def served_site(config: DaemonConfig) -> Iterator[ServedSite]:
     app = make_app(
         Site(
             questions=Query(store=store, config=config),
-            health=Health(store=store, config=config, heartbeats=heartbeats),
+            health=Health(store=store, config=config, heartbeats=heartbeats, fault=str),
             registry=registry,
             version="1.2.3",
         )

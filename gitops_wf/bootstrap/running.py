@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import threading
 import time
 from contextlib import ExitStack
 from dataclasses import replace
@@ -66,6 +67,7 @@ from gitops_wf.services.due import Due
 from gitops_wf.services.heartbeats import Heartbeats
 from gitops_wf.services.recall import Recall
 from gitops_wf.services.watched import Watched
+from gitops_wf.services.watched_store import Recorder, WatchedStore
 
 DIGEST_KEY_FILE = "digest.key"
 SANDBOX_FOLDER = "sandbox"
@@ -128,8 +130,10 @@ def _put_together(config: DaemonConfig, undo: ExitStack) -> Daemon:
     heartbeats = Heartbeats(time.monotonic)
     serving = Serving(heartbeats)
     counters = serving.counters
-    store = open_store(config.store, observer=counters)
-    undo.callback(store.close)
+    opened = open_store(config.store, observer=counters)
+    undo.callback(opened.close)
+    store = WatchedStore(store=opened, monotonic=time.monotonic)
+    recorder = Recorder(wait=threading.Event().wait)
     parts: list[Part] = []
     if config.server:
         server = serving.server(config, store)
@@ -149,7 +153,7 @@ def _put_together(config: DaemonConfig, undo: ExitStack) -> Daemon:
     for repository in watched.values():
         undo.callback(repository.git.close)
     content = RepositoryContent(watched)
-    executor = DbosExecutor(store.engine)
+    executor = DbosExecutor(opened.engine)
     announcer = Announcer(
         executor=executor, channels=config.channels, subscriptions=config.notify
     )
@@ -187,6 +191,7 @@ def _put_together(config: DaemonConfig, undo: ExitStack) -> Daemon:
             digest_key=_digest_key(Path(config.directory)),
         ),
         new_token=lambda: uuid4().hex,
+        recorder=recorder,
     )
     deliveries = Deliveries(
         store=store,
@@ -198,6 +203,7 @@ def _put_together(config: DaemonConfig, undo: ExitStack) -> Daemon:
             secrets=secrets_,
             channels=config.channels,
         ),
+        recorder=recorder,
     )
     recall = Recall(clusters=clusters, instance=config.instance, adopt=config.adopt)
     discoverers = [

@@ -7,7 +7,8 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from gitops_wf.adapters.system_clock import SystemClock
 from gitops_wf.core.config import DaemonConfig
 from gitops_wf.services.heartbeats import Heartbeats
-from gitops_wf.services.query import Query, ReadableStore
+from gitops_wf.services.query import Query
+from gitops_wf.services.watched_store import WatchedStore
 from gitops_wf.web.app import Site, make_app
 from gitops_wf.web.counters import Counters
 from gitops_wf.web.health import Health
@@ -23,7 +24,7 @@ class Serving:
         self._heartbeats = heartbeats
         self.counters = Counters(self._registry, SystemClock())
 
-    def server(self, config: DaemonConfig, store: ReadableStore) -> WebServer:
+    def server(self, config: DaemonConfig, store: WatchedStore) -> WebServer:
         """Take the port that the config names.
 
         Errors: TerminalError (AddressUnusable).
@@ -33,7 +34,12 @@ class Serving:
         ProcessCollector(registry=self._registry)
         site = Site(
             questions=Query(store=store, config=config),
-            health=Health(store=store, config=config, heartbeats=self._heartbeats),
+            health=Health(
+                store=store,
+                config=config,
+                heartbeats=self._heartbeats,
+                fault=lambda: store.fault,
+            ),
             registry=self._registry,
             version=release,
         )

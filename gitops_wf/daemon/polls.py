@@ -20,6 +20,7 @@ from gitops_wf.core.errors import GitOpsError
 from gitops_wf.core.identifiers import RepositoryName
 from gitops_wf.ports.clock import Clock
 from gitops_wf.ports.observer import Observer
+from gitops_wf.ports.store import StoreUnavailableError
 
 log = structlog.get_logger()
 
@@ -147,6 +148,8 @@ class Polls:
         try:
             pollable.poll(is_told=is_told)
             failures = pollable.failures()
+        except StoreUnavailableError:
+            failures = 1  # it says so itself, once
         except GitOpsError as error:
             log.warning("poll.failed", repository=name, cause=str(error))
             failures = 1

@@ -8,6 +8,7 @@ import structlog
 
 from gitops_wf.core.errors import GitOpsError
 from gitops_wf.ports.clock import Clock
+from gitops_wf.ports.store import StoreUnavailableError
 
 log = structlog.get_logger()
 
@@ -50,6 +51,8 @@ class Ticks:
             wait = LONGEST_WAIT
             try:
                 due = self._act()
+            except StoreUnavailableError:
+                continue  # it says so itself, once
             except GitOpsError as error:
                 log.warning("tick.failed", cause=str(error))
                 continue

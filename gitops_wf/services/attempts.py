@@ -35,6 +35,7 @@ from gitops_wf.services.advance import Advance
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.approvals import Approvals
 from gitops_wf.services.brake import paused_text
+from gitops_wf.services.watched_store import Recorder
 
 log = structlog.get_logger()
 
@@ -79,6 +80,7 @@ class Attempts:
         catalogue: StepCatalogue,
         capabilities: Capabilities,
         new_token: Callable[[], str],
+        recorder: Recorder,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -88,6 +90,7 @@ class Attempts:
         self._catalogue = catalogue
         self._capabilities = capabilities
         self._new_token = new_token
+        self._recorder = recorder
         self._runners: dict[str, StepRunner] = {}
 
     def carry_out(self, work: AttemptWork) -> None:
@@ -99,7 +102,7 @@ class Attempts:
             environment=work.environment, run=work.run, step=work.step
         ):
             result = self._act(task)
-            self._report(work, task, result)
+            self._recorder.insist(lambda: self._report(work, task, result))
 
     def _begin(self, work: AttemptWork) -> _Task | None:
         with self._store.transaction() as transaction:

@@ -12,6 +12,7 @@ from gitops_wf.core.notifications.verdict import Refused, RetryIn, Sent, Verdict
 from gitops_wf.ports.clock import Clock
 from gitops_wf.ports.executor import DeliveryWork, Executor
 from gitops_wf.ports.store import Store, Transaction
+from gitops_wf.services.watched_store import Recorder
 
 log = structlog.get_logger()
 
@@ -31,6 +32,7 @@ class Deliveries:
     clock: Clock
     executor: Executor
     sender: Sender
+    recorder: Recorder
 
     def carry_out(self, work: DeliveryWork) -> None:
         """Send the message, unless it was sent or another try was begun since."""
@@ -45,8 +47,7 @@ class Deliveries:
             delivery = replace(delivery, tries=work.attempt)
             transaction.save_delivery(delivery)
         verdict = self.sender.send(delivery, self.clock.now())
-        with self.store.transaction() as transaction:
-            self._record(transaction, work, delivery, verdict)
+        self.recorder.insist(lambda: self._record(work, verdict))
         tell = log.info if isinstance(verdict, Sent) else log.warning
         tell(
             "delivery.tried",
@@ -57,7 +58,15 @@ class Deliveries:
             detail=verdict.detail,
         )
 
-    def _record(
+    def _record(self, work: DeliveryWork, verdict: Verdict) -> None:
+        with self.store.transaction() as transaction:
+            delivery = transaction.delivery(work.delivery)
+            assert delivery is not None
+            is_open = delivery.phase is DeliveryPhase.PENDING
+            if is_open and delivery.tries == work.attempt:
+                self._judge(transaction, work, delivery, verdict)
+
+    def _judge(
         self,
         transaction: Transaction,
         work: DeliveryWork,

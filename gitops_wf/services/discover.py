@@ -18,7 +18,12 @@ from gitops_wf.core.identifiers import RepositoryName, Sha
 from gitops_wf.core.phases import HELD
 from gitops_wf.ports.clock import Clock
 from gitops_wf.ports.definitions import Definitions
-from gitops_wf.ports.store import RepositoryRecord, Store, Transaction
+from gitops_wf.ports.store import (
+    RepositoryRecord,
+    Store,
+    StoreUnavailableError,
+    Transaction,
+)
 from gitops_wf.services.advance import Advance
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.arrivals import Arrivals
@@ -131,6 +136,8 @@ class Discover:
         record = self._condition.record()
         try:
             return self._poll(record, is_told=is_told)
+        except StoreUnavailableError:
+            raise  # no fault of the remote
         except (TransientError, TerminalError) as error:
             reason = getattr(error, "reason", "RemoteUnavailable")
             self._condition.failed(str(error), reason)

@@ -4,6 +4,7 @@ As Kubernetes means them: who is not healthy is started anew, who is not ready i
 not sent to (kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,8 @@ class Health:
     store: ReadableStore
     config: DaemonConfig
     heartbeats: Heartbeats
+    fault: Callable[[], str]
+    """What is known to be wrong with the store, or nothing."""
 
     def router(self) -> APIRouter:
         """Return the two routes."""
@@ -50,12 +53,14 @@ class Health:
 
     def readyz(self) -> JSONResponse:
         """Say whether the store answers and every repository was looked at."""
+        if fault := self.fault():
+            # Not asked again: an answer may take as long as it pleases.
+            return _without_store(fault)
         try:
             with self.store.read() as reader:
                 records = {record.name: record for record in reader.repositories()}
         except GitOpsError as error:
-            body = {"ready": False, "store": cut(str(error)), "repositories": {}}
-            return JSONResponse(body, status_code=503)
+            return _without_store(str(error))
         repositories = {
             repository.name: _look(records.get(repository.name))
             for repository in self.config.repositories
@@ -65,6 +70,11 @@ class Health:
             {"ready": is_ready, "store": "ok", "repositories": repositories},
             status_code=200 if is_ready else 503,
         )
+
+
+def _without_store(fault: str) -> JSONResponse:
+    body = {"ready": False, "store": cut(fault), "repositories": {}}
+    return JSONResponse(body, status_code=503)
 
 
 def _look(record: RepositoryRecord | None) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The daemon's HTTP side, as a process and asked from outside."""
 
-import json
 import re
 import socket
 
@@ -8,7 +7,7 @@ import httpx
 import pytest
 
 from tests.contract.git_remotes import served
-from tests.daemons import DaemonProcess, eventually
+from tests.daemons import DaemonProcess
 
 WORKFLOW = """\
 apiVersion: gitops-wf.io/v1alpha1
@@ -37,12 +36,6 @@ def daemon(tmp_path):
         made.close()
 
 
-def address(daemon: DaemonProcess) -> str:
-    """Where it serves, by its own log."""
-    lines = [json.loads(x) for x in daemon.log.splitlines() if x.startswith("{")]
-    return next((x["url"] for x in lines if x.get("event") == "web.started"), "")
-
-
 def total(text: str, metric: str) -> float:
     """The sum of a metric's samples."""
     samples = re.findall(rf"^{metric}(?:{{.*}})? (\S+)$", text, re.MULTILINE)
@@ -51,7 +44,7 @@ def total(text: str, metric: str) -> float:
 
 def test_a_running_daemon_answers_probes_and_scrapes_and_ends_at_sigterm(daemon):
     daemon.start()
-    url = eventually(lambda: address(daemon), what="the server's address")
+    url = daemon.url
     daemon.reaches("web", ["Suspended"])
 
     health = httpx.get(f"{url}/healthz").json()

@@ -53,14 +53,15 @@ def open_engine(url: URL, *, read_only: bool = False) -> Engine:
     """An engine; nothing is connected yet."""
     if is_sqlite(url):
         return _sqlite(url, read_only=read_only)
-    return create_engine(
-        url,
-        pool_size=POOL_SIZE,
-        max_overflow=POOL_OVERFLOW,
-        # A restarted server costs its users a reconnection, not an error.
-        pool_pre_ping=True,
-        connect_args={"connect_timeout": 10, "application_name": "gitops-wf"},
-    )
+    try:
+        from gitops_wf.adapters.sql_store.postgresql import postgresql_engine
+    except ImportError as exc:
+        raise TerminalError(
+            "store: PostgreSQL needs a driver; pip install 'gitops-wf[postgres]'"
+            f" ({cut(str(exc))})",
+            reason="InvalidStore",
+        ) from exc
+    return postgresql_engine(url, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW)
 
 
 def _sqlite(url: URL, *, read_only: bool) -> Engine:

@@ -35,7 +35,7 @@ class ReadingStore:
     def read(self) -> Iterator[SqlReader]:
         """One consistent look; it neither waits for writers nor holds them up.
 
-        Errors: TransientError, TerminalError (disk, file, rights).
+        Errors: StoreUnavailableError; TerminalError where it is corrupt.
         """
         with translated(self.name), self.engine.connect() as connection:
             begin_read(connection)
@@ -58,10 +58,11 @@ class SqlStore(ReadingStore):
 
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
-        """A unit of work; retried by the caller on TransientError.
+        """A unit of work; retried by the caller on StoreUnavailableError.
 
-        Errors: TransientError (busy, connection lost), TerminalError (disk full
-        or read-only, corrupt file).
+        Errors: StoreUnavailableError (busy, connection lost, disk full or read-only);
+        TerminalError where it is corrupt. Where the connection is lost while it
+        commits, it may have committed.
         """
         with translated(self.name), self.engine.connect() as connection:
             begin_write(connection)
@@ -83,8 +84,8 @@ def open_store(location: str | Path, *, observer: Observer | None = None) -> Sql
     """Open the store that the daemon writes, and bring it to this schema.
 
     ``location`` is a path (SQLite) or a URL. Errors: TerminalError where another
-    process has the file, where it is unusable, or written by a newer version;
-    TransientError where the server cannot be reached.
+    process has the file, where it is corrupt, or written by a newer version;
+    StoreUnavailableError where it cannot be reached, read or written.
     """
     url = store_url(location)
     with ExitStack() as undo:
