@@ -1,5 +1,6 @@
 """A daemon whose releases call a receiver: who was called twice is seen from outside."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 from tests.contract.git_remotes import served
 from tests.daemons import DaemonProcess
 from tests.gitserver import GitWorkTree
-from tests.receivers import HttpReceiver, http_receiver
+from tests.receivers import OK, HttpReceiver, Received, Reply, http_receiver
 from tests.releases import approval
 
 
@@ -46,13 +47,25 @@ class Calling:
         text = approval(commit, "go-live", by=self.work.author)
         self.work.push_commit({f"envs/{name}/approvals.yaml": text}, "Approve")
 
+    def hold(self, path: str) -> threading.Event:
+        """Let calls of a path have no answer until the event is set."""
+        answered = threading.Event()
+
+        def answer(received: Received) -> Reply:
+            if received.path == path:
+                assert answered.wait(60)
+            return OK
+
+        self.receiver.answer = answer
+        return answered
+
     def calls(self, what: str, name: str) -> int:
         """How often the receiver was called."""
         return len(self.receiver.at(f"/{what}/{name}"))
 
 
 @contextmanager
-def calling(folder: Path, store: str, *, more: str = "") -> Iterator[Calling]:
+def calling(folder: Path, store: str | Path, *, more: str = "") -> Iterator[Calling]:
     """A daemon on a store that has not been started; `more` is of its config."""
     with ExitStack() as stack:
         remote = stack.enter_context(served(folder, "path"))

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,11 +53,11 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def cli(
-    *arguments: str, cwd: Path | None = None, **env: str
+    *arguments: str, cwd: Path | None = None, within: Sequence[str] = (), **env: str
 ) -> subprocess.CompletedProcess:
     """Run one command of ours to its end."""
     return subprocess.run(
-        [*COMMAND, *arguments],
+        [*within, *COMMAND, *arguments],
         cwd=cwd,
         env=environment(**env),
         capture_output=True,
@@ -77,6 +77,8 @@ class DaemonProcess:
     """With no config: the repository of ``run --sandbox --repo``."""
     process: subprocess.Popen | None = None
     env: dict[str, str] = field(default_factory=dict)
+    prefix: list[str] = field(default_factory=list)
+    """What starts it, if not we ourselves: a command that becomes the daemon."""
 
     @property
     def log(self) -> str:
@@ -114,10 +116,17 @@ class DaemonProcess:
             return load_config(self.config).store
         return str(self.folder / ".gitops-wf" / "gitops-wf.db")
 
+    @property
+    def inside(self) -> list[str]:
+        """What runs a command where it runs, with the mounts that only it sees."""
+        if not self.prefix or self.process is None:
+            return []
+        return ["nsenter", "-t", str(self.process.pid), "-m"]
+
     def start(self) -> None:
         with (self.folder / "daemon.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*COMMAND, "run", *self._source],
+                [*self.prefix, *COMMAND, "run", *self._source],
                 cwd=self.folder,
                 env=environment(**self.env),
                 stdout=log,
@@ -150,13 +159,23 @@ class DaemonProcess:
     def get(self, what: str, *more: str) -> list[dict[str, Any]]:
         """What ``gitops-wf get … -o json`` prints."""
         where = ["--config", str(self.config)] if self.config is not None else []
-        done = cli("get", what, "-o", "json", *where, *more, cwd=self.folder)
+        done = cli(
+            *("get", what, "-o", "json", *where, *more),
+            cwd=self.folder,
+            within=self.inside,
+        )
         if done.returncode:
             return []  # the store is not there yet
         return json.loads(done.stdout)
 
     def phases(self, name: str) -> list[str]:
         """Phase (and reason) of each revision of an environment, oldest first."""
+        if self.inside and not Path(self.store).exists():  # on a disk of its own
+            return [
+                f"{r['phase']}/{r['reason']}" if r["reason"] else r["phase"]
+                for r in reversed(self.get("revisions"))
+                if r["environment"] == name
+            ]
         try:
             store = open_for_reading(self.store)
         except GitOpsError:

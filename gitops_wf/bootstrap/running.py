@@ -42,6 +42,7 @@ from gitops_wf.core.config import (
 from gitops_wf.core.errors import TerminalError, cut
 from gitops_wf.core.identifiers import RepositoryName, TargetName
 from gitops_wf.core.secret import Secret
+from gitops_wf.daemon.clock_watch import ClockWatch
 from gitops_wf.daemon.polls import Polls
 from gitops_wf.daemon.supervisor import Daemon, Part
 from gitops_wf.daemon.ticks import Ticks
@@ -66,6 +67,7 @@ from gitops_wf.services.discover import Discover
 from gitops_wf.services.due import Due
 from gitops_wf.services.heartbeats import Heartbeats
 from gitops_wf.services.recall import Recall
+from gitops_wf.services.set_back import SetBack
 from gitops_wf.services.watched import Watched
 from gitops_wf.services.watched_store import Recorder, WatchedStore
 
@@ -236,6 +238,14 @@ def _put_together(config: DaemonConfig, undo: ExitStack) -> Daemon:
     }
     reminder = Reminder(store=store, clock=clock)
     parts.append(Ticks(clock=clock, act=reminder.act, beat=heartbeats.of("reminder")))
+    set_back = SetBack(store=store, clock=clock, executor=executor, advance=advance)
+    clock_watch = ClockWatch(
+        clock=clock,
+        monotonic=time.monotonic,
+        mend=set_back.mend,
+        begin_anew=polls.begin_anew,
+    )
+    parts.append(Ticks(clock=clock, act=clock_watch.look, beat=heartbeats.of("clock")))
     if local:
         watch = LocalWatch(local, lambda name: polls.wake(RepositoryName(name)))
         parts.append(watch)

@@ -89,12 +89,20 @@ class Polls:
     def start(self) -> None:
         """Poll every repository now, and from then on by its interval."""
         self._scheduler.start()
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Poll every repository now, as the times of the next polls cannot be trusted.
+
+        They are times of the clock: where it was set back, they are hours away.
+        """
         self._scheduler.add_job(
             self._beat,
             "interval",
             seconds=BEAT_EVERY.total_seconds(),
             id="beat",
             executor="beat",
+            replace_existing=True,
         )
         for name in self._by_name:
             self.wake(name)

@@ -44,9 +44,10 @@ spec:
 """
 
 
-def config_for(remote: Served, folder: Path) -> str:
+def config_for(remote: Served, folder: Path, store: str) -> str:
     lines = [
         "instance: e2e",
+        f"store: {store}",
         "repositories:",
         "  shop:",
         f"    url: {remote.url}",
@@ -76,30 +77,37 @@ def config_for(remote: Served, folder: Path) -> str:
 
 
 @contextmanager
-def set_up(tmp_path: Path, transport: str) -> Iterator[tuple[Served, DaemonProcess]]:
+def set_up(
+    tmp_path: Path, transport: str, store: str = "store.db"
+) -> Iterator[tuple[Served, DaemonProcess]]:
     """A served repository, and a daemon for it that has not been started."""
     with ExitStack() as stack:
         remote = stack.enter_context(served(tmp_path, transport))
         folder = tmp_path / "daemon"
         folder.mkdir()
         config = folder / "gitops-wf.yaml"
-        config.write_text(config_for(remote, folder))
+        config.write_text(config_for(remote, folder, store))
         daemon = DaemonProcess(folder, config, env={"GIT_PASSWORD": "s3cret"})
         stack.callback(daemon.close)
         yield remote, daemon
 
 
-@pytest.fixture(params=["path", "http", "ssh"])
+@pytest.fixture(params=["path", "http", "ssh", "path on postgresql"])
 def release(request, tmp_path):
-    """A release over each way to serve Git."""
-    with set_up(tmp_path, request.param) as parts:
-        yield parts
+    """A release over each way to serve Git, and on each database."""
+    transport, _, server = request.param.partition(" on ")
+    with ExitStack() as stack:
+        store = "store.db"
+        if server:
+            database = request.getfixturevalue("postgres").database()
+            store = stack.enter_context(database)
+        yield stack.enter_context(set_up(tmp_path, transport, store))
 
 
 @pytest.fixture
-def local_release(tmp_path):
+def local_release(tmp_path, store_location):
     """A release where how Git is served makes no difference."""
-    with set_up(tmp_path, "path") as parts:
+    with set_up(tmp_path, "path", store_location) as parts:
         yield parts
 
 

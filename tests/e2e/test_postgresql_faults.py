@@ -3,8 +3,6 @@
 What was done is asked of a receiver: each of its paths must have been called once.
 """
 
-import threading
-
 import pytest
 
 from tests.calling import calling
@@ -18,19 +16,6 @@ def location(postgres):
     with postgres.database() as url:
         yield url
         postgres.start()
-
-
-def hold(receiver, path):
-    """Let calls of a path have no answer until the event that is returned is set."""
-    answered = threading.Event()
-
-    def answer(received):
-        if received.path == path:
-            assert answered.wait(60)
-        return OK
-
-    receiver.answer = answer
-    return answered
 
 
 def wait_until_lost(daemon, times):
@@ -52,7 +37,7 @@ def test_a_server_that_stops_in_mid_run_and_when_idle_costs_a_pause(
 ):
     with calling(tmp_path, location) as release:
         daemon = release.daemon
-        answered = hold(release.receiver, "/call/web")
+        answered = release.hold("/call/web")
         daemon.start()
         first = release.push("web")
         eventually(lambda: release.calls("call", "web"), what="the call")
@@ -120,7 +105,7 @@ def test_a_server_that_hangs_is_noticed_and_gone_on_with(postgres, location, tmp
         through = location.replace(f":{postgres.port}/", f":{proxy.port}/")
         with calling(tmp_path, through) as release:
             daemon = release.daemon
-            answered = hold(release.receiver, "/call/web")
+            answered = release.hold("/call/web")
             daemon.start()
             release.push("web")
             eventually(lambda: release.calls("call", "web"), what="the call")

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.contract.git_remotes import served
-from tests.daemons import DaemonProcess
+from tests.daemons import DaemonProcess, cli, eventually
 
 WORKFLOW = """\
 apiVersion: gitops-wf.io/v1alpha1
@@ -18,18 +18,19 @@ steps:
 """
 
 
-def config_for(url: str, server: str) -> str:
-    return f"server: {server}\nrepositories: {{shop: {{url: {url}, interval: 1s}}}}\n"
+def config_for(url: str, server: str, store: str) -> str:
+    repositories = f"{{shop: {{url: {url}, interval: 1s}}}}"
+    return f"store: {store}\nserver: {server}\nrepositories: {repositories}\n"
 
 
 @pytest.fixture
-def daemon(tmp_path):
+def daemon(tmp_path, store_location):
     """A daemon that serves on a free port, and a repository with one environment."""
     with served(tmp_path, "path") as remote:
         folder = tmp_path / "daemon"
         folder.mkdir()
         config = folder / "gitops-wf.yaml"
-        config.write_text(config_for(remote.url, "127.0.0.1:0"))
+        config.write_text(config_for(remote.url, "127.0.0.1:0", store_location))
         remote.work.push_commit({"envs/web/workflow.yaml": WORKFLOW}, "First")
         made = DaemonProcess(folder, config)
         yield made
@@ -49,12 +50,24 @@ def test_a_running_daemon_answers_probes_and_scrapes_and_ends_at_sigterm(daemon)
 
     health = httpx.get(f"{url}/healthz").json()
     assert health["healthy"]
-    assert set(health["loops"]) == {"ticks", "polls", "reminder"}
+    assert set(health["loops"]) == {"ticks", "polls", "reminder", "clock"}
     assert httpx.get(f"{url}/readyz").json()["ready"]
 
     revisions = httpx.get(f"{url}/api/v1/revisions").json()
     assert revisions == daemon.get("revisions")
     assert len(revisions) == 1
+
+    def command(*arguments):
+        done = cli(*arguments, "--config", str(daemon.config), cwd=daemon.folder)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "go-live" in command("describe", "web")
+    command("pause", "web", "--reason", "an outage")
+    eventually(lambda: daemon.logged("paused"), what="the pause")
+    assert "an outage" in command("describe", "web")
+    command("resume", "web")
+    eventually(lambda: daemon.logged("resumed"), what="the end of the pause")
 
     text = httpx.get(f"{url}/metrics").text
     assert 'gitops_wf_runs_active{phase="Suspended"} 1.0' in text

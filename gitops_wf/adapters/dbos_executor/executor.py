@@ -62,9 +62,9 @@ from gitops_wf.adapters.dbos_executor.work import (
     to_arguments,
 )
 from gitops_wf.core.backoff import backoff
-from gitops_wf.core.errors import TransientError, cut
+from gitops_wf.core.errors import cut
 from gitops_wf.ports.executor import Work
-from gitops_wf.ports.store import Transaction
+from gitops_wf.ports.store import StoreUnavailableError, Transaction
 
 APPLICATION = "gitops-wf"
 
@@ -355,4 +355,6 @@ def _translated(what: str) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as exc:
-        raise TransientError(f"{what}: {cut(str(exc))}") from exc
+        raise StoreUnavailableError(
+            f"{what}: {cut(str(exc))}", reason="StoreUnreachable"
+        ) from exc

@@ -96,6 +96,8 @@ _TRANSIENT = (
     (r"timed out|Timeout|too slow|No route to host", "the host does not answer"),
     (r"Network is unreachable", "this machine has no network"),
     (r"No space left on device", "no space left on this machine's disk"),
+    (r"Read-only file system", "this machine's disk is read-only"),
+    (r"Too many open files", "this process has too many files open"),
 )
 _OUR_CLONE = re.compile(
     r"does not point to a valid object|bad object|object file .* is empty"

@@ -6,6 +6,7 @@ so replaying the events gives the same run, and a restarted daemon goes on from
 the stored value alone.
 """
 
+from gitops_wf.core.engine.anchored import anchored
 from gitops_wf.core.engine.deadlines import next_due
 from gitops_wf.core.engine.decide import advance, decide
 from gitops_wf.core.engine.departed import departed, with_pruning, writers
@@ -37,6 +38,7 @@ __all__ = [
     "Released",
     "Reported",
     "advance",
+    "anchored",
     "decide",
     "departed",
     "filled",

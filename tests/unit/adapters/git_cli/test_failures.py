@@ -15,6 +15,8 @@ from gitops_wf.core.secret import Secret
         ("ssh: connect to host x port 22: Connection timed out", TransientError, "does not answer"),
         ("error: RPC failed; curl 18 transfer closed\nfatal: early EOF", TransientError, "early EOF"),
         ("fatal: write error: No space left on device", TransientError, "no space left"),
+        ("error: unable to create temporary file: Read-only file system\nfatal: index-pack failed", TransientError, "disk is read-only"),
+        ("fatal: unable to access: Too many open files", TransientError, "too many files open"),
         ("", TransientError, "git gave no reason"),
     ],
 )  # fmt: skip
