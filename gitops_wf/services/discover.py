@@ -13,7 +13,7 @@ from datetime import datetime
 import structlog
 
 from gitops_wf.core.commit import CommitInfo, PathChange
-from gitops_wf.core.errors import TerminalError, TransientError
+from gitops_wf.core.errors import TerminalError, TransientError, cut
 from gitops_wf.core.identifiers import RepositoryName, Sha
 from gitops_wf.core.phases import HELD
 from gitops_wf.ports.clock import Clock
@@ -141,6 +141,11 @@ class Discover:
         except (TransientError, TerminalError) as error:
             reason = getattr(error, "reason", "RemoteUnavailable")
             self._condition.failed(str(error), reason)
+            return False
+        except OSError as error:
+            # No bug, but a machine that is short of something: handles, disk, memory.
+            why = f"this machine cannot poll it: {cut(str(error))}"
+            self._condition.failed(why, "MachineFault")
             return False
 
     def _poll(self, record: RepositoryRecord, *, is_told: bool) -> bool:
