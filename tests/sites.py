@@ -53,7 +53,7 @@ class ServedSite:
 
 
 @contextmanager
-def served_site(config: DaemonConfig) -> Iterator[ServedSite]:
+def served_site(config: DaemonConfig, *, fault: str = "") -> Iterator[ServedSite]:
     """The application over the store of a config, which must be there."""
     store = open_for_reading(config.store)
     stopwatch, clock = Stopwatch(), FakeClock()
@@ -64,7 +64,9 @@ def served_site(config: DaemonConfig) -> Iterator[ServedSite]:
     app = make_app(
         Site(
             questions=Query(store=store, config=config),
-            health=Health(store=store, config=config, heartbeats=heartbeats, fault=str),
+            health=Health(
+                store=store, config=config, heartbeats=heartbeats, fault=lambda: fault
+            ),
             registry=registry,
             version="1.2.3",
         )

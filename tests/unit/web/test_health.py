@@ -75,3 +75,15 @@ def test_it_is_not_ready_when_the_store_does_not_answer(tmp_path):
     assert answer.status_code == 503
     assert answer.json()["ready"] is False
     assert "gitops-wf.db" in answer.json()["store"]
+
+
+def test_a_store_that_is_known_to_be_away_is_not_asked_again(tmp_path):
+    with served_site(fill(tmp_path), fault="store x: its disk is full") as site:
+        answer = site.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json() == {
+        "ready": False,
+        "store": "store x: its disk is full",
+        "repositories": {},
+    }
