@@ -203,8 +203,14 @@ class GitRepository(AbstractContextManager["GitRepository"], Protocol):
     def ensure_blobs(self, oids: Iterable[Oid]) -> int:
         """Fetches the blobs that are not here, in one request; how many those were."""
 
-    def maintain(self) -> None:
-        """Packs the clone and drops what nothing holds; takes long, for quiet times."""
+    def maintain(self) -> bool:
+        """Packs the clone where that is worth it; whether it was. May take minutes.
+
+        Nothing else waits for it: fetches and reads go on meanwhile.
+        """
+
+    def interrupt(self) -> None:
+        """Ends a maintenance that goes on, and lets none begin any more."""
 
     # --- reads the clone ---
 

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from gitops_wf.adapters.git_cli.repository import MANY_LOOSE_REFS
 from gitops_wf.ports.git import EntryKind, FetchResult, OversizedBlob, RemoteHead
 from tests.contract.git_remotes import TRANSPORTS, served
 
@@ -81,7 +82,8 @@ def test_a_force_push_is_reported_and_held_commits_survive_it(shop):
         shop.work.push(force=True)
 
         assert repository.fetch() == FetchResult(old=gone, new=new, is_forced=True)
-        repository.maintain()
+        repository.hold({f"many/{n}": gone for n in range(MANY_LOOSE_REFS + 1)})
+        assert repository.maintain()
 
         assert repository.tree_oid(gone, "a") in repository.blobs(
             oids(repository, gone), max_bytes=10

@@ -40,6 +40,9 @@ _CONFIG = (
     ("fetch.recurseSubmodules", "false"),
     ("gc.auto", "0"),  # `maintain` does it, when nobody waits
     ("maintenance.auto", "false"),
+    # Packing the refs of many revisions takes a moment, and others wait for it.
+    ("core.packedRefsTimeout", "10000"),
+    ("core.filesRefLockTimeout", "5000"),
     ("http.sslVerify", "true"),
     ("http.lowSpeedLimit", "500"),
     ("http.lowSpeedTime", "30"),
@@ -70,6 +73,20 @@ def local_environment(
     }
 
 
+def promised(blobs: str | None) -> list[tuple[str, str]]:
+    """Say that what a filter left out is at the remote; None for no filter.
+
+    Not `fetch --filter`: that writes to the clone's config, and then commands
+    which read the clone would fetch, one blob at a time.
+    """
+    if blobs is None:
+        return []
+    return [
+        ("remote.origin.promisor", "true"),
+        ("remote.origin.partialclonefilter", blobs),
+    ]
+
+
 @contextmanager
 def remote_environment(
     git_dir: Path, remote: Remote, url: RemoteUrl, *, blobs: str | None
@@ -84,11 +101,7 @@ def remote_environment(
         # leads; so redirects are followed only when there is nothing to lose.
         ("http.followRedirects", "false" if remote.credential else "initial"),
     ]
-    if blobs is not None:
-        # Not `fetch --filter`: that writes to the clone's config, and then commands
-        # which read the clone would fetch, one blob at a time.
-        extra += [("remote.origin.promisor", "true")]
-        extra += [("remote.origin.partialclonefilter", blobs)]
+    extra += promised(blobs)
     if remote.ca_file is not None:
         extra += [("http.sslCAInfo", remote.ca_file)]
     auth = remote.credential.auth if remote.credential else None

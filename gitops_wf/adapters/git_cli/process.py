@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -93,13 +93,15 @@ def run(
     timeout: timedelta = LOCAL_TIMEOUT,
     output_limit: int = OUTPUT_LIMIT,
     personal: bool = False,
+    started: Callable[[subprocess.Popen[bytes]], None] = lambda _: None,
 ) -> Finished:
-    """Runs `git *args` to its end.
+    """Runs `git *args` to its end; `started` is handed the process, to `kill` it.
 
     `TransientError` when it takes longer than `timeout`, `TerminalError` when it prints
     more than `output_limit` bytes; it is killed in both cases.
     """
     process = start(directory, args, env, personal=personal)
+    started(process)
     expired = threading.Event()
 
     def expire() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from gitops_wf.core.identifiers import Sha
 
+ASIDE = ".damaged"
+BESIDE = ".new"
 _LOOSE = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})\s*\Z")
 
 
@@ -21,8 +23,11 @@ def remove_stale_locks(git_dir: Path) -> None:
 
 
 def replace(git_dir: Path, fresh: Path) -> None:
-    """Puts `fresh` in the place of a damaged clone, kept as `<name>.damaged`."""
-    aside = git_dir.with_name(git_dir.name + ".damaged")
+    """Puts `fresh` in the place of a damaged clone, kept as `<name>.damaged`.
+
+    The one that was kept before goes: there is never more than one.
+    """
+    aside = git_dir.with_name(git_dir.name + ASIDE)
     shutil.rmtree(aside, ignore_errors=True)
     if git_dir.exists():
         git_dir.rename(aside)
@@ -30,19 +35,26 @@ def replace(git_dir: Path, fresh: Path) -> None:
 
 
 def refs_below(git_dir: Path, prefix: str) -> dict[str, Sha]:
-    """Refs that start with `prefix`, from the files: git may not open this clone."""
-    found: dict[str, Sha] = {}
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        for line in (git_dir / "packed-refs").read_text("utf-8").splitlines():
-            text, _, name = line.partition(" ")
-            if name.startswith(prefix) and (match := _LOOSE.match(text)):
-                found[name] = Sha(match[1])
+    """Refs that start with `prefix`, from the files: git may not open this clone.
+
+    The loose ones are read first, though they count more: packing writes a ref into
+    the one file before it deletes its own, so none is missed while that goes on.
+    """
+    loose: dict[str, Sha] = {}
     place = git_dir / prefix
     for file in place.rglob("*") if place.is_dir() else (place,):
         with contextlib.suppress(OSError, UnicodeDecodeError):
             if match := _LOOSE.match(file.read_text("ascii")):
-                found[str(file.relative_to(git_dir))] = Sha(match[1])
-    return found
+                loose[str(file.relative_to(git_dir))] = Sha(match[1])
+    packed: dict[str, Sha] = {}
+    if prefix in loose:
+        return loose  # a whole name: no other begins with it
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        for line in (git_dir / "packed-refs").read_text("utf-8").splitlines():
+            text, _, name = line.partition(" ")
+            if name.startswith(prefix) and (match := _LOOSE.match(text)):
+                packed[name] = Sha(match[1])
+    return packed | loose
 
 
 def serve_from(git_dir: Path) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import re
 import shutil
+import subprocess
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -11,14 +12,20 @@ from types import TracebackType
 from typing import Self
 
 from gitops_wf.adapters.git_cli.clone import HEAD_REF, OUR_REFS, Clone
-from gitops_wf.adapters.git_cli.environment import remote_environment, secrets_of
+from gitops_wf.adapters.git_cli.environment import (
+    local_environment,
+    promised,
+    remote_environment,
+    secrets_of,
+)
 from gitops_wf.adapters.git_cli.failures import (
     is_damage,
     is_harmless_fault,
     remote_failure,
 )
-from gitops_wf.adapters.git_cli.process import Finished, run
+from gitops_wf.adapters.git_cli.process import Finished, kill, run
 from gitops_wf.adapters.git_cli.recovery import (
+    BESIDE,
     refs_below,
     remove_stale_locks,
     replace,
@@ -42,6 +49,10 @@ from gitops_wf.ports.git import (
 ASK_TIMEOUT = timedelta(seconds=60)
 FETCH_TIMEOUT = timedelta(minutes=15)
 SMALL_BLOBS = "blob:limit=64k"
+MANY_PACKS = 50
+MANY_LOOSE_OBJECTS = 6700
+MANY_LOOSE_REFS = 1000
+"""What of a clone is packed: see `maintain`."""
 _OLDEST_GIT = (2, 39)
 _FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head")
 _UNFILTERED = "gitops-wf-unfiltered"
@@ -68,6 +79,8 @@ class GitCliRepository(Clone, GitRepository):
         self._fetch_timeout = fetch_timeout
         self._asked = asked
         self._network_lock = threading.RLock()
+        self._disk_lock = threading.Lock()
+        self._packing = _Packing()
         super().__init__(directory.absolute(), f"repository {redacted(remote.url)}")
         self._open()
 
@@ -141,10 +154,35 @@ class GitCliRepository(Clone, GitRepository):
             raise TransientError(f"{self._subject}: {message}")
         return len(wanted)
 
-    def maintain(self) -> None:
-        """Packs the clone and drops what nothing holds; for when nobody waits."""
-        with self._network_lock:
-            self._check(self._ask(["gc", "--quiet"], self._fetch_timeout))
+    def maintain(self) -> bool:
+        """Packs the clone where fetches have left much; whether there was any.
+
+        Fetches and reads go on meanwhile, as git means them to: what they bring is
+        young, and gc deletes no pack that it did not find at its start. It holds off
+        only another maintenance, and a clone made anew.
+        """
+        with self._disk_lock:
+            if self.is_damaged or not _is_littered(self._git_dir):
+                return False
+            env = local_environment(self._git_dir, promised(self._blobs()))
+            args = ["gc", "--quiet"]
+            done = run(
+                self._git_dir,
+                args,
+                env,
+                timeout=self._fetch_timeout,
+                started=self._packing.began,
+            )
+        if self._packing.is_interrupted:
+            return False
+        if done.code:
+            message = f"{self._subject}: git gc failed: {cut(done.stderr)}"
+            raise TransientError(message)
+        return True
+
+    def interrupt(self) -> None:
+        """Ends a maintenance that goes on, and lets none begin; it loses nothing."""
+        self._packing.interrupt()
 
     # --- how the remote is asked ---
 
@@ -277,7 +315,7 @@ class GitCliRepository(Clone, GitRepository):
         Held commits come from the remote, or else from the old clone; what neither can
         give any more is lost.
         """
-        beside = self._git_dir.with_name(self._git_dir.name + ".new")
+        beside = self._git_dir.with_name(self._git_dir.name + BESIDE)
         shutil.rmtree(beside, ignore_errors=True)
         known = refs_below(self._git_dir, OUR_REFS)
         timeouts = {
@@ -289,8 +327,9 @@ class GitCliRepository(Clone, GitRepository):
             if not _is_branch_missing(done):
                 self._check(done)
             fresh._regain(known, self._git_dir)  # noqa: SLF001
-        self._objects.close()
-        replace(self._git_dir, beside)
+        with self._disk_lock:
+            self._objects.close()
+            replace(self._git_dir, beside)
         self._is_distrusted = False
 
     def _regain(self, refs: Mapping[str, Sha], damaged: Path) -> None:
@@ -310,6 +349,41 @@ class GitCliRepository(Clone, GitRepository):
         # One that cannot be regained does not stop the others.
         with contextlib.suppress(GitOpsError):
             run(self._git_dir, args, env, timeout=self._fetch_timeout)
+
+
+class _Packing:
+    """A `git gc` that another thread may end."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        self.is_interrupted = False
+
+    def began(self, process: subprocess.Popen[bytes]) -> None:
+        with self._lock:
+            self._process = process
+            if self.is_interrupted:
+                kill(process)
+
+    def interrupt(self) -> None:
+        with self._lock:
+            self.is_interrupted = True
+            if self._process is not None:
+                kill(self._process)
+
+
+def _is_littered(git_dir: Path) -> bool:
+    """Whether there is so much in pieces that packing it is worth the work.
+
+    As `git gc --auto` judges (gc.autoPackLimit, gc.auto), and by loose refs, too.
+    """
+    objects = git_dir / "objects"
+    if sum(1 for _ in objects.glob("pack/*.pack")) > MANY_PACKS:
+        return True
+    if sum(1 for _ in objects.glob("17/*")) > MANY_LOOSE_OBJECTS // 256:
+        return True
+    refs = (path for path in (git_dir / OUR_REFS).rglob("*") if path.is_file())
+    return sum(1 for _ in refs) > MANY_LOOSE_REFS
 
 
 def _is_branch_missing(done: Finished) -> bool:
