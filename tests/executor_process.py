@@ -203,7 +203,7 @@ def serve(pipe: Connection, opening: dict[str, Any]) -> None:
                 pipe.send(executor.recount_delays())
             case "forget":
                 before = datetime.fromisoformat(request["before"])
-                pipe.send(executor.forget_finished(before.astimezone(UTC)))
+                pipe.send(executor.forget_finished(before.astimezone(UTC), limit=100))
 
 
 def _act(fields: dict[str, Any], witness: Witness) -> None:

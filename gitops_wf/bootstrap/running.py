@@ -18,6 +18,7 @@ from gitops_wf.adapters.dbos_executor import DbosExecutor
 from gitops_wf.adapters.git_cli import (
     GitCliRepository,
 )
+from gitops_wf.adapters.git_cli.folder import CloneFolder, clone_at
 from gitops_wf.adapters.git_cli.signature import GitSignatureVerifier
 from gitops_wf.adapters.http_outbound import HttpOutbound
 from gitops_wf.adapters.kube_api import (
@@ -42,6 +43,7 @@ from gitops_wf.core.config import (
 from gitops_wf.core.errors import TerminalError, cut
 from gitops_wf.core.identifiers import RepositoryName, TargetName
 from gitops_wf.core.secret import Secret
+from gitops_wf.daemon.chores import Chores, Pacer
 from gitops_wf.daemon.clock_watch import ClockWatch
 from gitops_wf.daemon.polls import Polls
 from gitops_wf.daemon.supervisor import Daemon, Part
@@ -66,6 +68,7 @@ from gitops_wf.services.deliveries import Deliveries
 from gitops_wf.services.discover import Discover
 from gitops_wf.services.due import Due
 from gitops_wf.services.heartbeats import Heartbeats
+from gitops_wf.services.housekeeping import Housekeeping
 from gitops_wf.services.recall import Recall
 from gitops_wf.services.set_back import SetBack
 from gitops_wf.services.watched import Watched
@@ -236,6 +239,18 @@ def _put_together(config: DaemonConfig, undo: ExitStack) -> Daemon:
         for repository in config.repositories
         if (path := _local_path(repository.url)) is not None
     }
+    pacer = Pacer(config.retention.interval)
+    housekeeping = Housekeeping(
+        retention=config.retention,
+        store=store,
+        clock=clock,
+        executor=executor,
+        repositories=tuple(watched.values()),
+        clones=CloneFolder(_clones(Path(config.directory))),
+        observer=counters,
+        rest=pacer.rest,
+    )
+    parts.append(Chores(pacer, housekeeping.act, housekeeping.interrupt))
     reminder = Reminder(store=store, clock=clock)
     parts.append(Ticks(clock=clock, act=reminder.act, beat=heartbeats.of("reminder")))
     set_back = SetBack(store=store, clock=clock, executor=executor, advance=advance)
@@ -259,13 +274,17 @@ def _put_together(config: DaemonConfig, undo: ExitStack) -> Daemon:
     )
 
 
+def _clones(directory: Path) -> Path:
+    return directory / "clones"
+
+
 def _watched(
     repository: RepositoryConfig,
     directory: Path,
     secrets_: Secrets,
     observer: Observer,
 ) -> Watched:
-    git_dir = directory / "clones" / f"{repository.name}.git"
+    git_dir = clone_at(_clones(directory), repository.name)
     remote = Remote(
         url=repository.url,
         branch=repository.branch,

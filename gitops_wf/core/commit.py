@@ -62,6 +62,11 @@ class CommitInfo:
         return tuple(Sha(sha) for sha in _REVERTS.findall(self.body))
 
     @property
+    def first_parent(self) -> Sha | None:
+        """What its changes are counted against; None for a root."""
+        return self.parents[0] if self.parents else None
+
+    @property
     def is_merge(self) -> bool:
         """Whether it has more than one parent."""
         return len(self.parents) > 1

@@ -10,6 +10,7 @@ from gitops_wf.core.environment import Subscription
 from gitops_wf.core.grants import SecretGrant
 from gitops_wf.core.identifiers import RepositoryName, TargetName
 from gitops_wf.core.policy import Rulebook
+from gitops_wf.core.retention import Retention
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,5 +97,6 @@ class DaemonConfig:
     hub: TargetName | None = None
     server: str = ""
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    retention: Retention = field(default_factory=Retention)
     is_all_sandbox: bool = False
     adopt: bool = False

@@ -11,6 +11,7 @@ from gitops_wf.core.config import (
 from gitops_wf.core.grants import SecretGrant
 from gitops_wf.core.identifiers import RepositoryName, TargetName
 from gitops_wf.core.policy import Freeze, Gate, OnRollback, PolicyRule, Rulebook
+from gitops_wf.core.retention import Retention
 from gitops_wf.definitions.daemon_file import (
     AuthPart,
     DaemonFile,
@@ -107,6 +108,7 @@ class _Paths:
             hub=None if file.hub is None else TargetName(file.hub),
             server=file.server or "",
             groups=file.groups,
+            retention=Retention(**dict(file.retention)),
         )
 
     def _repository(self, name: str, part: RepositoryPart) -> RepositoryConfig:

@@ -17,12 +17,14 @@ from pydantic import (
 from gitops_wf.core.config import TargetKind
 from gitops_wf.core.errors import cut
 from gitops_wf.core.freeze import Window, WindowKind
+from gitops_wf.core.retention import Retention
 from gitops_wf.definitions.environment_file import NotifyPart
 from gitops_wf.definitions.fields import (
-    Count,
     Flag,
     Name,
     Part,
+    Port,
+    PositiveCount,
     PositiveSpan,
     Text,
     broken,
@@ -353,7 +355,7 @@ class MailSender(Part):
     )
     password: SecretSource | None = Field(default=None, description="The password.")
     host: Text = Field(description="The SMTP server.")
-    port: Count = Field(default=587, ge=1, le=65535, description="Its port.")
+    port: Port = Field(default=587, description="Its port.")
     tls: Literal["starttls", "tls", "none"] = Field(
         default="starttls", description="Kind of encryption."
     )
@@ -391,6 +393,41 @@ class NotificationsPart(Part):
     )
     notify: tuple[NotifyPart, ...] = Field(
         default=(), description="Events of every environment, and where they go."
+    )
+
+
+_KEPT = Retention()
+
+
+class RetentionPart(Part):
+    """How much of the past is kept."""
+
+    revisions: PositiveCount = Field(
+        default=_KEPT.revisions,
+        description="The newest revisions that are kept of each environment, with their"
+        " decisions; a rollback can go back to any of them.",
+    )
+    runs: PositiveCount = Field(
+        default=_KEPT.runs,
+        description="The newest runs that are kept of each environment, with their"
+        " steps and messages.",
+    )
+    events: PositiveCount = Field(
+        default=_KEPT.events,
+        description="The newest events that are kept of each environment.",
+    )
+    messages: PositiveSpan = Field(
+        default=_KEPT.messages,
+        description="How long messages are kept that were sent or given up.",
+    )
+    removed: PositiveSpan = Field(
+        default=_KEPT.removed,
+        description="How long environments are kept whose folder is gone, and"
+        " repositories that left this file, with their clones.",
+    )
+    interval: PositiveSpan = Field(
+        default=_KEPT.interval,
+        description="Time between two looks for what is too much.",
     )
 
 
@@ -439,4 +476,8 @@ class DaemonFile(Part):
     )
     notifications: NotificationsPart = Field(
         default=NotificationsPart(), description="Who is told of what."
+    )
+    retention: RetentionPart = Field(
+        default=RetentionPart(),
+        description="How much of the past is kept, and for how long.",
     )

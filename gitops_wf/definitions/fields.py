@@ -151,3 +151,5 @@ PositiveSpan = Annotated[
 ]
 Flag = StrictBool
 Count = Annotated[StrictInt, Field(ge=0, le=1_000_000)]
+PositiveCount = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
+Port = Annotated[StrictInt, Field(ge=1, le=65535)]

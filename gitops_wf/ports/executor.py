@@ -64,5 +64,5 @@ class Executor(Protocol):
         To be called when the clock was set back.
         """
 
-    def forget_finished(self, before: datetime) -> int:
-        """Forget work that ended before; return how much it was."""
+    def forget_finished(self, before: datetime, *, limit: int) -> int:
+        """Forget some of the work that ended before; return how much it was."""

@@ -1,5 +1,7 @@
 """Who is told what the daemon did, to count it; nothing depends on an answer."""
 
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Protocol
 
 from gitops_wf.core.identifiers import RepositoryName
@@ -27,6 +29,11 @@ class Observer(Protocol):
     def polled(self, repository: RepositoryName, *, succeeded: bool) -> None:
         """Take note of a poll that has ended."""
 
+    def kept_house(
+        self, deleted: Mapping[str, int], took: timedelta, *, succeeded: bool
+    ) -> None:
+        """Take note of a round of housekeeping, and of what it deleted, by what."""
+
 
 class Unobserved:
     """The Observer where nobody asks for counts."""
@@ -46,4 +53,9 @@ class Unobserved:
         """Leave it uncounted."""
 
     def polled(self, repository: RepositoryName, *, succeeded: bool) -> None:
+        """Leave it uncounted."""
+
+    def kept_house(
+        self, deleted: Mapping[str, int], took: timedelta, *, succeeded: bool
+    ) -> None:
         """Leave it uncounted."""

@@ -63,9 +63,10 @@ class EnvironmentRecord:
     (folder first, then watched paths), ``folders`` every folder that it ever had,
     newest first. ``conditions`` are what is wrong with it beside its revisions,
     by kind (``ApprovalsUnreadable``, …). ``definition`` is the last
-    readable one. ``is_removed`` says that its folder is gone. ``is_returning`` says
-    that the store knows less of it than Git and its targets do: until these were read
-    it has no revision of its own. ``barred`` are inputs that were rejected before.
+    readable one. ``is_removed`` says that its folder is gone, ``removed`` since when.
+    ``is_returning`` says that the store knows less of it than Git and its targets do:
+    until these were read it has no revision of its own. ``barred`` are inputs that
+    were rejected before.
     """
 
     id: EnvironmentId
@@ -78,9 +79,14 @@ class EnvironmentRecord:
     definition: Environment | None = None
     conditions: Mapping[str, str] = field(default_factory=dict)
     is_removed: bool = False
+    removed: datetime | None = None
     last_number: int = 0
     is_returning: bool = False
     barred: tuple[str, ...] = ()
+
+
+Forgotten = Mapping[str, int]
+"""How many rows were deleted, by what they were: ``runs``, ``events``, …"""
 
 
 class Reader(Protocol):
@@ -112,8 +118,10 @@ class Reader(Protocol):
     ) -> Sequence[Revision]:
         """Return revisions (those with this inputs digest), newest first."""
 
-    def unfinished_revisions(self, environment: EnvironmentId) -> Sequence[Revision]:
-        """Return the revisions that have not ended, oldest first."""
+    def unfinished_revisions(
+        self, environment: EnvironmentId | None = None
+    ) -> Sequence[Revision]:
+        """Return the revisions that have not ended (of all), oldest first."""
 
     def run(self, run: RunId) -> Run | None:
         """Return a run."""
@@ -169,6 +177,31 @@ class Reader(Protocol):
 
     def pauses(self, environment: EnvironmentId | None = None) -> Sequence[Pause]:
         """Return all pauses, or those that hold an environment; that of all first."""
+
+    def numbers(self, environment: EnvironmentId) -> Sequence[int]:
+        """Return the numbers of an environment's revisions."""
+
+    def crowded(
+        self, *, revisions: int, runs: int, events: int
+    ) -> Sequence[EnvironmentId | None]:
+        """Return the environments that have more than so many of anything.
+
+        None stands for the events of no environment. Of decisions that name no
+        revision as many count as too many as of revisions.
+        """
+
+    def ended_beyond(
+        self, environment: EnvironmentId, newest: int, *, after: int, limit: int
+    ) -> Sequence[Revision]:
+        """Return the ended revisions beyond the newest so many, oldest first.
+
+        Only those with numbers ``after`` this one.
+        """
+
+    def runs_beyond(
+        self, environment: EnvironmentId, newest: int, *, limit: int
+    ) -> Sequence[RunId]:
+        """Return the ended runs beyond the newest so many, oldest first."""
 
 
 class Transaction(Reader, Protocol):
@@ -229,6 +262,33 @@ class Transaction(Reader, Protocol):
     def delete_pause(self, environment: EnvironmentId | None) -> bool:
         """End a pause; say whether there was one."""
 
+    def forget_revisions(
+        self, environment: EnvironmentId, numbers: Sequence[int]
+    ) -> Forgotten:
+        """Delete revisions with their decisions, runs and what hangs on those."""
+
+    def forget_runs(self, runs: Sequence[RunId]) -> Forgotten:
+        """Delete runs with their steps, and their messages that have ended."""
+
+    def forget_events(
+        self, environment: EnvironmentId | None, newest: int, *, limit: int
+    ) -> Forgotten:
+        """Delete events beyond the newest so many: the oldest, up to a limit."""
+
+    def forget_loose_decisions(
+        self, environment: EnvironmentId, newest: int, *, limit: int
+    ) -> Forgotten:
+        """Delete decisions that name no revision, beyond the newest so many."""
+
+    def forget_messages(self, before: datetime, *, limit: int) -> Forgotten:
+        """Delete messages that ended before, less those of runs that are kept."""
+
+    def forget_environment(self, environment: EnvironmentId) -> Forgotten:
+        """Delete an environment that has no revision left, with all the rest of it."""
+
+    def forget_repository(self, repository: RepositoryName) -> Forgotten:
+        """Delete a repository that has no environment left."""
+
 
 class Store(Protocol):
     """The daemon's memory. Nothing in it is truth that Git or a cluster lacks."""
@@ -238,3 +298,9 @@ class Store(Protocol):
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         """A unit of work; retried by the caller on StoreUnavailableError."""
+
+    def give_back(self) -> bool:
+        """Give a little of the space of what was deleted back to the disk.
+
+        Says whether there is more. A database that does so by itself says no.
+        """

@@ -186,24 +186,31 @@ class Arrivals:
         )
 
     def _only_decides(self, commit: CommitInfo, record: EnvironmentRecord) -> bool:
-        parent = commit.parents[0] if commit.parents else None
         folder = f"{record.folder}/" if record.folder else ""
         return all(
             is_decision_path(change.path.removeprefix(folder))
-            for change in self._watched.git.changes(parent, commit.sha)
+            for change in self._watched.git.changes(commit.first_parent, commit.sha)
             if change.path.startswith(folder)
         )
 
     def _hint(self, reader: Reader, record: EnvironmentRecord, item: Introduced) -> str:
-        """Name the revision that a merged side commit came with."""
+        """Name the revision that a merged side commit came with.
+
+        Or say that it is none any more: what is left of the past has gaps.
+        """
         written = item.entry.revision.casefold()
         revisions = reader.revisions(record.id)
         if any(r.commit.startswith(written) for r in revisions):
             return ""
         git = self._watched.git
+        numbers = {0, *(revision.number for revision in revisions)}
         for sha in git.resolve(written):
             for revision in reversed(revisions):
                 if git.is_ancestor(sha, revision.commit):
+                    parent = git.commit(revision.commit).first_parent
+                    is_older = parent is not None and git.is_ancestor(sha, parent)
+                    if is_older and revision.number - 1 not in numbers:
+                        return "what it belonged to is no longer kept"
                     return (
                         f"that commit came with revision {revision.commit}"
                         f" (#{revision.number}): name that one"

@@ -35,7 +35,7 @@ from gitops_wf.ports.store import EnvironmentRecord, Store, Transaction
 from gitops_wf.services.advance import Advance
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.arrivals import Arrival, Arrivals
-from gitops_wf.services.commit_decisions import CommitDecisions, first_parent
+from gitops_wf.services.commit_decisions import CommitDecisions
 from gitops_wf.services.decide import Decide
 from gitops_wf.services.make_revision import MakeRevision, Snapshot
 from gitops_wf.services.origins import Origins
@@ -236,7 +236,7 @@ class BringBack:
         )
         infos = {info.sha: info for info in git.commits(list(shas))}
         diffs = git.changes_of(
-            [(first_parent(info), sha) for sha, info in infos.items()]
+            [(info.first_parent, sha) for sha, info in infos.items()]
         )
         changes = dict(zip(infos, diffs, strict=True))
         touched = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gitops_wf.core.commit import CommitInfo
-from gitops_wf.core.identifiers import EnvironmentId, Sha
+from gitops_wf.core.identifiers import EnvironmentId
 from gitops_wf.ports.store import Transaction
 from gitops_wf.services.arrivals import Arrival, Arrivals
 from gitops_wf.services.folders import Folders
@@ -55,13 +55,8 @@ class CommitDecisions:
         others = [c for c in side if c.sha != commit.sha]
         if not others:
             return []
-        diffs = self.watched.git.changes_of([(first_parent(c), c.sha) for c in others])
+        diffs = self.watched.git.changes_of([(c.first_parent, c.sha) for c in others])
         return [
             (c, self.folders.with_decisions(diff, progress.records))
             for c, diff in zip(others, diffs, strict=True)
         ]
-
-
-def first_parent(commit: CommitInfo) -> Sha | None:
-    """Return what a commit's changes are counted against; None for a root."""
-    return commit.parents[0] if commit.parents else None

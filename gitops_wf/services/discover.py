@@ -29,7 +29,7 @@ from gitops_wf.services.announce import Announcer
 from gitops_wf.services.arrivals import Arrivals
 from gitops_wf.services.bring_back import BringBack
 from gitops_wf.services.catch_up import CatchUp
-from gitops_wf.services.commit_decisions import CommitDecisions, first_parent
+from gitops_wf.services.commit_decisions import CommitDecisions
 from gitops_wf.services.decide import Decide
 from gitops_wf.services.folders import Folders, Records, Touched, prefixes
 from gitops_wf.services.make_revision import MakeRevision
@@ -238,7 +238,7 @@ class Discover:
 
     def _batch(self, commits: Sequence[CommitInfo]) -> None:
         git = self._watched.git
-        changes = git.changes_of([(first_parent(c), c.sha) for c in commits])
+        changes = git.changes_of([(c.first_parent, c.sha) for c in commits])
         side = {
             c.sha: git.commits_between(c.parents[0], c.sha)
             for c in commits

@@ -1,6 +1,6 @@
 """Environments whose folder is new, moved or gone: told, and ended where gone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gitops_wf.core.environment import OnRemove
@@ -33,9 +33,12 @@ class Placing:
         """Store each record that changed place, and do what follows from it."""
         for record in touched.records:
             old = progress.records.get(record.id)
-            progress.put(transaction, record)
+            is_removed = record.id in touched.removed
+            progress.put(
+                transaction, replace(record, removed=now if is_removed else None)
+            )
             transaction.lock_environment(record.id)
-            if record.id in touched.removed:
+            if is_removed:
                 self._removed(transaction, record, now)
             elif old is None or old.is_removed or old.folder != record.folder:
                 self._placed(transaction, record, old, now)

@@ -14,6 +14,24 @@ from gitops_wf.ports.git import GitRepository
 from gitops_wf.ports.store import EnvironmentRecord, Reader, Transaction
 from gitops_wf.services.advance import Advance
 
+_HELD = "revisions/"
+
+
+def held_name(environment: EnvironmentId, number: int) -> str:
+    """Return the name under which a revision's commit is held.
+
+    Not ``prod/12``: environments are folders, and one may be called that.
+    """
+    return f"{_HELD}{environment}@{number}"
+
+
+def held_place(name: str) -> tuple[EnvironmentId, int] | None:
+    """Return whose commit is held under a name, and its number."""
+    environment, _, number = name.removeprefix(_HELD).rpartition("@")
+    if not name.startswith(_HELD) or not number.isdecimal():
+        return None
+    return EnvironmentId(environment), int(number)
+
 
 @dataclass(slots=True)
 class Progress:
@@ -74,7 +92,7 @@ class Progress:
         if record.last_number != old.last_number:
             revision = transaction.revision(record.id, record.last_number)
             assert revision is not None
-            self.holds[f"revisions/{record.id}/{revision.number}"] = revision.commit
+            self.holds[held_name(record.id, revision.number)] = revision.commit
 
     def finish(
         self,

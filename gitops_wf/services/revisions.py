@@ -61,7 +61,7 @@ def follow(transaction: Transaction, revision: Revision, run: Run) -> Revision:
         barred=revision.barred or run.reason == Reason.REJECTED,
     )
     if run.phase is Phase.SUCCEEDED:
-        for other in _released(transaction, revision.environment):
+        for other in released_of(transaction, revision.environment):
             if other.number != revision.number:
                 transaction.save_revision(replace(other, released=False))
         followed = replace(followed, released=True)
@@ -70,7 +70,7 @@ def follow(transaction: Transaction, revision: Revision, run: Run) -> Revision:
     return followed
 
 
-def _released(reader: Reader, environment: EnvironmentId) -> Sequence[Revision]:
+def released_of(reader: Reader, environment: EnvironmentId) -> Sequence[Revision]:
     """Return the released revision, which is mostly among the last few."""
     for limit in (_LAST_FEW, None):
         found = reader.revisions(environment, limit=limit)

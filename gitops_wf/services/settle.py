@@ -19,7 +19,7 @@ from gitops_wf.ports.store import (
 )
 from gitops_wf.services.advance import Advance
 from gitops_wf.services.announce import Announcer
-from gitops_wf.services.commit_decisions import CommitDecisions, first_parent
+from gitops_wf.services.commit_decisions import CommitDecisions
 from gitops_wf.services.folders import Folders
 from gitops_wf.services.make_revision import MakeRevision
 from gitops_wf.services.placing import Placing, end_revision
@@ -111,7 +111,7 @@ class Settle:
         """Take the decisions that came with the new history."""
         git = self.watched.git
         for commit in git.walk(since, head).commits:
-            changes = git.changes(first_parent(commit), commit.sha)
+            changes = git.changes(commit.first_parent, commit.sha)
             self.decisions.take(
                 transaction,
                 commit,

@@ -67,6 +67,11 @@ class WatchedStore:
         with self._noted("write"), self.store.transaction() as transaction:
             yield transaction
 
+    def give_back(self) -> bool:
+        """Give a little space back to the disk."""
+        with self._noted("write"):
+            return self.store.give_back()
+
     @contextmanager
     def _noted(self, what: str) -> Iterator[None]:
         try:

@@ -1,6 +1,7 @@
 """What is counted as it happens, since the store does not keep it for ever."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import ParamSpec, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -31,6 +32,9 @@ class Counters:
         self._deliveries = self._counter(measures.DELIVERIES)
         self._last_poll = self._gauge(measures.LAST_POLL)
         self._in_flight = self._gauge(measures.IN_FLIGHT)
+        self._deleted = self._counter(measures.DELETED)
+        self._housekeeping = self._gauge(measures.HOUSEKEEPING)
+        self._last_housekeeping = self._gauge(measures.LAST_HOUSEKEEPING)
         self._steps = Histogram(
             measures.STEPS.name,
             measures.STEPS.about,
@@ -65,6 +69,16 @@ class Counters:
         """Count it, and note when."""
         self._polls.labels(repository, _result(succeeded=succeeded)).inc()
         self._last_poll.labels(repository).set(self._clock.now().timestamp())
+
+    def kept_house(
+        self, deleted: Mapping[str, int], took: timedelta, *, succeeded: bool
+    ) -> None:
+        """Count what was deleted; note how long it took, and when it went well."""
+        for kind, count in deleted.items():
+            self._deleted.labels(kind).inc(count)
+        self._housekeeping.set(took.total_seconds())
+        if succeeded:
+            self._last_housekeeping.set(self._clock.now().timestamp())
 
     def in_flight(self, kind: str, work: Callable[P, R]) -> Callable[P, R]:
         """Return the same work, counted while it is being done."""

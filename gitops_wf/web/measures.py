@@ -112,9 +112,30 @@ IN_FLIGHT = Measure(
     follows="Argo CD workqueue_unfinished_work_seconds",
 )
 
+DELETED = Measure(
+    name="gitops_wf_housekeeping_deleted_total",
+    kind="counter",
+    about="What housekeeping deleted: kind is revisions, runs, steps, decisions,"
+    " events, messages, executions (of the queue), environments, repositories, refs or"
+    " clones.",
+    labels=("kind",),
+)
+HOUSEKEEPING = Measure(
+    name="gitops_wf_housekeeping_duration_seconds",
+    kind="gauge",
+    about="How long the last round of housekeeping took, its rests included.",
+)
+LAST_HOUSEKEEPING = Measure(
+    name="gitops_wf_housekeeping_last_success_timestamp_seconds",
+    kind="gauge",
+    about="When a round of housekeeping last went well, in seconds since 1970; 0 before"
+    " this process's first.",
+)
+
 MEASURES = (
     *(BUILD, RESOURCE, REPOSITORY_READY, POLL_FAILURES, ACTIVE_RUNS, QUEUE),
     *(RUNS, STEPS, GIT_REQUESTS, POLLS, LAST_POLL, DELIVERIES, IN_FLIGHT),
+    *(DELETED, HOUSEKEEPING, LAST_HOUSEKEEPING),
 )
 
 STEP_BUCKETS = (0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)

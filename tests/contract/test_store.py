@@ -626,6 +626,158 @@ class TestInventories:
             assert reader.inventory(TEST, "eu") is None
 
 
+class TestForgetting:
+    def fill(self, store: Store) -> None:
+        """Three revisions with a run each, and all that hangs on them."""
+        save(store, an_environment(), an_environment(TEST), a_revision(TEST))
+        for number in (1, 2, 3):
+            phase = Phase.PENDING if number == 3 else Phase.SUCCEEDED
+            save(store, a_revision(number=number, phase=phase))
+            save(store, a_run(number=number, phase=phase), an_event(str(number)))
+            with store.transaction() as transaction:
+                run = RunId(f"shop/prod#{number}.1")
+                for key, ended in (("sent", NOW), ("open", None)):
+                    transaction.save_delivery(
+                        a_delivery(f"{number}/{key}", run=run, ended=ended)
+                    )
+                transaction.save_decision(
+                    a_decision(person=f"{number}@example.com", revision=number)
+                )
+                transaction.save_decision(
+                    a_decision(person=f"none{number}@example.com", revision=None)
+                )
+
+    def test_the_ended_beyond_the_newest_come_oldest_first(self, store: Store):
+        self.fill(store)
+
+        with store.read() as reader:
+
+            def beyond(newest: int, after: int = -1, limit: int = 10) -> list[int]:
+                found = reader.ended_beyond(PROD, newest, after=after, limit=limit)
+                return [revision.number for revision in found]
+
+            assert beyond(0) == [1, 2]
+            assert beyond(2) == [1]
+            assert beyond(3) == []
+            assert beyond(0, after=1) == [2]
+            assert beyond(0, limit=1) == [1]
+            assert reader.runs_beyond(PROD, 0, limit=9) == [
+                "shop/prod#1.1",
+                "shop/prod#2.1",
+            ]
+            assert reader.runs_beyond(PROD, 2, limit=9) == ["shop/prod#1.1"]
+            assert reader.runs_beyond(PROD, 3, limit=9) == []
+            assert sorted(reader.numbers(PROD)) == [1, 2, 3]
+
+    def test_environments_are_crowded_by_anything_of_which_there_is_too_much(
+        self, store: Store
+    ):
+        self.fill(store)
+        save(store, *(an_event(str(n), None) for n in range(5)))
+
+        with store.read() as reader:
+            assert not reader.crowded(revisions=3, runs=3, events=5)
+            assert reader.crowded(revisions=2, runs=3, events=5) == [PROD]
+            assert reader.crowded(revisions=3, runs=2, events=5) == [PROD]
+            assert reader.crowded(revisions=3, runs=3, events=4) == [None]
+            assert set(reader.crowded(revisions=0, runs=3, events=9)) == {PROD, TEST}
+
+    def test_a_revision_goes_with_all_that_hangs_on_it(self, store: Store):
+        self.fill(store)
+
+        with store.transaction() as transaction:
+            forgotten = transaction.forget_revisions(PROD, [1])
+
+        assert forgotten == {
+            "revisions": 1,
+            "runs": 1,
+            "steps": 2,
+            "messages": 1,
+            "decisions": 1,
+        }
+        with store.read() as reader:
+            assert [r.number for r in reader.revisions(PROD)] == [3, 2]
+            assert [r.number for r in reader.revisions(TEST)] == [1]
+            assert reader.run(RunId("shop/prod#1.1")) is None
+            assert reader.run(RunId("shop/prod#2.1")) == a_run(
+                number=2, phase=Phase.SUCCEEDED
+            )
+            assert {d.revision for d in reader.decisions(PROD)} == {2, 3, None}
+            # What is still to be sent stays until it is.
+            left = reader.deliveries(RunId("shop/prod#1.1"), "tell")
+            assert [delivery.key for delivery in left] == ["1/open"]
+
+    def test_messages_that_ended_stay_as_long_as_their_run(self, store: Store):
+        self.fill(store)
+        with store.transaction() as transaction:
+            for key, ended in (("old", NOW), ("new", NOW + timedelta(hours=2))):
+                transaction.save_delivery(
+                    a_delivery(key, run=None, step=None, ended=ended)
+                )
+
+        def forget() -> int:
+            with store.transaction() as transaction:
+                before = NOW + timedelta(hours=1)
+                return transaction.forget_messages(before, limit=10)["messages"]
+
+        assert forget() == 1
+        assert forget() == 0
+        with store.transaction() as transaction:
+            late = transaction.deliveries(RunId("shop/prod#1.1"), "tell")[1]
+            transaction.forget_revisions(PROD, [1])
+            transaction.save_delivery(replace(late, ended=NOW))
+        assert forget() == 1
+
+    def test_the_oldest_events_go_first_a_few_at_a_time(self, store: Store):
+        save(store, *(an_event(str(n)) for n in range(5)), an_event("other", None))
+
+        counts = []
+        for _ in range(3):
+            with store.transaction() as transaction:
+                forgotten = transaction.forget_events(PROD, 2, limit=2)
+            counts.append(forgotten["events"])
+
+        assert counts == [2, 1, 0]
+        with store.read() as reader:
+            assert [event.message for event in reader.events()] == ["3", "4", "other"]
+
+    def test_decisions_of_no_revision_go_beyond_the_newest(self, store: Store):
+        self.fill(store)
+
+        with store.transaction() as transaction:
+            forgotten = transaction.forget_loose_decisions(PROD, 1, limit=10)
+
+        assert forgotten == {"decisions": 2}
+        with store.read() as reader:
+            loose = [d.person for d in reader.decisions(PROD) if d.revision is None]
+            assert loose == ["none3@example.com"]
+            assert len(reader.decisions(PROD)) == 4
+
+    def test_an_environment_and_a_repository_go_whole(self, store: Store):
+        self.fill(store)
+        save(store, RepositoryRecord(name="shop", url="u", branch="main"))
+
+        with store.transaction() as transaction:
+            transaction.save_inventory(PROD, "eu", Inventory(number=1))
+            transaction.forget_revisions(PROD, [1, 2, 3])
+            transaction.forget_environment(PROD)
+            transaction.forget_repository("shop")
+
+        with store.read() as reader:
+            assert [record.id for record in reader.environments()] == [TEST]
+            assert reader.repositories() == []
+            assert reader.events(PROD) == []
+            assert reader.decisions(PROD) == []
+            assert reader.inventory(PROD, "eu") is None
+
+    def test_what_is_nothing_forgets_nothing(self, store: Store):
+        self.fill(store)
+
+        with store.transaction() as transaction:
+            assert transaction.forget_revisions(PROD, []) == {}
+            assert transaction.forget_runs([]) == {}
+
+
 _SOME = settings(
     max_examples=15,
     deadline=None,

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ import sqlalchemy
 
 from gitops_wf.adapters.sql_store import open_beside, open_for_reading, open_store
 from gitops_wf.core.errors import TerminalError
+from gitops_wf.core.event import Event
 from gitops_wf.ports.store import RepositoryRecord, StoreUnavailableError
 
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 HOLDER = """
 import sys
 from gitops_wf.adapters.sql_store import open_store
@@ -245,3 +248,26 @@ def test_a_server_that_is_not_there_is_worth_another_try():
         open_store("postgresql://u:geheim@127.0.0.1:1/d")
 
     assert "geheim" not in str(refused.value)
+
+
+def test_a_file_gives_space_back_that_is_free_a_little_at_a_time(tmp_path):
+    file = tmp_path / "store.db"
+    store = open_store(file)
+    with store.transaction() as transaction:
+        for _ in range(100):
+            transaction.add_event(
+                Event(at=NOW, kind="k", reason="R", message="x" * 100_000)
+            )
+    store.give_back()  # what is in the log comes into the file
+    full = file.stat().st_size
+    assert full > 10_000_000
+
+    with store.transaction() as transaction:
+        transaction.forget_events(None, 1, limit=1000)
+    rounds = 1
+    while store.give_back():
+        rounds += 1
+
+    assert rounds > 1
+    assert file.stat().st_size < full / 5
+    store.close()

@@ -6,8 +6,10 @@ import socket
 import httpx
 import pytest
 
+from gitops_wf.bootstrap.configs import load_config
 from tests.contract.git_remotes import served
 from tests.daemons import DaemonProcess, cli, eventually
+from tests.gitworktree import GitWorkTree
 
 WORKFLOW = """\
 apiVersion: gitops-wf.io/v1alpha1
@@ -94,3 +96,31 @@ def test_a_port_in_use_ends_the_start_with_the_address_and_the_mend(daemon):
     daemon.process = None
     assert f"server: 127.0.0.1:{port} cannot be served on" in daemon.log
     assert "Traceback" not in daemon.log
+
+
+def test_old_revisions_are_forgotten_and_the_metrics_say_so(daemon):
+    config = daemon.config.read_text()
+    daemon.config.write_text(
+        f"{config}retention: {{revisions: 2, runs: 2, events: 9, interval: 1s}}\n"
+    )
+    daemon.start()
+    url = daemon.url
+    daemon.reaches("web", ["Suspended"])
+    url_of_shop = load_config(daemon.config).repositories[0].url
+    repository = GitWorkTree.clone(url_of_shop, daemon.folder / "again")
+    for number in range(2, 6):
+        repository.commit({"envs/web/cm.yaml": f"a: {number}\n"})
+    repository.push()
+
+    eventually(
+        lambda: [r["number"] for r in daemon.get("revisions", "web")] == [5, 4],
+        what="old revisions to be forgotten",
+    )
+
+    deleted = 'gitops_wf_housekeeping_deleted_total{kind="revisions"} 3.0'
+    metrics = eventually(
+        lambda: (text := httpx.get(f"{url}/metrics").text) and deleted in text and text,
+        what="the metrics to say so",
+    )
+    assert total(metrics, "gitops_wf_housekeeping_last_success_timestamp_seconds") > 0
+    assert daemon.stop() == 0

@@ -74,8 +74,6 @@ _SELDOM = 600.0
 _ALARM_DELAY = 0.003
 """DBOS compares whole milliseconds, so an alarm must not come a fraction early."""
 
-_DELETE_AT_ONCE = 500
-
 log = structlog.get_logger()
 
 
@@ -209,23 +207,22 @@ class DbosExecutor:
             self._dbos = None
         self._client.destroy()
 
-    def forget_finished(self, before: datetime) -> int:
+    def forget_finished(self, before: datetime, *, limit: int) -> int:
         """Delete what DBOS keeps of work that ended before; return how many.
 
         Errors: TransientError; the caller tries again at its next housekeeping.
         """
-        count = 0
         with _translated("work that ended cannot be forgotten"):
-            while found := self._client.list_workflows(
+            found = self._client.list_workflows(
                 status=["SUCCESS", "ERROR", "CANCELLED"],
                 completed_before=before.astimezone(UTC).isoformat(),
-                limit=_DELETE_AT_ONCE,
+                limit=limit,
                 load_input=False,
                 load_output=False,
-            ):
+            )
+            if found:
                 self._client.delete_workflows([row.workflow_id for row in found])
-                count += len(found)
-        return count
+        return len(found)
 
     def recount_delays(self) -> int:
         """Shorten each delay that has longer to go than it was asked for.

@@ -10,6 +10,14 @@ from sqlalchemy.exc import ArgumentError
 from gitops_wf.core.errors import TerminalError, cut
 
 BUSY_SECONDS = 30
+_WAL_BYTES = 64 * 1024 * 1024
+_PAGES_AT_ONCE = 1000
+_FREE_PAGES = 256
+_WRITERS = (
+    "journal_mode = WAL",
+    # What a burst made of the log is cut back to this when it is begun anew.
+    f"journal_size_limit = {_WAL_BYTES}",
+)
 POOL_SIZE = 16
 POOL_OVERFLOW = 64
 
@@ -80,10 +88,15 @@ def _sqlite(url: URL, *, read_only: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        if pages == 0 and not read_only:
+            # Only a file without a table takes it. Pages that become free can then
+            # be given back to the disk, a few at a time.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         for pragma in (
             f"busy_timeout = {BUSY_SECONDS * 1000}",
             "foreign_keys = ON",
-            *(("query_only = ON",) if read_only else ("journal_mode = WAL",)),
+            *(("query_only = ON",) if read_only else _WRITERS),
             # WAL and NORMAL: a power cut may lose the last commits, never the
             # file; a killed process loses nothing (sqlite.org/pragma.html).
             "synchronous = NORMAL",
@@ -119,6 +132,29 @@ def begin_write(connection: Connection) -> None:
     """
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def give_back(connection: Connection) -> bool:
+    """Cut some free pages off an SQLite file; say whether there are more to cut.
+
+    A tenth stays for what is written next. Few at a time, for the write lock is held
+    meanwhile: a thousand pages are some 10 ms.
+    """
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+
+    def asked(pragma: str) -> int:
+        return int(driver.execute(f"PRAGMA {pragma}").fetchone()[0])
+
+    spare = max(_FREE_PAGES, asked("page_count") // 10)
+    free = asked("freelist_count")
+    if free > spare:
+        # As a script, for that runs to its end: each step of it cuts off one page.
+        pages = min(_PAGES_AT_ONCE, free - spare)
+        driver.executescript(f"PRAGMA incremental_vacuum({pages})")
+    # What readers do not hold up goes from the log into the file; nobody waits.
+    asked("wal_checkpoint(PASSIVE)")
+    return free - spare > _PAGES_AT_ONCE
 
 
 def begin_read(connection: Connection) -> None:

@@ -9,11 +9,15 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    ScalarSelect,
     Select,
     bindparam,
+    func,
     literal,
     literal_column,
     select,
+    true,
+    tuple_,
 )
 
 from gitops_wf.adapters.sql_store import schema
@@ -109,14 +113,18 @@ class SqlReader:
             query = query.order_by(table.c.number.desc())
         return [REVISION.load(text) for text in self._texts(query)]
 
-    def unfinished_revisions(self, environment: EnvironmentId) -> Sequence[Revision]:
-        """Return the revisions that have not ended, oldest first."""
+    def unfinished_revisions(
+        self, environment: EnvironmentId | None = None
+    ) -> Sequence[Revision]:
+        """Return the revisions that have not ended (of all), oldest first."""
         table = schema.revision
         query = (
             select(table.c.payload)
-            .where(table.c.environment == environment, table.c.active == ACTIVE)
+            .where(table.c.active == ACTIVE)
             .order_by(table.c.number)
         )
+        if environment is not None:
+            query = query.where(table.c.environment == environment)
         return [REVISION.load(text) for text in self._texts(query)]
 
     def run(self, run: RunId) -> Run | None:
@@ -217,6 +225,71 @@ class SqlReader:
         rows = found if first else reversed(found)
         return [replace(EVENT.load(row.payload), id=row.id) for row in rows]
 
+    def numbers(self, environment: EnvironmentId) -> Sequence[int]:
+        """Return the numbers of an environment's revisions."""
+        table = schema.revision
+        query = select(table.c.number).where(table.c.environment == environment)
+        return self.connection.execute(query).scalars().all()
+
+    def crowded(
+        self, *, revisions: int, runs: int, events: int
+    ) -> Sequence[EnvironmentId | None]:
+        """Return the environments that have more than so many of anything."""
+        loose = schema.decision.c.number.is_(None)
+        found: dict[str | None, None] = {}
+        for table, most, which in (
+            (schema.revision, revisions, true()),
+            (schema.run, runs, true()),
+            (schema.event, events, true()),
+            (schema.decision, revisions, loose),
+        ):
+            query = (
+                select(table.c.environment)
+                .where(which)
+                .group_by(table.c.environment)
+                .having(func.count() > most)
+            )
+            found.update(dict.fromkeys(self.connection.execute(query).scalars()))
+        return [EnvironmentId(name) if name else None for name in found]
+
+    def ended_beyond(
+        self, environment: EnvironmentId, newest: int, *, after: int, limit: int
+    ) -> Sequence[Revision]:
+        """Return the ended revisions beyond the newest so many, oldest first."""
+        table = schema.revision
+        last = beyond(table.c.number, table.c.environment == environment, newest)
+        query = (
+            select(table.c.payload)
+            .where(table.c.environment == environment, table.c.active != ACTIVE)
+            .where(table.c.number > after, table.c.number <= last)
+            .order_by(table.c.number)
+            .limit(limit)
+        )
+        return [REVISION.load(text) for text in self._texts(query)]
+
+    def runs_beyond(
+        self, environment: EnvironmentId, newest: int, *, limit: int
+    ) -> Sequence[RunId]:
+        """Return the ended runs beyond the newest so many, oldest first."""
+        table = schema.run
+        place = table.c.environment == environment
+        order = (table.c.number, table.c.ordinal)
+        last = (
+            select(*order)
+            .where(place)
+            .order_by(*(column.desc() for column in order))
+            .offset(newest)
+            .limit(1)
+        )
+        query = (
+            select(table.c.id)
+            .where(place, table.c.active != ACTIVE)
+            .where(tuple_(*order) <= last.scalar_subquery())
+            .order_by(*order)
+            .limit(limit)
+        )
+        return [RunId(text) for text in self._texts(query)]
+
     def inventory(self, environment: EnvironmentId, target: str) -> Inventory | None:
         """Return the store's copy of an inventory: for display, not the truth."""
         table = schema.inventory
@@ -274,6 +347,14 @@ class SqlReader:
             for row in self.connection.execute(query):
                 found[row.run][row.name] = row.payload
         return found
+
+
+def beyond(
+    column: ColumnElement[int], place: ColumnElement[bool], newest: int
+) -> ScalarSelect[int]:
+    """Return the greatest of a column past the greatest so many; null if none is."""
+    query = select(column).where(place).order_by(column.desc())
+    return query.offset(newest).limit(1).scalar_subquery()
 
 
 _MOST_PARAMETERS = 500

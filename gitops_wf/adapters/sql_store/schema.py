@@ -178,6 +178,7 @@ outbox = Table(
     Column("identity", String(64), nullable=False, unique=True),
     Column("run", Word),
     Column("step", Word),
+    Column("ended", Time, index=True),
     Column("payload", Text, nullable=False),
     Index("ix_outbox_run_step", "run", "step"),
     sqlite_autoincrement=True,

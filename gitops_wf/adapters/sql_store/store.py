@@ -10,6 +10,7 @@ from gitops_wf.adapters.sql_store.engines import (
     begin_read,
     begin_write,
     check_file,
+    give_back,
     is_sqlite,
     open_engine,
     store_url,
@@ -71,6 +72,17 @@ class SqlStore(ReadingStore):
             connection.commit()
         for callback in transaction.after:
             callback()
+
+    def give_back(self) -> bool:
+        """Give a little of what is free in the file back to the disk.
+
+        Says whether there is more. PostgreSQL's autovacuum does the like by itself.
+        Errors: TransientError.
+        """
+        if self.engine.dialect.name != "sqlite":
+            return False
+        with translated(self.name), self.engine.connect() as connection:
+            return give_back(connection)
 
     def close(self) -> None:
         """Close every connection and let another process have the file."""

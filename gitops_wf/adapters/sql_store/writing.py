@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from gitops_wf.adapters.sql_store import schema
+from gitops_wf.adapters.sql_store.forgetting import Forgetting
 from gitops_wf.adapters.sql_store.reading import (
     DECISION,
     DELIVERY,
@@ -24,7 +25,6 @@ from gitops_wf.adapters.sql_store.reading import (
     REVISION,
     RUN,
     STEP_RUN,
-    SqlReader,
 )
 from gitops_wf.core.decision import Decision
 from gitops_wf.core.errors import InvalidTransitionError
@@ -42,7 +42,7 @@ _DEFINITION = {"id", "ordinal", "subject", "workflow", "created"}
 """What never changes of a run: written once, for it is most of it."""
 
 
-class SqlTransaction(SqlReader):
+class SqlTransaction(Forgetting):
     """The Transaction role; the store commits it, or nothing of it."""
 
     def __init__(self, connection: Connection, observer: Observer) -> None:
@@ -162,6 +162,7 @@ class SqlTransaction(SqlReader):
         values = {
             "run": delivery.run,
             "step": delivery.step,
+            "ended": delivery.ended,
             "payload": DELIVERY.dump(delivery),
         }
         if delivery.id:

@@ -108,6 +108,20 @@ def test_polls_and_requests_to_git_are_counted_by_result(site):
     assert float(last.rpartition(" ")[2]) == site.clock.now().timestamp()
 
 
+def test_housekeeping_tells_what_it_deleted_and_when_it_last_went_well(site):
+    took = timedelta(seconds=2)
+    site.counters.kept_house({"runs": 3}, took, succeeded=True)
+    well = site.clock.now().timestamp()
+    site.clock.pass_time(timedelta(hours=1))
+    site.counters.kept_house({"runs": 1}, took, succeeded=False)
+
+    lines = site.metrics()
+    assert 'gitops_wf_housekeeping_deleted_total{kind="runs"} 4.0' in lines
+    assert "gitops_wf_housekeeping_duration_seconds 2.0" in lines
+    (last,) = [line for line in lines if "housekeeping_last_success" in line]
+    assert float(last.rpartition(" ")[2]) == well
+
+
 def test_work_is_in_flight_only_while_it_is_done(site):
     seen = []
     work = site.counters.in_flight("attempt", lambda: seen.extend(site.metrics()))

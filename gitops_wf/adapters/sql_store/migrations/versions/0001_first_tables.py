@@ -129,11 +129,13 @@ def _make_numbered() -> None:
         sa.Column("identity", sa.String(64), nullable=False),
         sa.Column("run", sa.Text()),
         sa.Column("step", sa.Text()),
+        sa.Column("ended", _time()),
         sa.Column("payload", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_outbox"),
         sa.UniqueConstraint("identity", name="uq_outbox_identity"),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_outbox_ended", "outbox", ["ended"])
     op.create_index("ix_outbox_run_step", "outbox", ["run", "step"])
     op.create_table(
         "event",
