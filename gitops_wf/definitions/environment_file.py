@@ -16,12 +16,12 @@ from gitops_wf.core.environment import (
 from gitops_wf.core.identifiers import EnvironmentName, TargetName
 from gitops_wf.definitions.fields import (
     API_VERSION,
-    Count,
     Flag,
     Name,
     Part,
     PathName,
     PositiveSpan,
+    QueueLength,
     Span,
     Text,
     broken,
@@ -110,8 +110,8 @@ class EnvironmentFile(Part):
     commits: Literal["every", "latest", "strict"] = Field(
         default="every", description="What a newer revision does to an older one."
     )
-    max_pending: Count = Field(
-        default=10, ge=1, le=1000, description="How many revisions may wait."
+    max_pending: QueueLength = Field(
+        default=10, description="How many revisions may wait."
     )
     watch: tuple[Text, ...] = Field(
         default=(), description="Further inputs: paths from this folder."

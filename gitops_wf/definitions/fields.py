@@ -150,6 +150,10 @@ PositiveSpan = Annotated[
     timedelta, BeforeValidator(_span), AfterValidator(_positive), _SPAN_SCHEMA
 ]
 Flag = StrictBool
+# Bounds belong into the type: those of a field's own `Field` beside a type that has
+# some are dropped without a word.
 Count = Annotated[StrictInt, Field(ge=0, le=1_000_000)]
 PositiveCount = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
+Quorum = Annotated[StrictInt, Field(ge=1, le=100)]
+QueueLength = Annotated[StrictInt, Field(ge=1, le=1000)]
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]

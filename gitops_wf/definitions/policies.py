@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from gitops_wf.core.errors import cut
 from gitops_wf.core.policy import Identity, Policy
-from gitops_wf.definitions.fields import Count, Flag, Part, Text, broken, check_name
+from gitops_wf.definitions.fields import Flag, Part, Quorum, Text, broken, check_name
 
 _ADDRESS = re.compile(r"[^@\s<>,]+@[^@\s<>,]+")
 
@@ -41,8 +41,8 @@ class PolicyPart(Part):
         default=None,
         description="E-mail addresses or groups of the daemon config; default: anyone",
     )
-    min_approvals: Count = Field(
-        default=1, ge=1, le=100, description="How many different people must approve."
+    min_approvals: Quorum = Field(
+        default=1, description="How many different people must approve."
     )
     allow_author: Flag = Field(
         default=True, description="Whether authors of the change may approve it."

@@ -1,0 +1,36 @@
+"""Numbers that have bounds: a quorum of nobody would open every gate."""
+
+import pytest
+
+from gitops_wf.definitions.daemon import read_daemon_config
+from tests.definitions import read
+
+HEAD = "apiVersion: gitops-wf.io/v1alpha1\nkind: Environment\n"
+
+
+@pytest.mark.parametrize("number", [0, -1, 101])
+def test_a_quorum_is_at_least_one_person(number):
+    gate = f"{{approvers: [ann@example.com], minApprovals: {number}}}"
+    data = (
+        "repositories: {shop: {url: /srv/shop.git}}\n"
+        f"targets: {{eu: {{inCluster: true, gate: {gate}}}}}\n"
+    )
+
+    problems = read_daemon_config(data.encode(), "/etc/gitops-wf.yaml")
+
+    assert isinstance(problems, tuple)
+    assert "minApprovals" in str(problems[0])
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("minApprovals", "policy: {minApprovals: 0}"),
+        ("maxPending", "maxPending: 0"),
+        ("maxPending", "maxPending: 1001"),
+    ],
+)
+def test_an_environments_own_numbers_are_bounded_too(field, text):
+    definition = read({"environment.yaml": f"{HEAD}{text}\n"})
+
+    assert any(field in str(problem) for problem in definition.problems)
