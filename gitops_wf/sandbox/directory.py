@@ -27,7 +27,10 @@ import yaml
 
 from gitops_wf.sandbox.private_files import write_private
 
-_STATE = ("sandbox.db", "sandbox.db-wal", "sandbox.db-shm", "requests.log")
+_STATE = (
+    *("sandbox.db", "sandbox.db-wal", "sandbox.db-shm"),
+    *("requests.log", "requests.log.1"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
