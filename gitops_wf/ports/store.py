@@ -21,6 +21,7 @@ from gitops_wf.core.identifiers import (
 from gitops_wf.core.inventory import Inventory
 from gitops_wf.core.message import Delivery
 from gitops_wf.core.pause import Pause
+from gitops_wf.core.phases import Phase
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run
 
@@ -83,6 +84,19 @@ class EnvironmentRecord:
     last_number: int = 0
     is_returning: bool = False
     barred: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """An environment and its newest revision; no phase and commit before the first.
+
+    ``is_suspended`` says that environment.yaml lets no run begin.
+    """
+
+    environment: EnvironmentId
+    phase: Phase | None
+    commit: str
+    is_suspended: bool
 
 
 Forgotten = Mapping[str, int]
@@ -177,6 +191,15 @@ class Reader(Protocol):
 
     def pauses(self, environment: EnvironmentId | None = None) -> Sequence[Pause]:
         """Return all pauses, or those that hold an environment; that of all first."""
+
+    def standings(self) -> Sequence[Standing]:
+        """Return how each environment that is there stands, by id; for the counts."""
+
+    def active_phases(self) -> Mapping[Phase, int]:
+        """Count the runs that have not ended, by phase."""
+
+    def queued(self) -> int:
+        """Count the attempts of steps that were asked for and have not begun."""
 
     def numbers(self, environment: EnvironmentId) -> Sequence[int]:
         """Return the numbers of an environment's revisions."""

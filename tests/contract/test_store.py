@@ -26,6 +26,7 @@ from gitops_wf.adapters.sql_store.migrate import MIGRATIONS, schema_of
 from gitops_wf.adapters.sql_store.reading import SqlReader
 from gitops_wf.adapters.sql_store.writing import SqlTransaction
 from gitops_wf.core.decision import Decision, Effect, Entry, Verb
+from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import (
     InvalidTransitionError,
     TerminalError,
@@ -43,6 +44,7 @@ from gitops_wf.core.workflow import Step, Workflow
 from gitops_wf.ports.store import (
     EnvironmentRecord,
     RepositoryRecord,
+    Standing,
     Store,
     StoreUnavailableError,
     Transaction,
@@ -68,6 +70,10 @@ def an_environment(environment: EnvironmentId = PROD) -> EnvironmentRecord:
     return EnvironmentRecord(
         id=environment, repository=repository, name=name, folder=f"envs/{name}"
     )
+
+
+def a_definition(**fields) -> Environment:
+    return Environment(name="prod", folder="envs/prod", **fields)
 
 
 def a_revision(
@@ -624,6 +630,44 @@ class TestInventories:
             assert reader.inventory(PROD, "eu") == Inventory(number=3)
             assert reader.inventory(PROD, "us") == Inventory(number=2)
             assert reader.inventory(TEST, "eu") is None
+
+
+class TestCounts:
+    def test_each_environment_stands_as_its_newest_revision_does(self, store: Store):
+        definition = a_definition(suspend=True)
+        save(
+            store,
+            replace(an_environment(PROD), definition=definition),
+            an_environment(TEST),
+            replace(an_environment(EnvironmentId("shop/old")), is_removed=True),
+            a_revision(number=1, phase=Phase.FAILED),
+            a_revision(number=2, phase=Phase.RUNNING, message='"phase": "\x00\udcff'),
+        )
+
+        with store.read() as reader:
+            assert reader.standings() == [
+                Standing(
+                    environment=PROD,
+                    phase=Phase.RUNNING,
+                    commit="c" * 40,
+                    is_suspended=True,
+                ),
+                Standing(environment=TEST, phase=None, commit="", is_suspended=False),
+            ]
+
+    def test_runs_and_the_queue_are_counted(self, store: Store):
+        asked = a_run(TEST, phase=Phase.RUNNING)
+        first, second = asked.steps
+        steps = (replace(first, is_asked=True), replace(second, token="t"))
+        save(store, replace(asked, steps=steps))
+        begun = a_run(PROD, phase=Phase.SUSPENDED)
+        steps = (replace(begun.steps[0], is_asked=True, token="t"), begun.steps[1])
+        save(store, replace(begun, steps=steps))
+        save(store, a_run(EnvironmentId("shop/done"), phase=Phase.FAILED))
+
+        with store.read() as reader:
+            assert reader.active_phases() == {Phase.RUNNING: 1, Phase.SUSPENDED: 1}
+            assert reader.queued() == 1
 
 
 class TestForgetting:

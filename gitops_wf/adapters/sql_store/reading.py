@@ -1,17 +1,20 @@
 """Questions to the store, on one connection."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     ColumnElement,
     Connection,
     Row,
     ScalarSelect,
     Select,
+    String,
     bindparam,
+    cast,
     func,
     literal,
     literal_column,
@@ -28,9 +31,10 @@ from gitops_wf.core.identifiers import EnvironmentId, RepositoryName, RunId, Ste
 from gitops_wf.core.inventory import Inventory
 from gitops_wf.core.message import Delivery
 from gitops_wf.core.pause import Pause
+from gitops_wf.core.phases import Phase
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run, StepRun
-from gitops_wf.ports.store import EnvironmentRecord, RepositoryRecord
+from gitops_wf.ports.store import EnvironmentRecord, RepositoryRecord, Standing
 
 REPOSITORY = Payload(RepositoryRecord)
 ENVIRONMENT = Payload(EnvironmentRecord)
@@ -224,6 +228,70 @@ class SqlReader:
         found = self.connection.execute(query.order_by(order).limit(limit)).all()
         rows = found if first else reversed(found)
         return [replace(EVENT.load(row.payload), id=row.id) for row in rows]
+
+    def standings(self) -> Sequence[Standing]:
+        """Return how each environment that is there stands, by id."""
+        place, revision = schema.environment, schema.revision
+        last = (
+            select(revision.c.environment, func.max(revision.c.number).label("number"))
+            .group_by(revision.c.environment)
+            .subquery()
+        )
+        newest = (revision.c.environment == last.c.environment) & (
+            revision.c.number == last.c.number
+        )
+        query = select(
+            place.c.id,
+            self._inside(revision.c.payload, "phase"),
+            self._inside(revision.c.payload, "commit"),
+            self._is_true(place.c.payload, "definition", "suspend"),
+        ).where(~self._is_true(place.c.payload, "is_removed"))
+        rows = self.connection.execute(
+            query.outerjoin_from(
+                place, last, last.c.environment == place.c.id
+            ).outerjoin(revision, newest)
+        )
+        found = [
+            Standing(
+                environment=EnvironmentId(name),
+                phase=Phase(phase) if phase else None,
+                commit=commit or "",
+                is_suspended=bool(suspended),
+            )
+            for name, phase, commit, suspended in rows
+        ]
+        return sorted(found, key=lambda standing: standing.environment)
+
+    def active_phases(self) -> Mapping[Phase, int]:
+        """Count the runs that have not ended, by phase."""
+        table = schema.run
+        phase = self._inside(table.c.payload, "phase")
+        query = select(phase, func.count()).where(table.c.active == ACTIVE)
+        rows = self.connection.execute(query.group_by(phase))
+        return {Phase(name): count for name, count in rows}
+
+    def queued(self) -> int:
+        """Count the attempts of steps that were asked for and have not begun."""
+        run, step = schema.run, schema.step_run
+        query = (
+            select(func.count())
+            .select_from(run)
+            .join(step, step.c.run == run.c.id)
+            .where(run.c.active == ACTIVE)
+            .where(self._is_true(step.c.payload, "is_asked"))
+            .where(self._inside(step.c.payload, "token") == "")
+        )
+        return self.connection.execute(query).scalar_one()
+
+    def _inside(self, payload: ColumnElement[str], *path: str) -> ColumnElement[str]:
+        """Return a text inside a payload: the database reads it, not Python."""
+        if self.connection.dialect.name == "sqlite":
+            return func.json_extract(payload, "$." + ".".join(path))
+        return func.json_extract_path_text(cast(payload, JSON), *path)
+
+    def _is_true(self, payload: ColumnElement[str], *path: str) -> ColumnElement[bool]:
+        found = func.coalesce(cast(self._inside(payload, *path), String), "")
+        return found.in_(("1", "true"))
 
     def numbers(self, environment: EnvironmentId) -> Sequence[int]:
         """Return the numbers of an environment's revisions."""
