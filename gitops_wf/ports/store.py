@@ -120,6 +120,9 @@ class Reader(Protocol):
     ) -> Sequence[EnvironmentRecord]:
         """Return all environments (of a repository), by id."""
 
+    def followers(self, repository: RepositoryName) -> Sequence[EnvironmentRecord]:
+        """Return the environments of a repository that wait for others (`after`)."""
+
     def revision(self, environment: EnvironmentId, number: int) -> Revision | None:
         """Return a revision."""
 

@@ -293,7 +293,7 @@ class Advance:
         """Make environments that wait for this one look again at once."""
         repository = repository_name(run.subject.environment)
         name = environment_name(run.subject.environment)
-        for record_ in transaction.environments(repository):
+        for record_ in transaction.followers(repository):
             definition = record_.definition
             if definition and any(a.environment == name for a in definition.after):
                 transaction.set_due(record_.id, now)

@@ -26,7 +26,7 @@ from gitops_wf.adapters.sql_store.migrate import MIGRATIONS, schema_of
 from gitops_wf.adapters.sql_store.reading import SqlReader
 from gitops_wf.adapters.sql_store.writing import SqlTransaction
 from gitops_wf.core.decision import Decision, Effect, Entry, Verb
-from gitops_wf.core.environment import Environment
+from gitops_wf.core.environment import After, Environment
 from gitops_wf.core.errors import (
     InvalidTransitionError,
     TerminalError,
@@ -334,6 +334,34 @@ class TestRepositoriesAndEnvironments:
 
         with store.read() as reader:
             assert reader.environments("other") == [other]
+
+    def test_an_environment_is_read_as_it_is_whoever_changed_it(self, store: Store):
+        save(store, an_environment(PROD), an_environment(TEST))
+        with store.read() as reader:
+            reader.environments()
+        with rolled_back(store) as transaction:
+            transaction.save_environment(replace(an_environment(PROD), folder="x"))
+            assert transaction.environments()[0].folder == "x"
+        save(store, replace(an_environment(TEST), folder="y"))
+
+        with store.read() as reader:
+            folders = [record.folder for record in reader.environments("shop")]
+        assert folders == ["envs/prod", "y"]
+
+    def test_those_that_wait_for_others_are_found_among_many(self, store: Store):
+        after = (After(environment="test"),)
+        save(
+            store,
+            replace(an_environment(PROD), definition=a_definition(after=after)),
+            replace(an_environment(TEST), definition=a_definition()),
+            an_environment(EnvironmentId("other/prod")),
+        )
+
+        with store.read() as reader:
+            assert [record.id for record in reader.followers("shop")] == [PROD]
+        save(store, replace(an_environment(PROD), definition=a_definition()))
+        with store.read() as reader:
+            assert reader.followers("shop") == []
 
     def test_what_is_due_comes_first_due_first(self, store: Store):
         save(store, an_environment(PROD), an_environment(TEST))

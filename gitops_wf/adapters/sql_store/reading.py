@@ -51,11 +51,21 @@ PAUSE = Payload(Pause)
 ACTIVE: ColumnElement[int] = literal_column("1")
 
 
+KnownEnvironments = dict[str, tuple[int, EnvironmentRecord]]
+"""Environments by id, as they were under a stamp.
+
+Each poll asks for all of a repository, and few of them have changed since the last.
+"""
+
+
 class SqlReader:
     """The Reader role."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(
+        self, connection: Connection, known: KnownEnvironments | None = None
+    ) -> None:
         self.connection = connection
+        self._known = {} if known is None else known
         self._known_steps: dict[str, tuple[int, dict[str, str]]] = {}
 
     def repository(self, name: RepositoryName) -> RepositoryRecord | None:
@@ -81,12 +91,44 @@ class SqlReader:
     ) -> Sequence[EnvironmentRecord]:
         """Return all environments (of a repository), by id."""
         table = schema.environment
-        query = select(table.c.payload)
+        query = select(table.c.id, table.c.stamp)
         if repository is not None:
             query = query.where(table.c.repository == repository)
-        records = [ENVIRONMENT.load(text) for text in self._texts(query)]
+        stamps = {row.id: row.stamp for row in self.connection.execute(query)}
+        if repository is None:
+            for name in set(self._known) - stamps.keys():
+                self._known.pop(name, None)
+        found = self._under(stamps)
         # Here, not in the query: PostgreSQL's order depends on its collation.
-        return sorted(records, key=lambda record: record.id)
+        return [found[name] for name in sorted(found)]
+
+    def _under(self, stamps: Mapping[str, int]) -> dict[str, EnvironmentRecord]:
+        """Return environments as they are under these stamps, read where not known.
+
+        What is known is taken once: readers of other states change it meanwhile.
+        """
+        found = {
+            name: known[1]
+            for name, stamp in stamps.items()
+            if (known := self._known.get(name)) is not None and known[0] == stamp
+        }
+        new = [name for name in stamps if name not in found]
+        table = schema.environment
+        for start in range(0, len(new), _MOST_PARAMETERS):
+            part = new[start : start + _MOST_PARAMETERS]
+            query = select(table.c.id, table.c.stamp, table.c.payload)
+            for row in self.connection.execute(query.where(table.c.id.in_(part))):
+                found[row.id] = ENVIRONMENT.load(row.payload)
+                self._known[row.id] = row.stamp, found[row.id]
+        return found
+
+    def followers(self, repository: RepositoryName) -> Sequence[EnvironmentRecord]:
+        """Return the environments of a repository that wait for others."""
+        table = schema.environment
+        query = select(table.c.payload).where(
+            table.c.repository == repository, table.c.follows == ACTIVE
+        )
+        return [ENVIRONMENT.load(text) for text in self._texts(query)]
 
     def revision(self, environment: EnvironmentId, number: int) -> Revision | None:
         """Return a revision."""

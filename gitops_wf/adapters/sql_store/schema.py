@@ -103,7 +103,17 @@ environment = Table(
     Column("id", Word, primary_key=True),
     Column("repository", Word, nullable=False, index=True),
     Column("due", Time, index=True),
+    # New with each change: who read the payload under it need not read it again.
+    Column("stamp", BigInteger, nullable=False),
+    # Whether it waits for others (`after`).
+    Column("follows", SmallInteger, nullable=False),
     Column("payload", Text, nullable=False),
+    Index(
+        "ix_environment_follows",
+        "repository",
+        sqlite_where=text("follows = 1"),
+        postgresql_where=text("follows = 1"),
+    ),
 )
 
 revision = Table(

@@ -18,7 +18,7 @@ from gitops_wf.adapters.sql_store.engines import (
 from gitops_wf.adapters.sql_store.faults import CORRUPT, MOVE_AWAY, describe, translated
 from gitops_wf.adapters.sql_store.migrate import migrate, refuse_newer, schema_of
 from gitops_wf.adapters.sql_store.process_lock import ProcessLock
-from gitops_wf.adapters.sql_store.reading import SqlReader
+from gitops_wf.adapters.sql_store.reading import KnownEnvironments, SqlReader
 from gitops_wf.adapters.sql_store.schema import SCHEMA
 from gitops_wf.adapters.sql_store.writing import SqlTransaction
 from gitops_wf.core.errors import TerminalError, cut
@@ -31,6 +31,7 @@ class ReadingStore:
     def __init__(self, url: URL, engine: Engine) -> None:
         self.name = describe(url)
         self.engine = engine
+        self._known: KnownEnvironments = {}
 
     @contextmanager
     def read(self) -> Iterator[SqlReader]:
@@ -40,7 +41,7 @@ class ReadingStore:
         """
         with translated(self.name), self.engine.connect() as connection:
             begin_read(connection)
-            yield SqlReader(connection)
+            yield SqlReader(connection, self._known)
 
     def close(self) -> None:
         """Close every connection."""
@@ -67,7 +68,7 @@ class SqlStore(ReadingStore):
         """
         with translated(self.name), self.engine.connect() as connection:
             begin_write(connection)
-            transaction = SqlTransaction(connection, self._observer)
+            transaction = SqlTransaction(connection, self._observer, self._known)
             yield transaction
             connection.commit()
         for callback in transaction.after:

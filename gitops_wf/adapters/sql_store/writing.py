@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, replace
 from datetime import datetime
@@ -25,6 +26,7 @@ from gitops_wf.adapters.sql_store.reading import (
     REVISION,
     RUN,
     STEP_RUN,
+    KnownEnvironments,
 )
 from gitops_wf.core.decision import Decision
 from gitops_wf.core.errors import InvalidTransitionError
@@ -45,8 +47,13 @@ _DEFINITION = {"id", "ordinal", "subject", "workflow", "created"}
 class SqlTransaction(Forgetting):
     """The Transaction role; the store commits it, or nothing of it."""
 
-    def __init__(self, connection: Connection, observer: Observer) -> None:
-        super().__init__(connection)
+    def __init__(
+        self,
+        connection: Connection,
+        observer: Observer,
+        known: KnownEnvironments | None = None,
+    ) -> None:
+        super().__init__(connection, known)
         self._observer = observer
         self.after: list[Callable[[], None]] = []
         self._dialect = connection.dialect.name
@@ -78,7 +85,12 @@ class SqlTransaction(Forgetting):
         self._upsert(
             schema.environment,
             {"id": record.id},
-            {"repository": record.repository, "payload": ENVIRONMENT.dump(record)},
+            {
+                "repository": record.repository,
+                "stamp": secrets.randbits(63),
+                "follows": int(bool(record.definition and record.definition.after)),
+                "payload": ENVIRONMENT.dump(record),
+            },
         )
 
     def set_due(self, environment: EnvironmentId, due: datetime | None) -> None:

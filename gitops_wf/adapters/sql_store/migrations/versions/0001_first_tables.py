@@ -7,6 +7,7 @@ revision = "0001"
 down_revision = None
 
 _ACTIVE = sa.text("active = 1")
+_FOLLOWS = sa.text("follows = 1")
 
 
 def upgrade() -> None:
@@ -34,8 +35,17 @@ def _make_nouns() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("repository", sa.Text(), nullable=False),
         sa.Column("due", _time()),
+        sa.Column("stamp", sa.BigInteger(), nullable=False),
+        sa.Column("follows", sa.SmallInteger(), nullable=False),
         sa.Column("payload", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_environment"),
+    )
+    op.create_index(
+        "ix_environment_follows",
+        "environment",
+        ["repository"],
+        sqlite_where=_FOLLOWS,
+        postgresql_where=_FOLLOWS,
     )
     op.create_index("ix_environment_due", "environment", ["due"])
     op.create_index("ix_environment_repository", "environment", ["repository"])
