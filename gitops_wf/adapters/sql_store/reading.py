@@ -132,12 +132,8 @@ class SqlReader:
 
     def revision(self, environment: EnvironmentId, number: int) -> Revision | None:
         """Return a revision."""
-        table = schema.revision
-        text = self._text(
-            select(table.c.payload).where(
-                table.c.environment == environment, table.c.number == number
-            )
-        )
+        key = {"environment": environment, "number": number}
+        text = self.connection.execute(_REVISION, key).scalar_one_or_none()
         return None if text is None else REVISION.load(text)
 
     def revisions(
@@ -163,15 +159,13 @@ class SqlReader:
         self, environment: EnvironmentId | None = None
     ) -> Sequence[Revision]:
         """Return the revisions that have not ended (of all), oldest first."""
-        table = schema.revision
-        query = (
-            select(table.c.payload)
-            .where(table.c.active == ACTIVE)
-            .order_by(table.c.number)
-        )
-        if environment is not None:
-            query = query.where(table.c.environment == environment)
-        return [REVISION.load(text) for text in self._texts(query)]
+        if environment is None:
+            found = self.connection.execute(_UNFINISHED)
+        else:
+            found = self.connection.execute(
+                _UNFINISHED_IN, {"environment": environment}
+            )
+        return [REVISION.load(text) for text in found.scalars()]
 
     def run(self, run: RunId) -> Run | None:
         """Return a run."""
@@ -235,13 +229,7 @@ class SqlReader:
 
     def deliveries(self, run: RunId, step: StepName) -> Sequence[Delivery]:
         """Return the messages of a step run, oldest first."""
-        table = schema.outbox
-        query = (
-            select(table.c.id, table.c.payload)
-            .where(table.c.run == run, table.c.step == step)
-            .order_by(table.c.id)
-        )
-        rows = self.connection.execute(query)
+        rows = self.connection.execute(_DELIVERIES, {"run": run, "step": step})
         return [replace(DELIVERY.load(row.payload), id=row.id) for row in rows]
 
     def delivery(self, delivery: int) -> Delivery | None:
@@ -485,6 +473,26 @@ _STEPS_OF_RUN = (
     select(schema.step_run.c.name, schema.step_run.c.payload)
     .where(schema.step_run.c.run == bindparam("run"))
     .order_by(schema.step_run.c.place)
+)
+_REVISION = select(schema.revision.c.payload).where(
+    schema.revision.c.environment == bindparam("environment"),
+    schema.revision.c.number == bindparam("number"),
+)
+_UNFINISHED = (
+    select(schema.revision.c.payload)
+    .where(schema.revision.c.active == ACTIVE)
+    .order_by(schema.revision.c.number)
+)
+_UNFINISHED_IN = _UNFINISHED.where(
+    schema.revision.c.environment == bindparam("environment")
+)
+_DELIVERIES = (
+    select(schema.outbox.c.id, schema.outbox.c.payload)
+    .where(
+        schema.outbox.c.run == bindparam("run"),
+        schema.outbox.c.step == bindparam("step"),
+    )
+    .order_by(schema.outbox.c.id)
 )
 _PAUSES = select(schema.pause.c.payload).where(
     schema.pause.c.environment.in_((bindparam("environment"), literal("")))

@@ -6,10 +6,19 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, replace
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Table, bindparam, delete, select, update
+from sqlalchemy import (
+    Connection,
+    Insert,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -95,10 +104,7 @@ class SqlTransaction(Forgetting):
 
     def set_due(self, environment: EnvironmentId, due: datetime | None) -> None:
         """Say when the environment must be looked at again, whatever happens."""
-        table = schema.environment
-        self.connection.execute(
-            update(table).where(table.c.id == environment).values(due=due)
-        )
+        self.connection.execute(_SET_DUE, {"environment": environment, "at": due})
 
     def save_revision(self, revision: Revision) -> None:
         """Insert or update, by environment and number."""
@@ -160,9 +166,8 @@ class SqlTransaction(Forgetting):
     def add_event(self, event: Event) -> None:
         """Append an event."""
         self.connection.execute(
-            self._insert(schema.event).values(
-                environment=event.environment, payload=EVENT.dump(event)
-            )
+            _ADD_EVENT,
+            {"environment": event.environment, "payload": EVENT.dump(event)},
         )
 
     def save_delivery(self, delivery: Delivery) -> Delivery:
@@ -213,10 +218,8 @@ class SqlTransaction(Forgetting):
     def _upsert(
         self, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]
     ) -> None:
-        insert = self._insert(table).values(**key, **values)
-        self.connection.execute(
-            insert.on_conflict_do_update(index_elements=list(key), set_=dict(values))
-        )
+        upsert = _upsert(self._dialect, table, tuple(key), tuple(values))
+        self.connection.execute(upsert, {**key, **values})
 
     def _insert_once(
         self, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]
@@ -277,6 +280,20 @@ class SqlTransaction(Forgetting):
 _DIALECTS = {"sqlite": sqlite, "postgresql": postgresql}
 
 
+@cache
+def _upsert(
+    dialect: str, table: Table, key: tuple[str, ...], values: tuple[str, ...]
+) -> Insert:
+    """Return an insert that becomes an update; there are as many as tables."""
+    columns: dict[str, Any] = {name: bindparam(name) for name in (*key, *values)}
+    insert = _DIALECTS[dialect].insert(table).values(columns)
+    upsert: Insert = insert.on_conflict_do_update(
+        index_elements=list(key),
+        set_={name: insert.excluded[name] for name in values},
+    )
+    return upsert
+
+
 def _save_steps(dialect: str) -> Insert:
     insert = _DIALECTS[dialect].insert(schema.step_run)
     upsert: Insert = insert.on_conflict_do_update(
@@ -292,6 +309,14 @@ _MOVE_RUN = (
     update(schema.run)
     .where(schema.run.c.id == bindparam("run"), schema.run.c.seq == bindparam("before"))
     .values({name: bindparam(name) for name in ("active", "seq", "payload")})
+)
+_ADD_EVENT = insert(schema.event).values(
+    environment=bindparam("environment"), payload=bindparam("payload")
+)
+_SET_DUE = (
+    update(schema.environment)
+    .where(schema.environment.c.id == bindparam("environment"))
+    .values(due=bindparam("at"))
 )
 # SQLite has no such clause: there, the transaction began with the lock.
 _LOCK = (
