@@ -7,7 +7,9 @@ is a singleton, and an empty database.
 import multiprocessing
 import os
 import resource
+import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -16,15 +18,31 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 from gitops_wf.adapters.dbos_executor import DbosExecutor, Limits
 from gitops_wf.adapters.sql_store import SqlStore, open_store
-from gitops_wf.core.identifiers import EnvironmentId, RunId, TargetName
+from gitops_wf.adapters.step_catalogue import EntryPointCatalogue
+from gitops_wf.adapters.system_clock import SystemClock
+from gitops_wf.core.environment import Environment
+from gitops_wf.core.identifiers import (
+    EnvironmentId,
+    RunId,
+    TargetName,
+    environment_name,
+)
 from gitops_wf.core.phases import Phase
+from gitops_wf.core.policy import Rulebook
+from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run, StepRun, Subject
 from gitops_wf.core.workflow import Step, Workflow
 from gitops_wf.ports.executor import AttemptWork, Work
+from gitops_wf.ports.runner import Capabilities
 from gitops_wf.ports.store import EnvironmentRecord
+from gitops_wf.services.advance import Advance
+from gitops_wf.services.announce import Announcer
+from gitops_wf.services.approvals import Approvals
+from gitops_wf.services.attempts import Attempts
 from tests.postgres import postgres_server
 
 ENVIRONMENTS = 200
@@ -114,6 +132,116 @@ def transitions(location: str) -> None:
     )
     executor.stop()
     store.close()
+
+
+def services(location: str) -> None:
+    """The same runs through the product's own services, with steps that do nothing.
+
+    A transition is what begins or ends a step's attempt; beside it each run has those
+    of its revision, its events and the queue of its environment.
+    """
+    store = open_store(location)
+    executor = DbosExecutor(store.engine, limits=Limits(at_once=32, per_target=32))
+    clock = SystemClock()
+    announcer = Announcer(executor=executor, channels={})
+    approvals = Approvals(rulebook=Rulebook())
+    advance = Advance(executor=executor, announcer=announcer, approvals=approvals)
+    attempts = Attempts(
+        store=store,
+        clock=clock,
+        advance=advance,
+        approvals=approvals,
+        announcer=announcer,
+        catalogue=EntryPointCatalogue(),
+        capabilities=Capabilities(
+            clusters=None,
+            content=None,
+            outbound=None,
+            secrets=None,
+            instance="benchmark",
+            channels={},
+        ),
+        new_token=lambda: uuid4().hex,
+    )
+    ended = threading.Semaphore(0)
+
+    def carry_out(work: Work) -> None:
+        assert isinstance(work, AttemptWork)
+        attempts.carry_out(work)
+        if work.step == f"s{STEPS - 1}":
+            ended.release()
+
+    environments = [EnvironmentId(f"shop/e{n}") for n in range(ENVIRONMENTS)]
+    with store.transaction() as transaction:
+        for environment in environments:
+            transaction.save_environment(
+                EnvironmentRecord(
+                    id=environment,
+                    repository="shop",
+                    name=environment_name(environment),
+                    folder=environment,
+                )
+            )
+            transaction.save_revision(a_revision(environment, clock.now()))
+    executor.start(carry_out)
+    time.sleep(2.5)
+    begin, cpu = time.perf_counter(), time.process_time()
+    profile = None
+    if os.environ.get("PROFILE"):
+        profile = subprocess.Popen(
+            [
+                *(os.environ["PROFILE"], "record", "--gil", "-r", "200", "-f", "raw"),
+                *("-o", f"{tempfile.gettempdir()}/engine.txt", "-p", str(os.getpid())),
+            ],
+            stdout=subprocess.DEVNULL,
+        )
+    for environment in environments:
+        with store.transaction() as transaction:
+            transaction.lock_environment(environment)
+            advance.environment(transaction, environment, clock.now())
+    for _ in environments:
+        ended.acquire()
+    seconds = time.perf_counter() - begin
+    cpu = time.process_time() - cpu
+    if profile is not None:
+        profile.send_signal(signal.SIGINT)
+        profile.wait()
+    count = ENVIRONMENTS * STEPS
+    with store.read() as reader:
+        succeeded = sum(r.phase is Phase.SUCCEEDED for r in reader.runs())
+    report(
+        f"through the services, {succeeded} runs of {STEPS} steps: {seconds:.1f} s,"
+        f" {2 * count / seconds:.0f} transitions/s, {2 * count / cpu:.0f} for each"
+        f" second of CPU"
+    )
+    executor.stop()
+    store.close()
+
+
+def a_revision(environment: EnvironmentId, now: datetime) -> Revision:
+    """A revision whose steps do nothing, as a definition would make it."""
+    steps = tuple(
+        Step(
+            name=f"s{n}",
+            type="print-message-in-status",
+            properties={"message": "hello"},
+            timeout=timedelta(minutes=1),
+        )
+        for n in range(STEPS)
+    )
+    return Revision(
+        environment=environment,
+        number=1,
+        commit="c" * 40,
+        branch="main",
+        position=1,
+        inputs="d",
+        created=now,
+        environment_definition=Environment(
+            name=environment_name(environment), folder=environment
+        ),
+        workflow=Workflow(steps=steps, timeout=timedelta(hours=1)),
+    )
 
 
 def delayed(location: str) -> None:
@@ -253,7 +381,7 @@ def measure(name: str, location: str, *parts: Callable[[str], None]) -> None:
 def main() -> None:
     """Measure both databases."""
     report(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    groups = ((latency,), (transitions,), (delayed, restart))
+    groups = ((latency,), (transitions,), (services,), (delayed, restart))
     with tempfile.TemporaryDirectory() as folder:
         for number, parts in enumerate(groups):
             measure("SQLite", str(Path(folder) / f"{number}.db"), *parts)
