@@ -6,7 +6,6 @@ and outlives a killed process.
 
 import contextlib
 import json
-import multiprocessing
 import os
 import threading
 import time
@@ -22,6 +21,7 @@ from gitops_wf.adapters.dbos_executor import DbosExecutor, Limits
 from gitops_wf.adapters.sql_store import open_store
 from gitops_wf.core.errors import TransientError
 from gitops_wf.ports.executor import AttemptWork, DeliveryWork, Work
+from tests.forkserver import FORKSERVER
 
 PATIENCE = 60
 
@@ -72,22 +72,14 @@ class Witness:
         return most
 
 
-# Children are forked off a server that has imported everything once: starting a
-# Python with all of it takes ten times as long as most of these tests.
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(
-    ["tests.executor_process", "gitops_wf.adapters.dbos_executor", "tests.stores"]
-)
-
-
 class ExecutorProcess:
     """A child process; every call is answered before it returns."""
 
     def __init__(self, location: str, witness: Witness, **settings: Any) -> None:
         self.witness = witness
-        self.pipe, theirs = _CONTEXT.Pipe()
+        self.pipe, theirs = FORKSERVER.Pipe()
         opening = {"location": location, "folder": str(witness.folder), **settings}
-        self.process = _CONTEXT.Process(target=serve, args=(theirs, opening))
+        self.process = FORKSERVER.Process(target=serve, args=(theirs, opening))
         self.process.start()
         theirs.close()
         assert self.answer() == "open"
