@@ -5,15 +5,17 @@ two receivers. Worlds share the servers, so that many points can be tried at onc
 """
 
 import json
+import os
 import shutil
 import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from email import message_from_bytes
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -32,14 +34,18 @@ from tests.crashpoints import Journal, Point
 from tests.daemon_process import serve
 from tests.forkserver import FORKSERVER
 from tests.gitworktree import GitWorkTree, bare_repository, run_git
+from tests.postgres import postgres_server
 from tests.receivers import HttpReceiver, Mailbox, http_receiver, smtp_server
 from tests.releases import approval
 
 PATIENCE = 60.0
 """Seconds after which a release is not going to end."""
 
-AT_ONCE = 6
+AT_ONCE = 8
 """Worlds at a time: a release mostly waits."""
+
+FULL = "GITOPS_WF_CRASHES"
+"""The variable that asks for every point, on both databases, with ``full``."""
 
 LOOK = 0.1
 
@@ -111,6 +117,8 @@ notifications:
       to: [{name}@example.com]
 """
 
+Stores = Callable[[], AbstractContextManager[str]]
+
 _PROCESSES = threading.Lock()
 """multiprocessing collects every ended child in whichever thread asks."""
 
@@ -155,13 +163,13 @@ class Servers:
     remote: Path
     release: str
     approved: str
-    stores: Callable[[], Any]
+    stores: Stores
     names: Iterator[int] = field(default_factory=count)
 
 
 @contextmanager
-def servers(folder: Path, stores: Callable[[], Any]) -> Iterator[Servers]:
-    """Start what worlds share; ``stores`` makes a database, or is None for SQLite."""
+def servers(folder: Path, stores: Stores) -> Iterator[Servers]:
+    """Start what worlds share; ``stores`` makes databases, "" a file of the world's."""
     with ExitStack() as stack:
         sandbox = stack.enter_context(sandbox_process.running(folder))
         remote = bare_repository(folder / "template.git")
@@ -503,6 +511,20 @@ class Crashes:
             for when in ("before", "after")
         ]
 
+    def at_commits(self) -> list[Point]:
+        """Every COMMIT; without FULL one of each site, from the middle."""
+        found = [point for point in self.points if point.is_commit]
+        if is_full():
+            return found
+        same: dict[tuple[str, str], list[Point]] = {}
+        for point in found:
+            same.setdefault((point.site, point.when), []).append(point)
+        return [points[len(points) // 2] for points in same.values()]
+
+    def at_effects(self) -> list[Point]:
+        """Every effect on something outside the store."""
+        return [point for point in self.points if not point.is_commit]
+
     def try_all(self, points: Sequence[Point]) -> list[Tried]:
         """Kill at each of the points, several worlds at once."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -527,6 +549,26 @@ class Crashes:
                     where=str(world.folder),
                 )
         return Tried(point=point, problems=(f"not reached in {TRIES} releases",))
+
+
+def is_full() -> bool:
+    """Whether every point is asked for."""
+    return os.environ.get(FULL) == "full"
+
+
+def databases() -> tuple[str, ...]:
+    """Where the store is, in turn."""
+    return ("sqlite", "postgresql") if is_full() else ("sqlite",)
+
+
+@contextmanager
+def crashes_on(database: str, folder: Path) -> Iterator[Crashes]:
+    """Start everything and run the undisturbed release, on one of the databases."""
+    with ExitStack() as stack:
+        stores: Stores = partial(nullcontext, "")
+        if database == "postgresql":
+            stores = stack.enter_context(postgres_server()).database
+        yield Crashes(stack.enter_context(servers(folder, stores)))
 
 
 def table(tried: Sequence[Tried]) -> str:

@@ -1,13 +1,22 @@
 """The daemon in a child process that may be told to kill itself at a point."""
 
+import importlib
 import os
 import signal
 from pathlib import Path
 
+from gitops_wf.adapters.step_catalogue import EntryPointCatalogue
 from gitops_wf.bootstrap.configs import load_config
 from gitops_wf.bootstrap.running import make_daemon
+from gitops_wf.core.expressions import parse
 from gitops_wf.logs import configure_logs
 from tests.crashpoints import Crashpoints, Journal, Point
+
+# What the daemon loads and builds once it is needed, each forked child has already.
+for _name in ("alembic.command", "alembic.config"):
+    importlib.import_module(_name)
+EntryPointCatalogue()
+parse("true").evaluate({})
 
 
 def serve(folder: Path, point: Point | None) -> None:

@@ -1,0 +1,31 @@
+"""Killed at any effect, a release loses nothing and repeats no recorded step.
+
+An effect is a write to a cluster, a message, or a fetch: before it "began" is recorded
+and it is not, after it the other side has answered and nothing is recorded.
+``GITOPS_WF_CRASHES=full pytest -n 2 -rP tests/e2e/test_crashes_at_commits.py
+tests/e2e/test_crashes_at_effects.py`` tries every point, on SQLite and on PostgreSQL,
+and prints a table; docs/operations/crashes.md says what it found.
+"""
+
+import sys
+
+import pytest
+
+from tests.crashes import crashes_on, databases, is_full, report
+
+pytestmark = pytest.mark.timeout(0 if is_full() else 180)
+
+
+@pytest.fixture(scope="module", params=databases())
+def crashes(request, tmp_path_factory):
+    with crashes_on(request.param, tmp_path_factory.mktemp("crashes")) as started:
+        yield started
+
+
+def test_a_kill_at_an_effect_loses_nothing_and_repeats_at_most_a_message(crashes):
+    tried = crashes.try_all(crashes.at_effects())
+
+    sys.stdout.write(report(tried))
+    assert not any(one.problems for one in tried), report(tried)
+    twice = [one.point for one in tried if one.duplicates]
+    assert {point.when for point in twice} == {"after"}
