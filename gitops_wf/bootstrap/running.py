@@ -1,6 +1,5 @@
 """Putting a daemon together."""
 
-import os
 import secrets
 import threading
 import time
@@ -56,6 +55,7 @@ from gitops_wf.ports.observer import Observer
 from gitops_wf.ports.runner import Capabilities
 from gitops_wf.ports.secrets import SecretRef, Secrets
 from gitops_wf.sandbox import process as sandbox_process
+from gitops_wf.sandbox.private_files import write_private
 from gitops_wf.services.advance import Advance
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.approvals import Approvals
@@ -351,7 +351,5 @@ def _digest_key(directory: Path) -> Secret:
     """Return the key of digests of Secret values, made at the first start."""
     path = directory / DIGEST_KEY_FILE
     if not path.exists():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(32))
+        write_private(path, secrets.token_hex(32).encode("ascii"))
     return Secret(path.read_text(encoding="ascii"))
