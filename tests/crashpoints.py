@@ -2,7 +2,8 @@
 
 Test code, for a child process only. `Crashpoints.install` wraps what every write of
 the process goes through: SQLAlchemy's COMMIT, which DBOS and the store share, and the
-adapters that ask a cluster, a receiver, a mail server or a Git remote. Each passing is
+adapters that ask a cluster, a receiver, a mail server or a Git remote, and the making
+of files. Each passing is
 named by its *site* (who wrote, by the stack) and counted; before and after it the
 process kills itself with SIGKILL, if that is the point that it was given.
 
@@ -93,6 +94,8 @@ class Crashpoints:
         self._wrap(GitCliRepository, "_ask", _fetch_of)
         self._wrap(GitCliRepository, "_update_refs", lambda *_: ("git update-ref", ""))
         self._wrap(GitCliRepository, "_initialise", lambda *_: ("git init", ""))
+        self._wrap(os, "open", _creation_of)
+        self._wrap(Path, "replace", lambda *_: ("rename", ""))
 
     @contextmanager
     def passing(self, site: str, *, key: str = "") -> Iterator[None]:
@@ -123,7 +126,7 @@ class Crashpoints:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def _wrap(
-        self, owner: type, name: str, describe: Callable[..., tuple[str, str] | None]
+        self, owner: Any, name: str, describe: Callable[..., tuple[str, str] | None]
     ) -> None:
         real = getattr(owner, name)
 
@@ -234,6 +237,11 @@ def _change_of(
     parts = path.split("/")
     kind = parts[-1] if method == "POST" else parts[-2]
     return f"{method} {kind}", ""
+
+
+def _creation_of(_: Any, flags: int, *__: Any) -> tuple[str, str] | None:
+    """A new file, which is empty until it is written."""
+    return ("create", "") if flags & os.O_CREAT else None
 
 
 def _fetch_of(
