@@ -38,7 +38,7 @@ from tests.postgres import postgres_server
 from tests.receivers import HttpReceiver, Mailbox, http_receiver, smtp_server
 from tests.releases import approval
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds after which a release is not going to end."""
 
 AT_ONCE = 8
@@ -102,7 +102,7 @@ CONFIG = """\
 instance: crash
 store: {store}
 repositories:
-  shop: {{url: {url}, interval: 1s}}
+  shop: {{url: {url}, interval: 5s}}
 targets:
   staging: {{kubeconfig: {kubeconfig}, namespace: {staging}}}
   prod: {{kubeconfig: {kubeconfig}, namespace: {prod}}}
@@ -274,12 +274,19 @@ class World:
             self._wait(lambda: self._stands("web") == "Succeeded", "the end")
             self._wait(lambda: not self.leftovers(), "the queue to be empty")
             if point is not None and self.killed is None:
-                raise NotReachedError(f"not reached: {point}")
+                # Its last act may have been the point.
+                self._wait(self._is_settled, "the kill to be seen")
+                if self.killed is None:
+                    raise NotReachedError(f"not reached: {point}")
+                self._wait(lambda: not self.leftovers(), "the queue to be empty")
             return self._evidence()
         finally:
             self.daemon.kill()
             if self._reading is not None:
                 self._reading.close()
+
+    def _is_settled(self) -> bool:
+        return self.killed is not None or not self.journal.lines("killed")
 
     def _push(self, branch: str) -> None:
         run_git(self.remote, "update-ref", "refs/heads/main", f"refs/heads/{branch}")
@@ -531,6 +538,13 @@ class Crashes:
             return list(pool.map(self._try, points))
 
     def _try(self, point: Point) -> Tried:
+        """Try it, and note down at once what came of it: a full run is long."""
+        tried = self._tried(point)
+        with _PROCESSES, (self.shared.folder / "tried.txt").open("a") as file:
+            file.write(f"{point}: {'; '.join(tried.problems) or 'passed'}\n")
+        return tried
+
+    def _tried(self, point: Point) -> Tried:
         for misses in range(TRIES):
             with self.shared.stores() as store:
                 world = World(self.shared, store)

@@ -27,5 +27,3 @@ def test_a_kill_at_an_effect_loses_nothing_and_repeats_at_most_a_message(crashes
 
     sys.stdout.write(report(tried))
     assert not any(one.problems for one in tried), report(tried)
-    twice = [one.point for one in tried if one.duplicates]
-    assert {point.when for point in twice} == {"after"}
