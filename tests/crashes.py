@@ -518,19 +518,23 @@ class Crashes:
             for when in ("before", "after")
         ]
 
-    def at_commits(self) -> list[Point]:
-        """Every COMMIT; without FULL one of each site, from the middle."""
-        found = [point for point in self.points if point.is_commit]
-        if is_full():
-            return found
-        same: dict[tuple[str, str], list[Point]] = {}
-        for point in found:
-            same.setdefault((point.site, point.when), []).append(point)
-        return [points[len(points) // 2] for points in same.values()]
+    def at_records(self) -> list[Point]:
+        """Where the daemon writes to what is its own: the store, the clone, files.
+
+        Without FULL one COMMIT of each site, from the middle.
+        """
+        commits = [point for point in self.points if point.is_commit]
+        if not is_full():
+            same: dict[tuple[str, str], list[Point]] = {}
+            for point in commits:
+                same.setdefault((point.site, point.when), []).append(point)
+            commits = [points[len(points) // 2] for points in same.values()]
+        return commits + [point for point in self.points if point.is_on_disk]
 
     def at_effects(self) -> list[Point]:
-        """Every effect on something outside the store."""
-        return [point for point in self.points if not point.is_commit]
+        """Where it writes to a cluster, or sends a message."""
+        here = {*self.points} - {p for p in self.points if p.is_commit or p.is_on_disk}
+        return sorted(here)
 
     def try_all(self, points: Sequence[Point]) -> list[Tried]:
         """Kill at each of the points, several worlds at once."""

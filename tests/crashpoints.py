@@ -56,6 +56,11 @@ class Point:
     def is_commit(self) -> bool:
         return self.site.startswith(COMMIT)
 
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether it is in the clone, or at a file of the daemon's own."""
+        return self.site.startswith(("git ", "create:", "rename:"))
+
 
 class Journal:
     """A file of JSON lines; each is one write, whole or not there."""

@@ -1,8 +1,8 @@
 """Killed at any COMMIT, a release loses nothing and repeats no recorded step.
 
 The short form kills at one COMMIT of each place in the code that commits, ours or
-DBOS's, before it and after it.
-``GITOPS_WF_CRASHES=full pytest -n 2 -rP tests/e2e/test_crashes_at_commits.py
+DBOS's, and at each fetch, ref and file that is made, before it and after it.
+``GITOPS_WF_CRASHES=full pytest -n 2 -rP tests/e2e/test_crashes_at_records.py
 tests/e2e/test_crashes_at_effects.py`` tries every point, on SQLite and on PostgreSQL,
 and prints a table; docs/operations/crashes.md says what it found.
 """
@@ -13,7 +13,7 @@ import pytest
 
 from tests.crashes import crashes_on, databases, is_full, report
 
-pytestmark = pytest.mark.timeout(0 if is_full() else 180)
+pytestmark = pytest.mark.timeout(0 if is_full() else 300)
 
 
 @pytest.fixture(scope="module", params=databases())
@@ -22,8 +22,8 @@ def crashes(request, tmp_path_factory):
         yield started
 
 
-def test_a_kill_at_a_commit_loses_nothing_and_repeats_no_recorded_step(crashes):
-    tried = crashes.try_all(crashes.at_commits())
+def test_a_kill_at_a_record_loses_nothing_and_repeats_no_recorded_step(crashes):
+    tried = crashes.try_all(crashes.at_records())
 
     sys.stdout.write(report(tried))
     assert not any(one.problems for one in tried), report(tried)
