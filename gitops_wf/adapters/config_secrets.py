@@ -4,7 +4,7 @@ Files are read at each use, so a rotated secret needs no restart.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
 
 import yaml
@@ -12,6 +12,7 @@ import yaml
 from gitops_wf.core.errors import TerminalError, TransientError, cut
 from gitops_wf.core.grants import SecretGrant
 from gitops_wf.core.identifiers import EnvironmentId
+from gitops_wf.core.redaction import Redactor
 from gitops_wf.core.secret import Secret
 from gitops_wf.ports.secrets import SecretRef
 
@@ -21,14 +22,20 @@ SIZE_LIMIT = 64 * 1024
 class ConfigSecrets:
     """Secrets over the grants of the daemon config.
 
-    ``environ`` are the daemon's own variables.
+    ``environ`` are the daemon's own variables; ``redactor`` is told of each value
+    before anybody else has it.
     """
 
     def __init__(
-        self, grants: Iterable[SecretGrant], *, environ: Mapping[str, str] = os.environ
+        self,
+        grants: Iterable[SecretGrant],
+        *,
+        environ: Mapping[str, str] = os.environ,
+        redactor: Redactor | None = None,
     ) -> None:
         self._grants = {grant.name: grant for grant in grants}
         self._environ = environ
+        self._redactor = redactor or Redactor()
 
     def resolve(self, ref: SecretRef, *, environment: EnvironmentId | None) -> Secret:
         """Return the value, if the grant names the environment; see the port.
@@ -50,7 +57,9 @@ class ConfigSecrets:
         value = self._from_env(grant, ref) if grant.env else _from_file(grant, ref)
         if not value:
             raise _not_found(ref, "it is empty")
-        return Secret(value)
+        secret = Secret(value)
+        self._redactor.learn(secret)
+        return secret
 
     def may_be_sent_to(self, ref: SecretRef, host: str) -> bool:
         """Whether the grant of this secret names the host."""
@@ -65,6 +74,18 @@ class ConfigSecrets:
         if variable not in self._environ:
             raise _not_found(ref, f"variable {variable} of the daemon is not set")
         return self._environ[variable]
+
+
+def taken_from(
+    environ: MutableMapping[str, str], grants: Iterable[SecretGrant]
+) -> Mapping[str, str]:
+    """Take the variables that grants name out of an environment, and return them.
+
+    Else every child of the daemon (git, ssh, a kubeconfig's exec plugin) would inherit
+    them, and ``/proc/PID/environ`` would show them.
+    """
+    names = {name for grant in grants for name in grant.env.values()}
+    return {name: environ.pop(name) for name in names if name in environ}
 
 
 def _from_file(grant: SecretGrant, ref: SecretRef) -> str:

@@ -1,8 +1,10 @@
 """Putting a daemon together."""
 
+import os
 import secrets
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -11,7 +13,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from gitops_wf.adapters.address_guard import AddressGuard
-from gitops_wf.adapters.config_secrets import ConfigSecrets
+from gitops_wf.adapters.config_secrets import ConfigSecrets, taken_from
 from gitops_wf.adapters.configured_clusters import ConfiguredClusters
 from gitops_wf.adapters.dbos_executor import DbosExecutor
 from gitops_wf.adapters.git_cli import (
@@ -26,7 +28,7 @@ from gitops_wf.adapters.kube_api import (
 )
 from gitops_wf.adapters.local_watch import LocalWatch
 from gitops_wf.adapters.smtp_mailer import SmtpMailer
-from gitops_wf.adapters.sql_store import open_store
+from gitops_wf.adapters.sql_store import open_store, password_of
 from gitops_wf.adapters.step_catalogue import EntryPointCatalogue
 from gitops_wf.adapters.system_clock import SystemClock
 from gitops_wf.bootstrap.serving import Serving
@@ -41,6 +43,7 @@ from gitops_wf.core.config import (
 )
 from gitops_wf.core.errors import TerminalError, cut
 from gitops_wf.core.identifiers import RepositoryName, TargetName
+from gitops_wf.core.redaction import Redactor
 from gitops_wf.core.secret import Secret
 from gitops_wf.daemon.chores import Chores, Pacer
 from gitops_wf.daemon.clock_watch import ClockWatch
@@ -78,16 +81,21 @@ DIGEST_KEY_FILE = "digest.key"
 SANDBOX_FOLDER = "sandbox"
 
 
-def make_daemon(config: DaemonConfig) -> Daemon:
+def make_daemon(config: DaemonConfig, redactor: Redactor | None = None) -> Daemon:
     """Put a daemon together; nothing runs yet but the sandbox, where one is a target.
+
+    ``redactor`` is who masks the process's logs: it learns every secret that is used.
+    The variables that hold secrets are taken out of this process's environment.
 
     Errors: TerminalError where the store is another process's or unusable, or a
     repository's URL or credential is; TransientError where a database is down.
     """
+    redactor = redactor or Redactor()
+    environ = taken_from(os.environ, config.secrets.values())
     Path(config.directory).mkdir(parents=True, exist_ok=True)
     config = replace(config, targets=with_sandbox(config))
     with ExitStack() as undo:
-        daemon = _put_together(config, undo)
+        daemon = _put_together(config, environ, redactor, undo)
         close = undo.pop_all().close
         daemon.on_close(close)
     return daemon
@@ -130,12 +138,18 @@ def _namespace_of_the_sandbox(directory: str, name: TargetName) -> TargetConfig:
     return _sandboxed(target, kubeconfig)
 
 
-def _put_together(config: DaemonConfig, undo: ExitStack) -> Daemon:
+def _put_together(
+    config: DaemonConfig,
+    environ: Mapping[str, str],
+    redactor: Redactor,
+    undo: ExitStack,
+) -> Daemon:
     clock = SystemClock()
     heartbeats = Heartbeats(time.monotonic)
-    serving = Serving(heartbeats)
+    serving = Serving(heartbeats, redactor)
     counters = serving.counters
-    opened = open_store(config.store, observer=counters)
+    redactor.learn(Secret(password_of(config.store)))
+    opened = open_store(config.store, observer=counters, redactor=redactor)
     undo.callback(opened.close)
     store = WatchedStore(store=opened, monotonic=time.monotonic)
     recorder = Recorder(wait=threading.Event().wait)
@@ -144,7 +158,9 @@ def _put_together(config: DaemonConfig, undo: ExitStack) -> Daemon:
         server = serving.server(config, store)
         undo.callback(server.close)
         parts.append(server)
-    secrets_ = ConfigSecrets(config.secrets.values())
+    secrets_ = ConfigSecrets(
+        config.secrets.values(), environ=environ, redactor=redactor
+    )
     catalogue = EntryPointCatalogue()
     definitions = DefinitionReader(catalogue, known_of(config))
     guard = AddressGuard(AddressPolicy())
@@ -172,7 +188,7 @@ def _put_together(config: DaemonConfig, undo: ExitStack) -> Daemon:
     )
     clusters = ConfiguredClusters(
         config.targets,
-        open_target,
+        partial(open_target, redactor=redactor),
         partial(_namespace_of_the_sandbox, config.directory)
         if config.is_all_sandbox
         else None,
@@ -193,7 +209,7 @@ def _put_together(config: DaemonConfig, undo: ExitStack) -> Daemon:
             adopt=config.adopt,
             channels=config.channels,
             manifests=read_manifests,
-            digest_key=_digest_key(Path(config.directory)),
+            digest_key=_digest_key(Path(config.directory), redactor),
         ),
         new_token=lambda: uuid4().hex,
         recorder=recorder,
@@ -347,9 +363,11 @@ def _local_path(url: str) -> Path | None:
     return Path(parts.path) if parts.scheme == "file" else None
 
 
-def _digest_key(directory: Path) -> Secret:
+def _digest_key(directory: Path, redactor: Redactor) -> Secret:
     """Return the key of digests of Secret values, made at the first start."""
     path = directory / DIGEST_KEY_FILE
     if not path.exists():
         write_private(path, secrets.token_hex(32).encode("ascii"))
-    return Secret(path.read_text(encoding="ascii"))
+    key = Secret(path.read_text(encoding="ascii"))
+    redactor.learn(key)
+    return key

@@ -8,15 +8,16 @@ from gitops_wf.core.addresses import AddressPolicy
 from gitops_wf.core.config import (
     DaemonConfig,
 )
+from gitops_wf.core.redaction import Redactor
 from gitops_wf.services.deliver import ChannelSender
 
 
-def channel_sender(config: DaemonConfig) -> ChannelSender:
+def channel_sender(config: DaemonConfig, redactor: Redactor) -> ChannelSender:
     """Return what sends messages to the channels of a config."""
     guard = AddressGuard(AddressPolicy())
     return ChannelSender(
         outbound=HttpOutbound(guard),
         mailer=SmtpMailer(guard),
-        secrets=ConfigSecrets(config.secrets.values()),
+        secrets=ConfigSecrets(config.secrets.values(), redactor=redactor),
         channels=config.channels,
     )

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 
 from gitops_wf.adapters.system_clock import SystemClock
 from gitops_wf.core.config import DaemonConfig
+from gitops_wf.core.redaction import Redactor
 from gitops_wf.services.heartbeats import Heartbeats
 from gitops_wf.services.query import Query
 from gitops_wf.services.watched_store import WatchedStore
@@ -19,7 +20,8 @@ from gitops_wf.web.stored_metrics import StoredMetrics
 class Serving:
     """What counts from the daemon's start on, and the server that shows it."""
 
-    def __init__(self, heartbeats: Heartbeats) -> None:
+    def __init__(self, heartbeats: Heartbeats, redactor: Redactor) -> None:
+        self._redactor = redactor
         self._registry = CollectorRegistry()
         self._heartbeats = heartbeats
         self.counters = Counters(self._registry, SystemClock())
@@ -42,5 +44,6 @@ class Serving:
             ),
             registry=self._registry,
             version=release,
+            redactor=self._redactor,
         )
         return WebServer(make_app(site), config.server)

@@ -9,16 +9,22 @@ from gitops_wf.adapters.kube_api import (
     kubeconfig_access,
 )
 from gitops_wf.core.config import TargetConfig, TargetKind
+from gitops_wf.core.redaction import Redactor
 from gitops_wf.ports.cluster import Cluster
 
 
-def open_target(target: TargetConfig) -> Cluster:
-    """Open the cluster, or the folder, that a target names."""
+def open_target(target: TargetConfig, redactor: Redactor | None = None) -> Cluster:
+    """Open the cluster, or the folder, that a target names.
+
+    ``redactor`` learns its credentials, and the Secrets that are read and written.
+    """
     path = Path(target.path).expanduser()
     match target.kind:
         case TargetKind.KUBECONFIG | TargetKind.SANDBOX:
-            return KubeCluster(kubeconfig_access(path, target.context or None))
+            return KubeCluster(
+                kubeconfig_access(path, target.context or None), redactor=redactor
+            )
         case TargetKind.IN_CLUSTER:
-            return KubeCluster(in_cluster_access())
+            return KubeCluster(in_cluster_access(), redactor=redactor)
         case TargetKind.DIRECTORY:
             return DirectoryCluster(path)

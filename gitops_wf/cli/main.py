@@ -1,7 +1,8 @@
 """The entry point: the tree of commands, and what an error becomes.
 
 Exit codes: 0 done · 1 the thing asked about failed · 2 usage · 3 a bug of ours, with
-the path of a log · 124 a time limit was reached · 130 interrupted.
+the path of a log · 124 a time limit was reached · 130 interrupted. `run` ends with 0
+when SIGTERM told it to; a second signal ends it as the signal itself does (143).
 """
 
 import os
@@ -14,6 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import typer
 
+from gitops_wf.bootstrap.process import REDACTOR
 from gitops_wf.cli.commands import brake, check, decide, get, look, sandbox
 from gitops_wf.cli.commands.init import init
 from gitops_wf.cli.commands.notify import notify_test
@@ -90,7 +92,7 @@ def run(arguments: Sequence[str], tree: Callable[..., Any] | None = None) -> int
             print(file=sys.stderr)  # the shell's prompt does not follow our ^C
         return INTERRUPTED
     except GitOpsError as exc:
-        print(f"gitops-wf: {exc}", file=sys.stderr)
+        print(REDACTOR.text(f"gitops-wf: {exc}"), file=sys.stderr)
         return FAILED
     except ExceptionGroup as group:
         # One error a line, as a compiler prints them; anything else in it is a bug.
@@ -99,7 +101,7 @@ def run(arguments: Sequence[str], tree: Callable[..., Any] | None = None) -> int
             print(_bug(group, arguments), file=sys.stderr)
             return BUG
         for each in wrong.exceptions:
-            print(each, file=sys.stderr)
+            print(REDACTOR.text(str(each)), file=sys.stderr)
         return FAILED
     except BrokenPipeError:
         # What reads us is gone (`| head`); the interpreter must not complain either.
@@ -119,9 +121,9 @@ def _bug(exc: Exception, arguments: Sequence[str]) -> str:
     with tempfile.NamedTemporaryFile(
         "w", prefix="gitops-wf-bug-", suffix=".log", delete=False, encoding="utf-8"
     ) as log:
-        log.write(f"arguments: {list(arguments)}\n")
-        log.write("".join(traceback.format_exception(exc)))
+        log.write(REDACTOR.text(f"arguments: {list(arguments)}\n"))
+        log.write(REDACTOR.text("".join(traceback.format_exception(exc))))
     return (
-        f"gitops-wf: a bug: {type(exc).__name__}: {exc}\n"
-        f"the details are in {Path(log.name)}; please report them"
+        REDACTOR.text(f"gitops-wf: a bug: {type(exc).__name__}: {exc}\n")
+        + f"the details are in {Path(log.name)}; please report them"
     )

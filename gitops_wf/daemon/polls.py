@@ -111,7 +111,10 @@ class Polls:
         """Begin no further poll and wait for those that run."""
         with self._lock:
             self._is_stopped = True
-        self._scheduler.shutdown(wait=True)
+        # It says that it is stopped before it takes its locks; its thread, in the midst
+        # of the jobs that are due, would then print that it cannot find one of them.
+        with self._scheduler._jobstores_lock:  # noqa: SLF001 - an RLock: ours is its own
+            self._scheduler.shutdown(wait=True)
 
     def wake(self, name: RepositoryName) -> None:
         """Poll a repository at once, or again after the poll that runs."""

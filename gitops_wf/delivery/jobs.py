@@ -18,12 +18,14 @@ from gitops_wf.core.health import (
 from gitops_wf.core.identifiers import EnvironmentId, Sha, TargetName
 from gitops_wf.core.inventory import Manifest, ObjectRef
 from gitops_wf.core.phases import Reason
+from gitops_wf.core.redaction import Redactor, secret_values
 from gitops_wf.delivery.choosing import Part
 from gitops_wf.delivery.names import CLAIMED, ENVIRONMENT_LABEL, label_value
 from gitops_wf.delivery.rendering import Source, desired_objects, read_sources
 from gitops_wf.ports.cluster import (
     ApiResource,
     Cluster,
+    ClusterRefusalError,
     Clusters,
     ResourceConflictError,
 )
@@ -42,6 +44,9 @@ _NAME_LIMIT = 63 - 6
 
 JOB = ApiResource(
     group="batch", version="v1", kind="Job", plural="jobs", is_namespaced=True
+)
+SECRET = ApiResource(
+    group="", version="v1", kind="Secret", plural="secrets", is_namespaced=True
 )
 POD = ApiResource(group="", version="v1", kind="Pod", plural="pods", is_namespaced=True)
 
@@ -167,11 +172,7 @@ class JobRuns:
             ref=ref,
             uid=uid,
             status=status,
-            log=_tail(
-                cluster.logs(
-                    ref.namespace, str(last["metadata"]["name"]), tail=LOG_LINES
-                )
-            ),
+            log=_log(cluster, last),
             exit_code=_exit_code(last),
         )
 
@@ -300,6 +301,48 @@ def _stop(cluster: Cluster, manifest: Manifest) -> None:
 def _age(pod: Manifest) -> tuple[str, str]:
     metadata = pod["metadata"]
     return str(metadata.get("creationTimestamp") or ""), str(metadata.get("name"))
+
+
+def _log(cluster: Cluster, pod: Manifest) -> str:
+    """Return the end of a pod's log without the values of the Secrets that it uses.
+
+    Where one of them may not be read, nobody can say what to mask.
+    """
+    metadata = pod["metadata"]
+    namespace = str(metadata.get("namespace") or "")
+    redactor = Redactor()
+    for name in sorted(secret_names(pod.get("spec") or {})):
+        try:
+            secret = cluster.get(SECRET, namespace, name)
+        except ClusterRefusalError as exc:
+            return (
+                f"(the log is withheld: Secret {cut(name)} cannot be read to mask its "
+                f"values: {exc.reason}; kubectl logs -n {namespace} {metadata['name']})"
+            )
+        for value in secret_values(secret or {}):
+            redactor.learn(value)
+    log = cluster.logs(namespace, str(metadata["name"]), tail=LOG_LINES)
+    return _tail(redactor.text(log))
+
+
+def secret_names(spec: Mapping[str, Any]) -> set[str]:
+    """Return the Secrets that a pod's containers are given, by its spec."""
+    found: list[Any] = []
+    for kind in ("containers", "initContainers"):
+        for container in spec.get(kind) or ():
+            found += [
+                entry.get("secretRef") for entry in container.get("envFrom") or ()
+            ]
+            found += [
+                (entry.get("valueFrom") or {}).get("secretKeyRef")
+                for entry in container.get("env") or ()
+            ]
+    for volume in spec.get("volumes") or ():
+        secret = volume.get("secret") or {}
+        found.append({"name": secret.get("secretName")})
+        projected = (volume.get("projected") or {}).get("sources") or ()
+        found += [source.get("secret") for source in projected]
+    return {str(entry["name"]) for entry in found if entry and entry.get("name")}
 
 
 def _tail(text: str) -> str:

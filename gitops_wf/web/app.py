@@ -1,6 +1,6 @@
 """The HTTP application: read-only, and without any script, page or file of others."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from fastapi import APIRouter, FastAPI, Request
@@ -11,9 +11,11 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
 from gitops_wf.core.errors import GitOpsError, TerminalError, cut
+from gitops_wf.core.redaction import Redactor
 from gitops_wf.services.query import Query
 from gitops_wf.web.api import PREFIX, api
 from gitops_wf.web.health import Health
+from gitops_wf.web.masking import MaskedAnswers
 
 _STATUS = {"NotFound": 404, "Ambiguous": 422}
 """What the errors of questions are in HTTP; any other is the store's: unavailable."""
@@ -27,6 +29,7 @@ class Site:
     health: Health
     registry: CollectorRegistry
     version: str
+    redactor: Redactor = field(default_factory=Redactor)
 
 
 def make_app(site: Site) -> FastAPI:
@@ -45,6 +48,7 @@ def make_app(site: Site) -> FastAPI:
     app.include_router(site.health.router())
     app.include_router(_metrics(site.registry))
     app.include_router(api(site.questions))
+    app.add_middleware(MaskedAnswers, redactor=site.redactor)
     return app
 
 

@@ -8,6 +8,7 @@ import yaml
 from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.core.phases import Phase
+from gitops_wf.delivery.jobs import secret_names
 from gitops_wf.steps.run_job import STEP_TYPE as RUN_JOB
 from gitops_wf.steps.run_job import manifest_path
 from tests import sandbox_process
@@ -207,3 +208,54 @@ def test_a_job_s_manifest_is_never_delivered(world):
     environment = world.context(RUN_JOB, {"image": "a"}).environment
 
     assert manifest_path(properties, environment) == ("envs/prod/seed/job.yaml",)
+
+
+def test_the_log_of_a_job_shows_no_value_of_the_secrets_that_it_uses(world):
+    values = {"user": "postgres", "password": "S3cr3t-of-the-job", "short": "on"}
+    world.cluster.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "db", "namespace": world.namespace},
+            "stringData": values,
+        }
+    )
+    made = job()
+    made["spec"]["template"]["metadata"] = {
+        "annotations": {
+            "sandbox.gitops-wf.io/log": "on to postgres with S3cr3t-of-the-job"
+        }
+    }
+    [container] = made["spec"]["template"]["spec"]["containers"]
+    container["env"] = [
+        {
+            "name": "PASSWORD",
+            "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}},
+        }
+    ]
+    world.add(made, path="jobs/seed.yaml")
+
+    result = world.attempt(RUN_JOB, manifest="jobs/seed.yaml")
+    result = world.until_done(RUN_JOB, result, manifest="jobs/seed.yaml")
+
+    assert result.outputs["log"] == "on to *** with ***\n"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"containers": [{"envFrom": [{"secretRef": {"name": "db"}}]}]},
+        {"initContainers": [{"envFrom": [{"secretRef": {"name": "db"}}]}]},
+        {"volumes": [{"name": "v", "secret": {"secretName": "db"}}]},
+        {
+            "volumes": [
+                {"name": "v", "projected": {"sources": [{"secret": {"name": "db"}}]}}
+            ]
+        },
+    ],
+)
+def test_every_way_to_give_a_pod_a_secret_is_known(given):
+    other = {"name": "w", "configMap": {"name": "app"}}
+    spec = {**given, "volumes": [*given.get("volumes", ()), other]}
+
+    assert secret_names(spec) == {"db"}

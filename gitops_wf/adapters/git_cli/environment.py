@@ -1,7 +1,8 @@
 """The environment that git gets: nobody's configuration, no prompts, no ambient secret.
 
-Everything is given by environment variables, the secrets too: they stand neither on a
-command line nor in the clone's config. Each setting cites what it prevents.
+Settings are given by environment variables, secrets by private files that exist only
+while a command asks the remote: they stand neither on a command line nor in the clone's
+config, nor in what ``/proc/PID/environ`` shows. Each setting cites what it prevents.
 """
 
 import base64
@@ -10,7 +11,7 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -105,19 +106,22 @@ def remote_environment(
     if remote.ca_file is not None:
         extra += [("http.sslCAInfo", remote.ca_file)]
     auth = remote.credential.auth if remote.credential else None
-    if isinstance(auth, BasicAuth | BearerAuth):
-        extra += [(f"http.{_origin(url)}.extraHeader", _header(auth))]
     # http may redirect to https, never the other way
     schemes = "http:https" if url.scheme == "http" else url.scheme
     more = {"GIT_ALLOW_PROTOCOL": schemes, "GIT_NO_LAZY_FETCH": "0"}
     more |= {"GIT_SSH_VARIANT": "ssh"}
-    if isinstance(auth, SshAuth):
-        with _key_files(auth) as directory:
-            more |= {"GIT_SSH_COMMAND": _ssh_command(directory)}
-            yield local_environment(git_dir, extra) | more
-    else:
-        options = " ".join(f"-o {option}" for option in _SSH_OPTIONS)
-        more |= {"GIT_SSH_COMMAND": f"ssh {options}"}
+    options = " ".join(f"-o {option}" for option in _SSH_OPTIONS)
+    more |= {"GIT_SSH_COMMAND": f"ssh {options}"}
+    with ExitStack() as stack:
+        match auth:
+            case SshAuth():
+                directory = stack.enter_context(_key_files(auth))
+                more |= {"GIT_SSH_COMMAND": _ssh_command(directory)}
+            case BasicAuth() | BearerAuth():
+                file = stack.enter_context(_header_file(_origin(url), _header(auth)))
+                extra += [("include.path", str(file))]
+            case None:
+                pass
         yield local_environment(git_dir, extra) | more
 
 
@@ -167,12 +171,28 @@ def _header(auth: BasicAuth | BearerAuth) -> str:
 
 @contextmanager
 def _key_files(auth: SshAuth) -> Iterator[Path]:
-    directory = Path(tempfile.mkdtemp(prefix="gitops-wf-ssh-"))  # mode 0700
-    try:
+    with _private_folder() as directory:
         # ssh refuses a key whose last line does not end.
         key = auth.private_key.reveal().rstrip("\n") + "\n"
         _write_private(directory / "key", key)
         _write_private(directory / "known_hosts", auth.known_hosts)
+        yield directory
+
+
+@contextmanager
+def _header_file(origin: str, header: str) -> Iterator[Path]:
+    """Write a config file for git to include; in it values are quoted (git-config)."""
+    quoted = header.replace("\\", "\\\\").replace('"', '\\"')
+    with _private_folder() as directory:
+        text = f'[http "{origin}"]\n\textraHeader = "{quoted}"\n'
+        _write_private(directory / "config", text)
+        yield directory / "config"
+
+
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    directory = Path(tempfile.mkdtemp(prefix="gitops-wf-git-"))  # mode 0700
+    try:
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)

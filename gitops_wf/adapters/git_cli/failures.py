@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gitops_wf.core.errors import TerminalError, TransientError, cut
-from gitops_wf.core.secret import MASK, Secret
+from gitops_wf.core.redaction import redact
+from gitops_wf.core.secret import Secret
 from gitops_wf.ports.git import GitReason
 
 
@@ -159,7 +160,5 @@ def _said(stderr: str, secrets: Iterable[Secret]) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     telling = [ln for ln in lines if ln.startswith(("fatal:", "error:"))] or lines
     text = telling[-1].partition(": ")[2] if telling else ""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret.reveal(), MASK)
-    return cut(re.sub(r"(?<=://)[^/@\s]*@", "", text)) or "git gave no reason"
+    text = re.sub(r"(?<=://)[^/@\s]*@", "", redact(text, secrets))
+    return cut(text) or "git gave no reason"

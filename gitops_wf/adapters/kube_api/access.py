@@ -1,5 +1,7 @@
 """How an API server is reached and as whom: kubeconfig files and in-cluster."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from kubernetes import client
 from kubernetes import config as untyped_config
 
 from gitops_wf.core.errors import TerminalError, cut
+from gitops_wf.core.secret import Secret
 
 USER_AGENT = "gitops-wf/1"
 """The part before the slash is the default field manager of a write."""
@@ -22,10 +25,14 @@ POOL_SIZE = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiAccess:
-    """A configured client of the official library, and the server's address."""
+    """A configured client of the official library, and the server's address.
+
+    ``secrets`` are what it was configured with beside a token, which changes.
+    """
 
     client: Any
     server: str
+    secrets: tuple[Secret, ...] = ()
 
 
 def kubeconfig_access(path: Path, context: str | None = None) -> ApiAccess:
@@ -67,7 +74,19 @@ def _access(configuration: Any) -> ApiAccess:
     configuration.connection_pool_maxsize = POOL_SIZE
     api_client = client.ApiClient(configuration)
     api_client.user_agent = USER_AGENT
-    return ApiAccess(client=api_client, server=str(configuration.host).rstrip("/"))
+    return ApiAccess(
+        client=api_client,
+        server=str(configuration.host).rstrip("/"),
+        secrets=tuple(_secrets(configuration)),
+    )
+
+
+def _secrets(configuration: Any) -> Iterator[Secret]:
+    if configuration.password:
+        yield Secret(str(configuration.password))
+    if configuration.key_file:
+        with suppress(OSError, ValueError):  # where it cannot be read, TLS says so
+            yield Secret(Path(configuration.key_file).read_text(encoding="ascii"))
 
 
 def _not_configured(what: str, why: object) -> TerminalError:

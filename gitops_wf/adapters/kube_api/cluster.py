@@ -1,6 +1,6 @@
 """One API server as the Cluster port."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +14,7 @@ from gitops_wf.adapters.kube_api.transport import (
     Transport,
 )
 from gitops_wf.core.inventory import Manifest, ObjectRef
+from gitops_wf.core.redaction import Redactor, secret_values
 from gitops_wf.ports.cluster import (
     ApiResource,
     Applied,
@@ -40,10 +41,15 @@ class KubeCluster:
         connect_timeout: float = CONNECT_TIMEOUT,
         read_timeout: float = READ_TIMEOUT,
         page: int = PAGE,
+        redactor: Redactor | None = None,
     ) -> None:
         self._page = page
+        self._redactor = redactor or Redactor()
         self._transport = Transport(
-            access, connect_timeout=connect_timeout, read_timeout=read_timeout
+            access,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            redactor=self._redactor,
         )
         self._discovery = Discovery(self._transport)
 
@@ -56,7 +62,9 @@ class KubeCluster:
         answer = self._transport.request("GET", _path(resource, namespace, name))
         if answer.status == 404:
             return None
-        return self._object(answer, _subject(resource.kind, namespace, name), "get")
+        found = self._object(answer, _subject(resource.kind, namespace, name), "get")
+        self._redactor.learn_object(found)
+        return found
 
     def list(
         self, resource: ApiResource, namespace: str = "", label_selector: str = ""
@@ -82,6 +90,8 @@ class KubeCluster:
             page = self._object(answer, subject, "list")
             head = {"apiVersion": resource.api_version, "kind": resource.kind}
             items += ({**head, **item} for item in page.get("items") or ())
+            if resource.kind == "Secret":
+                self._learn_ours(page.get("items") or ())
             token = (page.get("metadata") or {}).get("continue")
             if not token:
                 return items
@@ -104,7 +114,8 @@ class KubeCluster:
         )
         if answer.status == 404:
             self._discovery.forget(resource.api_version)
-        body = self._object(answer, _subject(resource.kind, namespace, name), "apply")
+        subject = _subject(resource.kind, namespace, name)
+        body = self._object(answer, subject, "apply", manifest)
         return Applied(manifest=body, is_created=answer.status == 201)
 
     def create(self, manifest: Manifest) -> Manifest:
@@ -116,7 +127,8 @@ class KubeCluster:
             query={"fieldManager": FIELD_MANAGER},
             body=manifest,
         )
-        return self._object(answer, _subject(resource.kind, namespace, name), "create")
+        subject = _subject(resource.kind, namespace, name)
+        return self._object(answer, subject, "create", manifest)
 
     def replace(self, manifest: Manifest) -> Manifest:
         """Replace an object; ResourceConflictError by its resourceVersion."""
@@ -127,7 +139,8 @@ class KubeCluster:
             query={"fieldManager": FIELD_MANAGER},
             body=manifest,
         )
-        return self._object(answer, _subject(resource.kind, namespace, name), "replace")
+        subject = _subject(resource.kind, namespace, name)
+        return self._object(answer, subject, "replace", manifest)
 
     def delete(
         self,
@@ -185,7 +198,17 @@ class KubeCluster:
             )
         return answer.body.decode("utf-8", "replace")
 
+    def _learn_ours(self, secrets: Iterable[Manifest]) -> None:
+        """Know the values of the Secrets that we manage, of others' namesakes none."""
+        for item in secrets:
+            entries = (item.get("metadata") or {}).get("managedFields") or ()
+            if any(entry.get("manager") == FIELD_MANAGER for entry in entries):
+                self._redactor.learn_object(
+                    {**item, "apiVersion": "v1", "kind": "Secret"}
+                )
+
     def _addressed(self, manifest: Manifest) -> tuple[ApiResource, str, str]:
+        self._redactor.learn_object(manifest)
         ref = ObjectRef.of(manifest)
         resource = self.resource(str(manifest.get("apiVersion", "")), ref.kind)
         return resource, ref.namespace, ref.name
@@ -202,9 +225,17 @@ class KubeCluster:
                     continue
         return None
 
-    def _object(self, answer: Answer, subject: str, verb: str) -> dict[str, Any]:
+    def _object(
+        self,
+        answer: Answer,
+        subject: str,
+        verb: str,
+        sent: Manifest | None = None,
+    ) -> dict[str, Any]:
+        """Return the object that was answered; ``sent`` is what the request held."""
         if not 200 <= answer.status < 300:
-            raise error_of(answer, self._transport.server, subject, verb)
+            secrets = secret_values(sent or {})
+            raise error_of(answer, self._transport.server, subject, verb, secrets)
         return answer.json()
 
 

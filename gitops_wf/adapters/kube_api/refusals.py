@@ -2,12 +2,14 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
 from gitops_wf.adapters.kube_api.transport import Answer
 from gitops_wf.core.errors import GitOpsError, cut
+from gitops_wf.core.redaction import Redactor
+from gitops_wf.core.secret import Secret
 from gitops_wf.ports.cluster import (
     ApplyConflictError,
     ClusterRefusalError,
@@ -36,14 +38,24 @@ _WHAT = {
 }
 
 
-def error_of(answer: Answer, server: str, subject: str, verb: str) -> GitOpsError:
+def error_of(
+    answer: Answer,
+    server: str,
+    subject: str,
+    verb: str,
+    secrets: Iterable[Secret] = (),
+) -> GitOpsError:
     """Return the error of an answer that is no success.
 
     ``subject`` is what the request was about (``Deployment/shop/web``), ``verb``
-    what was asked (``apply``).
+    what was asked (``apply``), ``secrets`` what it held that the server may quote.
     """
-    status = answer.json()
-    text = str(status.get("message") or answer.body[:512].decode("utf-8", "replace"))
+    redactor = Redactor(secrets)
+    status = redactor.value(answer.json())
+    text = str(
+        status.get("message")
+        or redactor.text(answer.body[:4096].decode("utf-8", "replace"))[:512]
+    )
     reason = str(status.get("reason") or "")
     causes = _causes(status)
     is_secret = subject.startswith("Secret/")

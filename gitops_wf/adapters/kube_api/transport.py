@@ -21,6 +21,8 @@ from urllib3.exceptions import (
 
 from gitops_wf.adapters.kube_api.access import USER_AGENT, ApiAccess
 from gitops_wf.core.errors import cut
+from gitops_wf.core.redaction import Redactor
+from gitops_wf.core.secret import Secret
 from gitops_wf.ports.cluster import ClusterRefusalError, ClusterUnavailableError
 
 CONNECT_TIMEOUT = 10.0
@@ -57,7 +59,11 @@ class Transport:
         *,
         connect_timeout: float = CONNECT_TIMEOUT,
         read_timeout: float = READ_TIMEOUT,
+        redactor: Redactor | None = None,
     ) -> None:
+        self._redactor = redactor or Redactor()
+        for secret in access.secrets:
+            self._redactor.learn(secret)
         self.server = access.server
         self._client = access.client
         self._timeout = urllib3.Timeout(connect=connect_timeout, read=read_timeout)
@@ -110,6 +116,8 @@ class Transport:
                 f"API server {self.server}: credentials cannot be refreshed: "
                 f"{cut(str(exc))}"
             ) from exc
+        # At each request, for tokens rotate.
+        self._redactor.learn(Secret(headers.get("authorization", "")))
 
     def _send(
         self, method: str, url: str, data: bytes | None, headers: dict[str, str]

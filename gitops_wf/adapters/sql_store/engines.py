@@ -52,6 +52,11 @@ def store_url(location: str | Path) -> URL:
     )
 
 
+def password_of(location: str | Path) -> str:
+    """Return the password in a store's URL; empty where there is none."""
+    return str(store_url(location).password or "")
+
+
 def is_sqlite(url: URL) -> bool:
     """Whether the store is a file."""
     return url.get_backend_name() == "sqlite"

@@ -16,12 +16,14 @@ from gitops_wf.adapters.sql_store.engines import (
     store_url,
 )
 from gitops_wf.adapters.sql_store.faults import CORRUPT, MOVE_AWAY, describe, translated
+from gitops_wf.adapters.sql_store.masking import Masked
 from gitops_wf.adapters.sql_store.migrate import migrate, refuse_newer, schema_of
 from gitops_wf.adapters.sql_store.process_lock import ProcessLock
 from gitops_wf.adapters.sql_store.reading import KnownEnvironments, SqlReader
 from gitops_wf.adapters.sql_store.schema import SCHEMA
 from gitops_wf.adapters.sql_store.writing import SqlTransaction
 from gitops_wf.core.errors import TerminalError, cut
+from gitops_wf.core.redaction import Redactor
 from gitops_wf.ports.observer import Observer, Unobserved
 
 
@@ -52,10 +54,16 @@ class SqlStore(ReadingStore):
     """The Store role; `open_store` makes one."""
 
     def __init__(
-        self, url: URL, engine: Engine, lock: ProcessLock | None, observer: Observer
+        self,
+        url: URL,
+        engine: Engine,
+        lock: ProcessLock | None,
+        observer: Observer,
+        redactor: Redactor,
     ) -> None:
         super().__init__(url, engine)
         self._observer = observer
+        self._masked = Masked(redactor)
         self._lock = lock
 
     @contextmanager
@@ -68,7 +76,9 @@ class SqlStore(ReadingStore):
         """
         with translated(self.name), self.engine.connect() as connection:
             begin_write(connection)
-            transaction = SqlTransaction(connection, self._observer, self._known)
+            transaction = SqlTransaction(
+                connection, self._observer, self._masked, self._known
+            )
             yield transaction
             connection.commit()
         for callback in transaction.after:
@@ -93,12 +103,18 @@ class SqlStore(ReadingStore):
             self._lock = None
 
 
-def open_store(location: str | Path, *, observer: Observer | None = None) -> SqlStore:
+def open_store(
+    location: str | Path,
+    *,
+    observer: Observer | None = None,
+    redactor: Redactor | None = None,
+) -> SqlStore:
     """Open the store that the daemon writes, and bring it to this schema.
 
-    ``location`` is a path (SQLite) or a URL. Errors: TerminalError where another
-    process has the file, where it is corrupt, or written by a newer version;
-    StoreUnavailableError where it cannot be reached, read or written.
+    ``location`` is a path (SQLite) or a URL. What ``redactor`` knows is never
+    written. Errors: TerminalError where another process has the file, where it is
+    corrupt, or written by a newer version; StoreUnavailableError where it cannot be
+    reached, read or written.
     """
     url = store_url(location)
     with ExitStack() as undo:
@@ -116,7 +132,7 @@ def open_store(location: str | Path, *, observer: Observer | None = None) -> Sql
             migrate(connection, describe(url))
             connection.commit()
         undo.pop_all()
-    return SqlStore(url, engine, lock, observer or Unobserved())
+    return SqlStore(url, engine, lock, observer or Unobserved(), redactor or Redactor())
 
 
 def open_for_reading(location: str | Path) -> ReadingStore:
@@ -134,7 +150,8 @@ def open_beside(location: str | Path) -> SqlStore:
     carries out work. A short transaction queues as any of the daemon's own. Errors:
     TerminalError where there is no store, or one with another schema.
     """
-    return SqlStore(*_opened(location, read_only=False), None, Unobserved())
+    opened = _opened(location, read_only=False)
+    return SqlStore(*opened, None, Unobserved(), Redactor())
 
 
 def _opened(location: str | Path, *, read_only: bool) -> tuple[URL, Engine]:

@@ -24,6 +24,7 @@ from sqlalchemy.exc import IntegrityError
 
 from gitops_wf.adapters.sql_store import schema
 from gitops_wf.adapters.sql_store.forgetting import Forgetting
+from gitops_wf.adapters.sql_store.masking import Masked
 from gitops_wf.adapters.sql_store.reading import (
     DECISION,
     DELIVERY,
@@ -60,10 +61,12 @@ class SqlTransaction(Forgetting):
         self,
         connection: Connection,
         observer: Observer,
+        masked: Masked,
         known: KnownEnvironments | None = None,
     ) -> None:
         super().__init__(connection, known)
         self._observer = observer
+        self._masked = masked.of
         self.after: list[Callable[[], None]] = []
         self._dialect = connection.dialect.name
         self._insert = _DIALECTS[self._dialect].insert
@@ -86,7 +89,7 @@ class SqlTransaction(Forgetting):
         self._upsert(
             schema.repository,
             {"name": record.name},
-            {"payload": REPOSITORY.dump(record)},
+            {"payload": REPOSITORY.dump(self._masked(record))},
         )
 
     def save_environment(self, record: EnvironmentRecord) -> None:
@@ -98,7 +101,7 @@ class SqlTransaction(Forgetting):
                 "repository": record.repository,
                 "stamp": secrets.randbits(63),
                 "follows": int(bool(record.definition and record.definition.after)),
-                "payload": ENVIRONMENT.dump(record),
+                "payload": ENVIRONMENT.dump(self._masked(record)),
             },
         )
 
@@ -115,7 +118,7 @@ class SqlTransaction(Forgetting):
                 "inputs": revision.inputs,
                 "active": int(not revision.phase.is_final),
                 "created": revision.created,
-                "payload": REVISION.dump(revision),
+                "payload": REVISION.dump(self._masked(revision)),
             },
         )
 
@@ -125,6 +128,7 @@ class SqlTransaction(Forgetting):
         Errors: InvalidTransitionError where it is not, or where the environment
         already has another run that has not ended (a unique index says so).
         """
+        run = self._masked(run)
         values = {
             "active": int(not run.phase.is_final),
             "seq": run.seq,
@@ -150,7 +154,10 @@ class SqlTransaction(Forgetting):
         returns the stored one unchanged.
         """
         table = schema.decision
-        values = {"number": decision.revision, "payload": DECISION.dump(decision)}
+        values = {
+            "number": decision.revision,
+            "payload": DECISION.dump(self._masked(decision)),
+        }
         if decision.id:
             self._update(table, decision.id, values)
             return decision
@@ -167,7 +174,10 @@ class SqlTransaction(Forgetting):
         """Append an event."""
         self.connection.execute(
             _ADD_EVENT,
-            {"environment": event.environment, "payload": EVENT.dump(event)},
+            {
+                "environment": event.environment,
+                "payload": EVENT.dump(self._masked(event)),
+            },
         )
 
     def save_delivery(self, delivery: Delivery) -> Delivery:
@@ -180,7 +190,7 @@ class SqlTransaction(Forgetting):
             "run": delivery.run,
             "step": delivery.step,
             "ended": delivery.ended,
-            "payload": DELIVERY.dump(delivery),
+            "payload": DELIVERY.dump(self._masked(delivery)),
         }
         if delivery.id:
             self._update(table, delivery.id, values)
@@ -206,7 +216,7 @@ class SqlTransaction(Forgetting):
         self._upsert(
             schema.pause,
             {"environment": pause.environment or ""},
-            {"payload": PAUSE.dump(pause)},
+            {"payload": PAUSE.dump(self._masked(pause))},
         )
 
     def delete_pause(self, environment: EnvironmentId | None) -> bool:

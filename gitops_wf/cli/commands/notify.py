@@ -21,6 +21,7 @@ def notify_test(
 ) -> None:
     """Send one test message to a channel, and say what its receiver answered."""
     from gitops_wf.bootstrap.looking import machine_clock
+    from gitops_wf.bootstrap.process import REDACTOR
     from gitops_wf.bootstrap.sending import channel_sender
     from gitops_wf.core.message import Delivery
     from gitops_wf.core.notifications.channels import message_to_channel
@@ -39,10 +40,10 @@ def notify_test(
         message=message,
         created=now,
     )
-    verdict = channel_sender(found).send(delivery, now)
+    verdict = channel_sender(found, REDACTOR).send(delivery, now)
     match verdict:
         case Sent():
-            print(f"{channel}: sent: {verdict.detail}")
+            print(REDACTOR.text(f"{channel}: sent: {verdict.detail}"))
         case RetryIn():
             raise TransientError(
                 f"{channel}: not sent: {verdict.detail} (the daemon would try again)"

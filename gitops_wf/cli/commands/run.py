@@ -48,13 +48,17 @@ def run(
 ) -> None:
     """Run the daemon until it is interrupted: watch, deploy, wait, roll back.
 
+    SIGTERM or SIGINT ends it in order: what runs has a few seconds to end and is
+    recorded, the rest is taken up at the next start. A second one ends it at once.
+
     With --sandbox everything it keeps, the cluster included, is in .gitops-wf below
     the working directory, and no config is needed.
     """
+    from gitops_wf.bootstrap.process import REDACTOR
     from gitops_wf.bootstrap.running import make_daemon
     from gitops_wf.logs import configure_logs
 
-    configure_logs(level=log_level.value)
+    configure_logs(level=log_level.value, redactor=REDACTOR)
     directory = Path.cwd() / FOLDER
     if sandbox:
         told = _sandboxed(directory, config, repo, branch)
@@ -62,13 +66,16 @@ def run(
         raise typer.BadParameter("--repo and --branch go with --sandbox")
     else:
         told = find(config)
-    daemon = make_daemon(told.load())
+    daemon = make_daemon(told.load(), REDACTOR)
     told.remember()
     interrupted = False
 
     def stop(number: int, _frame: FrameType | None) -> None:
         nonlocal interrupted
         interrupted = number == signal.SIGINT
+        # The second one ends it as it would any program: all that counts is stored.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         daemon.stop()
 
     signal.signal(signal.SIGTERM, stop)
