@@ -14,6 +14,7 @@ from typing import Protocol
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.schedulers.base import STATE_RUNNING
 
 from gitops_wf.core.backoff import backoff, jittered
 from gitops_wf.core.errors import GitOpsError
@@ -54,6 +55,28 @@ class _Turn:
     is_woken: bool = False
 
 
+class Scheduler(BackgroundScheduler):  # type: ignore[misc] # it is untyped
+    """APScheduler's, with an end that its own thread never trips over.
+
+    Its `shutdown` says that it is stopped before it takes its locks. Its thread, if it
+    is in the midst of the jobs that are due, then cannot find them any more and dies of
+    JobLookupError. Their lock is private, but nothing else says whether it is.
+    """
+
+    def end(self) -> None:
+        """Begin nothing more, and wait for what runs."""
+        with self._jobstores_lock:
+            self.pause()
+        self.shutdown(wait=True)
+
+    def _process_jobs(self) -> float | None:
+        with self._jobstores_lock:  # again: it may have waited for it since it looked
+            if self.state != STATE_RUNNING:
+                return None
+            seconds: float | None = super()._process_jobs()
+            return seconds
+
+
 class Polls:
     """Polls repositories until it is stopped.
 
@@ -76,7 +99,7 @@ class Polls:
         self._turns = {name: _Turn() for name in self._by_name}
         self._lock = threading.Lock()
         self._is_stopped = False
-        self._scheduler = BackgroundScheduler(
+        self._scheduler = Scheduler(
             executors={
                 "default": ThreadPoolExecutor(POLLS_AT_ONCE),
                 # Of its own: polls that wait for slow remotes must not stop it.
@@ -111,10 +134,7 @@ class Polls:
         """Begin no further poll and wait for those that run."""
         with self._lock:
             self._is_stopped = True
-        # It says that it is stopped before it takes its locks; its thread, in the midst
-        # of the jobs that are due, would then print that it cannot find one of them.
-        with self._scheduler._jobstores_lock:  # noqa: SLF001 - an RLock: ours is its own
-            self._scheduler.shutdown(wait=True)
+        self._scheduler.end()
 
     def wake(self, name: RepositoryName) -> None:
         """Poll a repository at once, or again after the poll that runs."""

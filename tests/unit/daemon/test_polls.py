@@ -5,6 +5,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from apscheduler.schedulers.base import STATE_STOPPED
 
 from gitops_wf.adapters.system_clock import SystemClock
 from gitops_wf.core.identifiers import RepositoryName
@@ -57,7 +58,8 @@ def polling(repository):
     yield start
     repository.may_end.release(100)
     for polls in started:
-        polls.stop()
+        if polls._scheduler.running:
+            polls.stop()
 
 
 def test_a_repository_is_polled_at_the_start_as_if_told(repository, polling):
@@ -95,3 +97,41 @@ def test_a_push_between_polls_is_told_at_once(repository, polling):
     polls.wake(SHOP)
 
     assert repository.polls.get(timeout=DEADLINE) is True
+
+
+def test_the_end_in_the_midst_of_due_jobs_trips_nobody(
+    repository, polling, monkeypatch
+):
+    """APScheduler's own `shutdown` kills its thread then, with a traceback."""
+    crashed = []
+    monkeypatch.setattr(threading, "excepthook", crashed.append)
+    repository.may_end.release(100)
+    polls = polling()
+    repository.polls.get(timeout=DEADLINE)
+    scheduler = polls._scheduler
+    store = scheduler._jobstores["default"]
+    due, ended = store.get_due_jobs, threading.Event()
+
+    def stop():
+        polls.stop()
+        ended.set()
+
+    def get_due_jobs(now):
+        """Called by the scheduler's thread, with its lock: now the end is asked for."""
+        found = due(now)
+        if any(job.id == f"poll/{SHOP}" for job in found) and not stopping:
+            stopping.append(threading.Thread(target=stop))
+            stopping[0].start()
+            for _ in range(20):  # until it is stopped, or clearly waits for the lock
+                if scheduler.state == STATE_STOPPED:
+                    break
+                threading.Event().wait(0.01)
+        return found
+
+    stopping: list[threading.Thread] = []
+    store.get_due_jobs = get_due_jobs
+    polls.wake(SHOP)
+
+    assert ended.wait(DEADLINE)
+    stopping[0].join()
+    assert crashed == []
