@@ -79,6 +79,7 @@ class DaemonProcess:
     env: dict[str, str] = field(default_factory=dict)
     prefix: list[str] = field(default_factory=list)
     """What starts it, if not we ourselves: a command that becomes the daemon."""
+    options: tuple[str, ...] = ()
 
     @property
     def log(self) -> str:
@@ -126,7 +127,7 @@ class DaemonProcess:
     def start(self) -> None:
         with (self.folder / "daemon.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.prefix, *COMMAND, "run", *self._source],
+                [*self.prefix, *COMMAND, "run", *self._source, *self.options],
                 cwd=self.folder,
                 env=environment(**self.env),
                 stdout=log,

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from gitops_wf.adapters.sql_store import open_for_reading
 from gitops_wf.core.config import DaemonConfig
+from gitops_wf.core.redaction import Redactor
 from gitops_wf.services.heartbeats import Heartbeats
 from gitops_wf.services.query import Query
 from gitops_wf.web.app import Site, make_app
@@ -41,6 +42,7 @@ class ServedSite:
     heartbeats: Heartbeats
     stopwatch: Stopwatch
     clock: FakeClock
+    redactor: Redactor
 
     def get(self, path: str, **params: Any) -> httpx.Response:
         return self.client.get(path, params=params)
@@ -56,7 +58,7 @@ class ServedSite:
 def served_site(config: DaemonConfig, *, fault: str = "") -> Iterator[ServedSite]:
     """The application over the store of a config, which must be there."""
     store = open_for_reading(config.store)
-    stopwatch, clock = Stopwatch(), FakeClock()
+    stopwatch, clock, redactor = Stopwatch(), FakeClock(), Redactor()
     heartbeats = Heartbeats(stopwatch)
     registry = CollectorRegistry()
     counters = Counters(registry, clock)
@@ -69,6 +71,7 @@ def served_site(config: DaemonConfig, *, fault: str = "") -> Iterator[ServedSite
             ),
             registry=registry,
             version="1.2.3",
+            redactor=redactor,
         )
     )
     try:
@@ -76,7 +79,9 @@ def served_site(config: DaemonConfig, *, fault: str = "") -> Iterator[ServedSite
         server.start()
         try:
             with httpx.Client(base_url=server.url) as client:
-                yield ServedSite(app, client, counters, heartbeats, stopwatch, clock)
+                yield ServedSite(
+                    app, client, counters, heartbeats, stopwatch, clock, redactor
+                )
         finally:
             server.stop()
     finally:

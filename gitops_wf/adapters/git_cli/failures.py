@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gitops_wf.core.errors import TerminalError, TransientError, cut
 from gitops_wf.core.redaction import redact
-from gitops_wf.core.secret import Secret
+from gitops_wf.core.secret import MASK, Secret
 from gitops_wf.ports.git import GitReason
 
 
@@ -160,5 +160,9 @@ def _said(stderr: str, secrets: Iterable[Secret]) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     telling = [ln for ln in lines if ln.startswith(("fatal:", "error:"))] or lines
     text = telling[-1].partition(": ")[2] if telling else ""
-    text = re.sub(r"(?<=://)[^/@\s]*@", "", redact(text, secrets))
+    known = tuple(secrets)
+    for secret in known:  # the shortest, too: it is one line about this remote
+        if secret:
+            text = text.replace(secret.reveal(), MASK)
+    text = re.sub(r"(?<=://)[^/@\s]*@", "", redact(text, known))
     return cut(text) or "git gave no reason"
