@@ -1,32 +1,32 @@
-# The daemon, for Kubernetes (manifests/) or any container host.
-#   docker build -t gitops-wf .
-#   docker run --read-only --tmpfs /tmp -v gitops-wf:/data -v $PWD/gitops-wf.yaml:/etc/gitops-wf/gitops-wf.yaml gitops-wf
+# The daemon: docker build -t gitops-wf .
+# Python and Debian come from the base image; give another by --build-arg BASE=…
+ARG BASE=python:3.13-slim-bookworm
 
-FROM python:3.11-slim-bookworm AS build
+FROM ${BASE} AS build
 WORKDIR /src
+RUN python -m venv /opt/gitops-wf
 COPY pyproject.toml constraints.txt README.md ./
-COPY gitops_wf gitops_wf
-COPY config config
-# A virtual environment moves to the next stage whole, and pip stays behind.
-RUN python -m venv /opt/gitops-wf \
-    && /opt/gitops-wf/bin/pip install --no-cache-dir -c constraints.txt '.[postgres,kubectl]' \
-    && /opt/gitops-wf/bin/pip uninstall -y pip setuptools
+COPY config ./config
+COPY gitops_wf ./gitops_wf
+RUN /opt/gitops-wf/bin/pip install --no-cache-dir -c constraints.txt '.[postgres]'
 
-FROM python:3.11-slim-bookworm
-# git and ssh fetch; tini hands signals on and takes in what git leaves behind.
+FROM ${BASE}
+# git and ssh speak to remotes; tini passes signals on and reaps what they leave.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates git openssh-client tini \
-    && rm -rf /var/lib/apt/lists/* \
-    # ssh refuses to run for a user that /etc/passwd does not name.
-    && groupadd --gid 65532 gitops-wf \
-    && useradd --uid 65532 --gid 65532 --home-dir /data --no-create-home --shell /usr/sbin/nologin gitops-wf \
-    && install -d -o 65532 -g 65532 /data
+    && apt-get install -y --no-install-recommends git openssh-client tini \
+    && rm -rf /var/lib/apt/lists/*
+# A user of its own: ssh refuses to run for a number that has no name.
+RUN useradd --uid 65532 --user-group --no-create-home --home-dir /var/lib/gitops-wf \
+        --shell /usr/sbin/nologin gitops-wf \
+    && install -d -o 65532 -g 65532 -m 0750 /var/lib/gitops-wf
 COPY --from=build /opt/gitops-wf /opt/gitops-wf
-ENV PATH=/opt/gitops-wf/bin:$PATH \
-    PYTHONDONTWRITEBYTECODE=1
-# A number, so that Kubernetes can see that it is not root.
+ENV PATH=/opt/gitops-wf/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+# By number, so that Kubernetes can see that it is not root.
 USER 65532:65532
-WORKDIR /data
+# All that it writes is here and in /tmp: the root may be read-only.
+WORKDIR /var/lib/gitops-wf
 EXPOSE 8080
-ENTRYPOINT ["/usr/bin/tini", "--", "/opt/gitops-wf/bin/gitops-wf"]
+ENTRYPOINT ["tini", "--", "gitops-wf"]
 CMD ["run", "--config", "/etc/gitops-wf/gitops-wf.yaml"]
