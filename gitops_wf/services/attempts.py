@@ -99,7 +99,12 @@ class Attempts:
         if task is None:
             return
         with structlog.contextvars.bound_contextvars(
-            environment=work.environment, run=work.run, step=work.step
+            environment=work.environment,
+            revision=task.run.subject.number,
+            commit=task.run.subject.commit,
+            run=work.run,
+            step=work.step,
+            target=task.step.target or "",
         ):
             result = self._act(task)
             self._recorder.insist(lambda: self._report(work, task, result))
@@ -321,13 +326,12 @@ class Attempts:
                     work.environment, step.target, result.inventory
                 )
             self._advance.run(transaction, run, after, now)
-        log.info(
-            "step.reported",
-            phase=after.step(work.step).phase.value,
-            attempt=work.attempt,
-            look=work.look,
-            message=result.message,
-        )
+        phase = after.step(work.step).phase
+        about = log.bind(phase=phase.value, attempt=work.attempt, look=work.look)
+        if phase in {Phase.FAILED, Phase.ERRORED}:
+            about.warning("step.failed", reason=result.reason, message=result.message)
+        else:
+            about.info("step.reported", message=result.message)
 
     def _post(self, transaction: Transaction, task: _Task, result: StepResult) -> None:
         for message in result.messages:

@@ -115,10 +115,10 @@ class Reminder:
             if known is None or known.since != pause.since:
                 name = key or "all"
                 log.warning(
-                    "paused", environment=name, by=pause.by, reason=pause.reason
+                    "pause.began", environment=name, by=pause.by, reason=pause.reason
                 )
         for key in self._known.keys() - found.keys():
-            log.info("resumed", environment=key or "all")
+            log.info("pause.ended", environment=key or "all")
         self._known = found
 
     def _tell(self, pause: Pause, now: datetime) -> None:
@@ -128,7 +128,7 @@ class Reminder:
             transaction.save_pause(replace(pause, told=now))
             text = f"still {pause.text}"
             transaction.add_event(_event("StillPaused", text, pause.environment, now))
-        log.warning("still.paused", environment=pause.environment or "all")
+        log.warning("pause.remains", environment=pause.environment or "all")
 
 
 def _meant(reader: Reader, environment: EnvironmentId | None) -> list[EnvironmentId]:

@@ -48,15 +48,21 @@ class Deliveries:
             transaction.save_delivery(delivery)
         verdict = self.sender.send(delivery, self.clock.now())
         self.recorder.insist(lambda: self._record(work, verdict))
-        tell = log.info if isinstance(verdict, Sent) else log.warning
-        tell(
-            "delivery.tried",
+        about = log.bind(
+            environment=delivery.environment,
+            run=delivery.run or "",
+            step=delivery.step or "",
             key=delivery.key,
             kind=delivery.message.kind,
             attempt=work.attempt,
-            verdict=type(verdict).__name__,
-            detail=verdict.detail,
         )
+        match verdict:
+            case Sent():
+                about.info("delivery.sent", detail=verdict.detail)
+            case RetryIn():
+                about.info("delivery.postponed", cause=verdict.detail)
+            case Refused():
+                about.warning("delivery.refused", cause=verdict.detail)
 
     def _record(self, work: DeliveryWork, verdict: Verdict) -> None:
         with self.store.transaction() as transaction:

@@ -128,6 +128,10 @@ steps:
     properties:
       url: {hook}/hook?token=t0k3n-in-a-url
       headers: {{X-Token: {{secretRef: {{name: hook}}}}}}
+  - name: breaks
+    type: run-job
+    if: always
+    properties: {{manifest: jobs/breaks.yaml, target: staging}}
 """
 
 DEPLOY = """\
@@ -146,19 +150,19 @@ def secret(name: str, **values) -> dict:
     return head | values
 
 
-def job(says: str) -> dict:
-    """A Job that prints the Secret that it is given."""
-    container = {"name": "main", "image": "busybox:1"}
-    container["envFrom"] = [{"secretRef": {"name": "app"}}]
+def job(says: str, image: str = "busybox:1", **container) -> dict:
+    """A Job that prints something."""
+    container |= {"name": "main", "image": image}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {"name": "seed"},
         "spec": {
+            "backoffLimit": 0,
             "template": {
                 "metadata": {"annotations": {"sandbox.gitops-wf.io/log": says}},
                 "spec": {"containers": [container]},
-            }
+            },
         },
     }
 
@@ -167,15 +171,19 @@ def release(hook: str) -> dict[str, str]:
     """The files of two environments that do what they can, and fail."""
     text, data = SECRETS["Secret's stringData"], SECRETS["Secret's data"]
     encoded = base64.b64encode(data.encode()).decode()
+    ours = [SECRETS[name] for name in ("git password", "git token", "ssh key")]
     said = " ".join(
-        form for value in (text, data) for form in encodings(value).values()
+        form for value in (text, data, *ours) for form in encodings(value).values()
     )
+    given = [{"secretRef": {"name": "app"}}]
     return {
         "envs/web/workflow.yaml": WORKFLOW.format(hook=hook),
         "envs/web/app.yaml": documents(
             secret("app", stringData={"text": text}, data={"more": encoded})
         ),
-        "envs/web/jobs/seed.yaml": documents(job(said)),
+        "envs/web/jobs/seed.yaml": documents(job(said, envFrom=given)),
+        # It is given none: only what the daemon itself knows can be masked.
+        "envs/web/jobs/breaks.yaml": documents(job(" ".join(ours), "fail:1")),
         "envs/far/workflow.yaml": DEPLOY.format(target="far"),
         "envs/far/app.yaml": documents(
             secret(

@@ -284,7 +284,7 @@ class DbosExecutor:
         try:
             self._client._sys_db.transition_delayed_workflows()  # noqa: SLF001 - no public way
         except Exception as exc:
-            log.debug("executor.alarm-failed", error=str(exc))
+            log.debug("alarm.failed", cause=str(exc))
         for doorbell in self._doorbells.values():
             doorbell.ring()
 
@@ -337,9 +337,7 @@ class DbosExecutor:
                 pause = backoff(tries, longest=LONGEST_PAUSE).total_seconds()
                 # A database that is away is said by the store, once, for all work.
                 tell = log.debug if isinstance(exc, SQLAlchemyError) else log.warning
-                tell(
-                    "work.not-put-back", work=queued.id, error=str(exc), retry_in=pause
-                )
+                tell("requeue.failed", work=queued.id, cause=str(exc), retry_in=pause)
                 with contextlib.suppress(Empty):
                     raise outcome.get(timeout=pause) or Abandoned from exc
             else:

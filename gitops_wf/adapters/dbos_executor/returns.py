@@ -26,7 +26,7 @@ def report(queued: Queued, error: BaseException, retry_in: float) -> None:
             # The store itself says so, once, for all work.
             work.debug("work.postponed", error=error.message)
         case TransientError():
-            work.warning("work.postponed", error=error.message)
+            work.warning("work.postponed", cause=error.message)
         case _:
             work.error("work.failed", exc_info=error)
 

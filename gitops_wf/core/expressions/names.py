@@ -101,6 +101,12 @@ def _check_variable(macro: Macro, scope: Scope) -> None:
 
 def _check_path(path: Path, scope: Scope) -> str | None:
     if path.root not in scope.roots:
+        if path.root in {"secret", "secrets"}:
+            raise ExpressionError(
+                "no expression reads a secret, as its result is stored and shown; give"
+                " it to a step by `secretRef`, where the step takes one",
+                path.offset,
+            )
         known = scope.roots
         raise ExpressionError(
             f"unknown name `{path.root}`{did_you_mean(path.root, known)}", path.offset

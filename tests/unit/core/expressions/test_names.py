@@ -117,3 +117,11 @@ def test_a_macro_over_all_steps_reads_status():
 
 def test_a_text_in_quotes_names_nothing():
     assert parse("\"status.nothing\" != 'outputs.x'", scope=SCOPE).reads.roots == set()
+
+
+@pytest.mark.parametrize("text", ["secrets.git == 'a'", "has(secret.git)", "secrets"])
+def test_a_secret_in_an_expression_is_refused_with_the_way_that_there_is(text):
+    with pytest.raises(
+        ExpressionError, match=r"no expression reads a secret.*secretRef"
+    ):
+        parse(text)
