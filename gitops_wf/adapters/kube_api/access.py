@@ -1,6 +1,7 @@
 """How an API server is reached and as whom: kubeconfig files and in-cluster."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ from kubernetes import config as untyped_config
 
 from gitops_wf.core.errors import TerminalError, cut
 from gitops_wf.core.secret import Secret
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where Kubernetes mounts it (kubernetes.io: accessing the API from a Pod)."""
 
 USER_AGENT = "gitops-wf/1"
 """The part before the slash is the default field manager of a write."""
@@ -60,13 +64,26 @@ def kubeconfig_access(path: Path, context: str | None = None) -> ApiAccess:
     return _access(configuration)
 
 
-def in_cluster_access() -> ApiAccess:
-    """Use the service account of the pod that the daemon runs in."""
+def in_cluster_access(
+    account: Path = SERVICE_ACCOUNT, environ: Mapping[str, str] = os.environ
+) -> ApiAccess:
+    """Use the service account of the pod that the daemon runs in.
+
+    ``account`` is where its token and certificate are mounted; the token is read anew
+    once a minute, for it rotates. Errors: TerminalError (TargetNotConfigured).
+    """
     configuration = client.Configuration()
+    loader = config.incluster_config.InClusterConfigLoader(
+        token_filename=str(account / "token"),
+        cert_filename=str(account / "ca.crt"),
+        environ=environ,
+    )
     try:
-        config.load_incluster_config(client_configuration=configuration)
-    except config.ConfigException as exc:
-        raise _not_configured("in-cluster configuration", exc) from exc
+        loader.load_and_set(configuration)
+    except (config.ConfigException, OSError) as exc:
+        raise _not_configured(
+            "inCluster: this is no pod with a service account", exc
+        ) from exc
     return _access(configuration)
 
 
