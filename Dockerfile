@@ -1,6 +1,6 @@
 # The daemon: docker build -t gitops-wf .
 # Python and Debian come from the base image; give another by --build-arg BASE=…
-ARG BASE=python:3.13-slim-bookworm
+ARG BASE=python:3.11-slim-bookworm
 
 FROM ${BASE} AS build
 WORKDIR /src
