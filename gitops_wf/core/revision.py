@@ -17,7 +17,8 @@ class Revision:
     ``position`` is the commit's place in the walk of its branch, counted per
     repository: what came first is a comparison of positions. ``released``
     marks the last one that Succeeded. ``barred`` ones were rejected: their
-    inputs never again count as a rollback. ``environment_definition`` and
+    inputs never again count as a rollback. ``keeps`` says that its next run is a
+    retry, which keeps what succeeded. ``environment_definition`` and
     ``workflow`` are frozen here as they stood at the commit; an invalid
     definition has neither and says why in ``message``. ``earlier_runs`` counts those
     that a lost store knew of.
@@ -36,6 +37,7 @@ class Revision:
     reverts: tuple[Sha, ...] = ()
     released: bool = False
     barred: bool = False
+    keeps: bool = False
     author: str = ""
     author_email: str = ""
     subject: str = ""

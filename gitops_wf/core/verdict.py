@@ -232,14 +232,24 @@ def _problem(decision: Decision, revision: Revision, bench: Bench) -> str:
     if entry.expires is not None and entry.expires <= decision.at:
         return f"it expired at {entry.expires.isoformat()}"
     run = bench.runs.get(revision.number)
-    ordinal = bench.ordinal if run is None else run.ordinal
-    if entry.run is not None and entry.run != ordinal:
+    if entry.run not in {None, _newest_run(revision, run, bench)}:
         return f"run {entry.run} is not the revision's newest run"
     match entry.decision:
         case Verb.APPROVE | Verb.REJECT | Verb.ABORT:
             return _why_over(revision)
         case Verb.RETRY | Verb.REDEPLOY:
             return _why_not_again(entry.decision, revision, bench)
+
+
+def _newest_run(revision: Revision, run: Run | None, bench: Bench) -> int:
+    """Return the number of the newest run, or of the one that is to begin.
+
+    Whether it has begun is a matter of when was polled, which decides nothing.
+    """
+    if run is None and bench.ordinal:
+        return bench.ordinal
+    begun = revision.earlier_runs if run is None else run.ordinal
+    return begun + 1 if revision.phase is Phase.PENDING else begun
 
 
 def _why_over(revision: Revision) -> str:

@@ -80,29 +80,30 @@ class Advance:
         self.environment(transaction, after.subject.environment, now)
 
     def start(
-        self,
-        transaction: Transaction,
-        revision: Revision,
-        now: datetime,
-        *,
-        kept: Run | None = None,
+        self, transaction: Transaction, revision: Revision, now: datetime
     ) -> None:
-        """Begin a new run of a revision, keeping what succeeded in another."""
+        """Begin a new run of a revision; a retry keeps what succeeded in the last."""
         planned = plan(transaction, revision, now)
-        earlier = transaction.runs(revision.environment, number=revision.number)
-        ordinal = (
-            max((run.ordinal for run in earlier), default=revision.earlier_runs) + 1
+        earlier = transaction.runs(
+            revision.environment, number=revision.number, limit=1
         )
+        last = earlier[0] if earlier else None
+        ordinal = (last.ordinal if last else revision.earlier_runs) + 1
         run = new_run(
             run=RunId(f"{revision.environment}#{revision.number}.{ordinal}"),
             ordinal=ordinal,
             subject=subject_of(revision),
             workflow=planned.workflow,
             now=now,
-            kept=kept,
+            kept=last if revision.keeps else None,
         )
         begun = replace(
-            revision, phase=Phase.RUNNING, reason="", message="", ended=None
+            revision,
+            phase=Phase.RUNNING,
+            reason="",
+            message="",
+            ended=None,
+            keeps=False,
         )
         transaction.save_revision(begun)
         self.announcer.announce(

@@ -142,6 +142,24 @@ class Arrivals:
         """Return the entries at a commit; none where they cannot be read."""
         return self._introductions.at(commit, folders).entries
 
+    def reread(
+        self,
+        transaction: Transaction,
+        record: EnvironmentRecord,
+        arrival: Arrival,
+        folders: Sequence[str],
+    ) -> EnvironmentRecord:
+        """See what stands at the head of rewritten history; it introduces nothing.
+
+        Approvals that went with the old one, unused, are withdrawn. Returns the
+        environment's record with its condition.
+        """
+        here = self._introductions.at(arrival.commit.sha, folders)
+        if here.problems:
+            return self._unreadable(transaction, record, here.problems, arrival)
+        self._decide.withdraw(transaction, record.id, here.entries, arrival.now)
+        return _readable(record)
+
     def _is_repeated(self, item: Introduced, known: Iterable[Decision]) -> bool:
         """Whether the entry stood in an ancestor already: re-adding never acts."""
         return any(

@@ -66,6 +66,8 @@ class Brake:
                 )
                 transaction.save_pause(pause)
                 transaction.add_event(_event("Paused", pause.text, environment, now))
+                for each in _meant(transaction, environment):
+                    transaction.set_due(each, now)  # what is pending is to say why
                 made.append(pause)
         return tuple(made)
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gitops_wf.core.commit import CommitInfo
-from gitops_wf.core.identifiers import EnvironmentId
+from gitops_wf.core.identifiers import EnvironmentId, Sha
+from gitops_wf.ports.git import GitRepository
 from gitops_wf.ports.store import Transaction
 from gitops_wf.services.arrivals import Arrival, Arrivals
 from gitops_wf.services.folders import Folders
@@ -32,10 +33,10 @@ class CommitDecisions:
         position: int,
         now: datetime,
     ) -> None:
-        """Take the decisions of a commit and of the side commits that it merged.
+        """Take the decisions of a commit and of the side commits that it brought.
 
-        ``touched`` are the environments whose approvals the commit itself changes
-        against its first parent.
+        ``touched`` are the environments whose approvals it changes against the commit
+        that the branch was at before.
         """
         marked = self._marked(commit, side, progress)
         by_side = frozenset(e for _, environments in marked for e in environments)
@@ -49,6 +50,24 @@ class CommitDecisions:
             kept = self.arrivals.arrive(transaction, record, arrival, folders)
             progress.keep(transaction, kept)
 
+    def reread(
+        self,
+        transaction: Transaction,
+        commit: CommitInfo,
+        progress: Progress,
+        *,
+        position: int,
+        now: datetime,
+    ) -> None:
+        """See what stands at the head of rewritten history, for every environment."""
+        arrival = Arrival(commit=commit, position=position, now=now)
+        for environment in sorted(progress.records):
+            record = progress.records[environment]
+            transaction.lock_environment(environment)
+            folders = progress.folders_of(record)
+            kept = self.arrivals.reread(transaction, record, arrival, folders)
+            progress.keep(transaction, kept)
+
     def _marked(
         self, commit: CommitInfo, side: Sequence[CommitInfo], progress: Progress
     ) -> list[tuple[CommitInfo, frozenset[EnvironmentId]]]:
@@ -60,3 +79,14 @@ class CommitDecisions:
             (c, self.folders.with_decisions(diff, progress.records))
             for c, diff in zip(others, diffs, strict=True)
         ]
+
+
+def side_commits(
+    git: GitRepository, before: Sha, commit: CommitInfo
+) -> tuple[CommitInfo, ...]:
+    """Return all that became reachable with a commit of the branch, if it merged.
+
+    ``before`` is where the branch was. After "pull, then push" that is not the first
+    parent: what is new came by that one.
+    """
+    return git.commits_between(before, commit.sha) if commit.is_merge else ()

@@ -130,24 +130,19 @@ class Decide:
             case Verb.REJECT | Verb.ABORT:
                 self._end(transaction, decision, revision, now)
             case Verb.RETRY | Verb.REDEPLOY:
-                self._run_again(transaction, revision, entry.decision, now)
+                # Its turn has to come as any other's: a pause or `after` holds it, too.
+                transaction.save_revision(
+                    replace(
+                        revision,
+                        phase=Phase.PENDING,
+                        reason="",
+                        message="",
+                        ended=None,
+                        keeps=entry.decision is Verb.RETRY,
+                    )
+                )
                 transaction.save_decision(replace(decision, acted=True))
         self.advance.environment(transaction, revision.environment, now)
-
-    def _run_again(
-        self, transaction: Transaction, revision: Revision, verb: Verb, now: datetime
-    ) -> None:
-        if transaction.unfinished_revisions(revision.environment):
-            # It was ended before its turn came, and its turn has still to come.
-            transaction.save_revision(
-                replace(
-                    revision, phase=Phase.PENDING, reason="", message="", ended=None
-                )
-            )
-            return
-        runs = transaction.runs(revision.environment, number=revision.number, limit=1)
-        kept = runs[0] if runs and verb is Verb.RETRY else None
-        self.advance.start(transaction, revision, now, kept=kept)
 
     def _end(
         self,

@@ -29,7 +29,7 @@ from gitops_wf.services.announce import Announcer
 from gitops_wf.services.arrivals import Arrivals
 from gitops_wf.services.bring_back import BringBack
 from gitops_wf.services.catch_up import CatchUp
-from gitops_wf.services.commit_decisions import CommitDecisions
+from gitops_wf.services.commit_decisions import CommitDecisions, side_commits
 from gitops_wf.services.decide import Decide
 from gitops_wf.services.folders import Folders, Records, Touched, prefixes
 from gitops_wf.services.make_revision import MakeRevision
@@ -198,8 +198,11 @@ class Discover:
         if walk.is_rewritten:
             self._settle_at(head, is_rewritten=True, since=walk.merge_base)
             return True
+        before = record.cursor
         for start in range(0, len(walk.commits), BATCH):
-            self._batch(walk.commits[start : start + BATCH])
+            batch = walk.commits[start : start + BATCH]
+            self._batch(before, batch)
+            before = batch[-1].sha
         if not self._has_looked:
             # A glob of the config, or what counts as an environment, may be new.
             self._settle_at(head)
@@ -236,14 +239,14 @@ class Discover:
                 transaction.lock_environment(environment)
                 self._advance.environment(transaction, environment, self._clock.now())
 
-    def _batch(self, commits: Sequence[CommitInfo]) -> None:
+    def _batch(self, before: Sha, commits: Sequence[CommitInfo]) -> None:
         git = self._watched.git
-        changes = git.changes_of([(c.first_parent, c.sha) for c in commits])
-        side = {
-            c.sha: git.commits_between(c.parents[0], c.sha)
-            for c in commits
-            if c.is_merge
-        }
+        # Against what was walked before, which is not the first parent of a merge by
+        # "pull, then push": there the first parent is what is new.
+        befores = [before, *(commit.sha for commit in commits[:-1])]
+        pairs = list(zip(befores, commits, strict=True))
+        changes = git.changes_of([(b, c.sha) for b, c in pairs])
+        side = {c.sha: side_commits(git, b, c) for b, c in pairs}
         self._prefetch(changes)
         with self._store.transaction() as transaction:
             now = self._clock.now()
@@ -259,7 +262,7 @@ class Discover:
                     changed,
                     progress,
                     position=position,
-                    side=side.get(commit.sha, ()),
+                    side=side[commit.sha],
                     now=now,
                 )
             transaction.save_repository(

@@ -19,7 +19,7 @@ from gitops_wf.ports.store import (
 )
 from gitops_wf.services.advance import Advance
 from gitops_wf.services.announce import Announcer
-from gitops_wf.services.commit_decisions import CommitDecisions
+from gitops_wf.services.commit_decisions import CommitDecisions, side_commits
 from gitops_wf.services.folders import Folders
 from gitops_wf.services.make_revision import MakeRevision
 from gitops_wf.services.placing import Placing, end_revision
@@ -74,6 +74,10 @@ class Settle:
                 position=position,
                 now=now,
             )
+        if is_rewritten:
+            self.decisions.reread(
+                transaction, commit, progress, position=position, now=now
+            )
         for environment in sorted(progress.records):
             place = progress.records[environment]
             if environment not in known:
@@ -109,22 +113,19 @@ class Settle:
         now: datetime,
     ) -> None:
         """Take the decisions that came with the new history."""
-        git = self.watched.git
+        git, before = self.watched.git, since
         for commit in git.walk(since, head).commits:
-            changes = git.changes(commit.first_parent, commit.sha)
+            changes = git.changes(before, commit.sha)
             self.decisions.take(
                 transaction,
                 commit,
                 progress,
                 touched=self.folders.with_decisions(changes, progress.records),
-                side=(
-                    git.commits_between(commit.parents[0], commit.sha)
-                    if commit.is_merge
-                    else ()
-                ),
+                side=side_commits(git, before, commit),
                 position=position,
                 now=now,
             )
+            before = commit.sha
 
     def _vanish(
         self,
