@@ -200,16 +200,14 @@ class ReleaseLine:
         self.store = open_store(self.store_file)
         self.executor = ManualExecutor(self.clock)
         where = remote or (lambda bare: Remote(url=str(bare), branch="main"))
-        self.git = GitCliRepository(path / "clone.git", where(self.remote))
-        config = RepositoryConfig(
-            name=REPOSITORY,
-            url=self.git.remote.url,
+        self._watch(
+            path / "clone.git",
+            where(self.remote),
             environments=environments,
             implicit=implicit,
             targets=tuple(TargetName(name) for name in targets),
+            verifier=verifier,
         )
-        self.watched = Watched(config=config, git=self.git, verifier=verifier)
-        self.content = RepositoryContent({REPOSITORY: self.watched})
         self.deploy = ScriptedDeploy(self.content)
         self.catalogue = catalogue or FewStepTypes(self.deploy)
         self.known = known
@@ -218,6 +216,17 @@ class ReleaseLine:
         self._tokens = iter(f"token-{n}" for n in range(10**6))
         self.rulebook = rulebook or Rulebook()
         self.restart()
+
+    def _watch(
+        self, clone: Path, remote: Remote, *, verifier: Any = None, **config: Any
+    ) -> None:
+        self.git = GitCliRepository(clone, remote)
+        self.watched = Watched(
+            config=RepositoryConfig(name=REPOSITORY, url=remote.url, **config),
+            git=self.git,
+            verifier=verifier,
+        )
+        self.content = RepositoryContent({REPOSITORY: self.watched})
 
     def restart(
         self,
@@ -274,7 +283,7 @@ class ReleaseLine:
             announcer=announcer,
             recall=Recall(clusters=self.clusters, instance=instance, adopt=adopt),
         )
-        self._due = Due(store=self.store, clock=self.clock, advance=advance)
+        self.due = Due(store=self.store, clock=self.clock, advance=advance)
         self.executor.start(self.attempts.carry_out)
 
     def lose_store(self, backup: Path | None = None, **more: Any) -> None:
@@ -321,7 +330,7 @@ class ReleaseLine:
     def work_off(self) -> None:
         """Carry out all that is due now."""
         self.executor.run_due()
-        self._due.act()
+        self.due.act()
         self.executor.run_due()
 
     def wait(self, span: timedelta) -> None:
