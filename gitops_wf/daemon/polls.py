@@ -2,6 +2,9 @@
 
 A repository is polled by one thread at a time; a wake-up that comes meanwhile is
 remembered, so that no push is seen later than the poll after it.
+
+Repositories whose last poll failed are polled in a lane of their own: however many
+remotes hang, they do not hold up those that answer.
 """
 
 import random
@@ -19,13 +22,16 @@ from apscheduler.schedulers.base import STATE_RUNNING
 from gitops_wf.core.backoff import backoff, jittered
 from gitops_wf.core.errors import GitOpsError
 from gitops_wf.core.identifiers import RepositoryName
+from gitops_wf.daemon.lane import MOST, SLOW_AFTER, Lane
 from gitops_wf.ports.clock import Clock
 from gitops_wf.ports.observer import Observer
 from gitops_wf.ports.store import StoreUnavailableError
 
 log = structlog.get_logger()
 
-POLLS_AT_ONCE = 8
+WELL, AILING = "well", "ailing"
+"""The lanes: of repositories that answered when last asked, and of the others."""
+
 FIRST_BACKOFF = timedelta(seconds=5)
 BEAT_EVERY = timedelta(seconds=5)
 
@@ -45,6 +51,9 @@ class Pollable(Protocol):
 
     def failures(self) -> int:
         """Return how many polls in a row have failed."""
+
+    def stop(self) -> None:
+        """End what waits for the remote, and begin nothing more; from any thread."""
 
 
 @dataclass(slots=True)
@@ -90,6 +99,7 @@ class Polls:
         repositories: Sequence[tuple[Pollable, timedelta]],
         observer: Observer,
         beat: Callable[[], None],
+        slow_after: timedelta = SLOW_AFTER,
     ) -> None:
         self._clock = clock
         self._observer = observer
@@ -97,15 +107,23 @@ class Polls:
         self._by_name = {pollable.name: pollable for pollable, _ in repositories}
         self._intervals = {pollable.name: every for pollable, every in repositories}
         self._turns = {name: _Turn() for name in self._by_name}
+        self._ailing: set[RepositoryName] = set()
+        self._lanes = {name: Lane(slow_after=slow_after) for name in (WELL, AILING)}
         self._lock = threading.Lock()
         self._is_stopped = False
         self._scheduler = Scheduler(
             executors={
-                "default": ThreadPoolExecutor(POLLS_AT_ONCE),
+                **{name: ThreadPoolExecutor(MOST) for name in self._lanes},
                 # Of its own: polls that wait for slow remotes must not stop it.
                 "beat": ThreadPoolExecutor(1),
             },
-            job_defaults={"misfire_grace_time": None, "coalesce": True},
+            job_defaults={
+                "misfire_grace_time": None,
+                "coalesce": True,
+                # The scheduler drops what begins before it has noted that the one
+                # before has ended. `_Turn` sees to it that only one runs.
+                "max_instances": 1_000,
+            },
             timezone="UTC",
         )
 
@@ -127,13 +145,19 @@ class Polls:
             executor="beat",
             replace_existing=True,
         )
-        for name in self._by_name:
+        for name, pollable in self._by_name.items():
+            if pollable.failures():
+                self._ailing.add(name)
             self.wake(name)
 
     def stop(self) -> None:
-        """Begin no further poll and wait for those that run."""
+        """Begin no further poll, end what waits for a remote, wait for the rest."""
         with self._lock:
             self._is_stopped = True
+        for lane in self._lanes.values():
+            lane.stop()
+        for pollable in self._by_name.values():
+            pollable.stop()
         self._scheduler.end()
 
     def wake(self, name: RepositoryName) -> None:
@@ -145,14 +169,21 @@ class Polls:
                 self._schedule(name, self._clock.now())
 
     def _schedule(self, name: RepositoryName, at: datetime) -> None:
+        lane = AILING if name in self._ailing else WELL
         self._scheduler.add_job(
-            self._poll,
+            self._poll_in,
             "date",
             run_date=at,
-            args=[name],
+            args=[lane, name],
             id=f"poll/{name}",
+            executor=lane,
             replace_existing=True,
         )
+
+    def _poll_in(self, lane: str, name: RepositoryName) -> None:
+        with self._lanes[lane].place() as is_given:
+            if is_given:
+                self._poll(name)
 
     def _poll(self, name: RepositoryName) -> None:
         with self._lock:
@@ -189,6 +220,8 @@ class Polls:
             log.exception("poll.crashed", repository=name)
             failures = 1
         self._observer.polled(name, succeeded=not failures)
+        with self._lock:
+            (self._ailing.add if failures else self._ailing.discard)(name)
         chance = random.random()  # noqa: S311 - spreads load, guards nothing
         if failures:
             return jittered(

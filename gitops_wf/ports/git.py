@@ -313,6 +313,12 @@ class GitRepository(AbstractContextManager["GitRepository"], Protocol):
     def held(self) -> Mapping[str, Sha]:
         """All names given to `hold` and not released."""
 
+    def stop_asking(self) -> None:
+        """End what asks the remote now and refuse to ask again; from any thread.
+
+        Whoever waits for an answer gets a TransientError. Reading goes on.
+        """
+
     def close(self) -> None:
         """Ends child processes; the clone stays, and a later question starts others.
 

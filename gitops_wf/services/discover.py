@@ -114,6 +114,7 @@ class Discover:
         self._has_looked = False
         self._is_behind = False
         self._returning = 0
+        self._is_stopped = False
 
     @property
     def name(self) -> RepositoryName:
@@ -123,6 +124,14 @@ class Discover:
     def failures(self) -> int:
         """Return how many polls in a row have failed."""
         return self._condition.failures()
+
+    def stop(self) -> None:
+        """End what waits for the remote, and take in no further batch.
+
+        What was being polled is not noted as failed. May be called from any thread.
+        """
+        self._is_stopped = True
+        self._watched.git.stop_asking()
 
     def poll(self, *, is_told: bool = False) -> bool:
         """Ask the remote and take in what is new; say whether anything was.
@@ -139,6 +148,8 @@ class Discover:
         except StoreUnavailableError:
             raise  # no fault of the remote
         except (TransientError, TerminalError) as error:
+            if self._is_stopped:
+                return False
             reason = getattr(error, "reason", "RemoteUnavailable")
             self._condition.failed(str(error), reason)
             return False
@@ -200,6 +211,8 @@ class Discover:
             return True
         before = record.cursor
         for start in range(0, len(walk.commits), BATCH):
+            if self._is_stopped:
+                return True
             batch = walk.commits[start : start + BATCH]
             self._batch(before, batch)
             before = batch[-1].sha

@@ -58,7 +58,7 @@ class PollCondition:
     def failed(self, message: str, reason: str) -> None:
         """Note a poll that failed, and why."""
         record = self.record()
-        if record.condition != message:
+        if _plain(record.condition) != _plain(message):
             log.warning(
                 "repository.failed",
                 repository=self.watched.name,
@@ -103,6 +103,7 @@ class PollCondition:
                 text, kind = message, "repositoryFailed"
             else:
                 text, kind, reason = "well again", "repositoryRecovered", "Recovered"
+                log.info("repository.recovered", repository=record.name)
             self.announcer.announce(
                 transaction,
                 Event(

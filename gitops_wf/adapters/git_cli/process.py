@@ -8,7 +8,8 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -49,6 +50,40 @@ class Finished:
     code: int
     stdout: bytes
     stderr: str
+
+
+class Interrupt:
+    """Ends the commands that were started with it, and all that would be."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+        self._is_set = False
+
+    @property
+    def is_set(self) -> bool:
+        """Whether it was called for."""
+        return self._is_set
+
+    def set(self) -> None:
+        """Kill what runs; what starts from now on is killed at once."""
+        with self._lock:
+            self._is_set = True
+            for process in self._running:
+                kill(process)
+
+    @contextmanager
+    def watching(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
+        """Kill this process if the interrupt comes meanwhile."""
+        with self._lock:
+            self._running.add(process)
+            if self._is_set:
+                kill(process)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running.discard(process)
 
 
 def start(
@@ -93,15 +128,16 @@ def run(
     timeout: timedelta = LOCAL_TIMEOUT,
     output_limit: int = OUTPUT_LIMIT,
     personal: bool = False,
-    started: Callable[[subprocess.Popen[bytes]], None] = lambda _: None,
+    interrupt: Interrupt | None = None,
 ) -> Finished:
-    """Runs `git *args` to its end; `started` is handed the process, to `kill` it.
+    """Runs `git *args` to its end.
 
-    `TransientError` when it takes longer than `timeout`, `TerminalError` when it prints
-    more than `output_limit` bytes; it is killed in both cases.
+    `TransientError` when it takes longer than `timeout` or is interrupted,
+    `TerminalError` when it prints more than `output_limit` bytes; it is killed in all
+    three cases.
     """
+    interrupt = interrupt or Interrupt()
     process = start(directory, args, env, personal=personal)
-    started(process)
     expired = threading.Event()
 
     def expire() -> None:
@@ -119,10 +155,11 @@ def run(
     for thread in threads:
         thread.start()
     try:
-        stdout, is_whole = _read(_pipe(process.stdout), output_limit)
-        if not is_whole:
-            kill(process)
-        code = process.wait()
+        with interrupt.watching(process):
+            stdout, is_whole = _read(_pipe(process.stdout), output_limit)
+            if not is_whole:
+                kill(process)
+            code = process.wait()
     finally:
         clock.cancel()
         if process.poll() is None:
@@ -132,6 +169,8 @@ def run(
             thread.join()
         _pipe(process.stdout).close()
         _pipe(process.stderr).close()
+    if interrupt.is_set:
+        raise TransientError(f"git {args[0]} was interrupted: the daemon stops")
     if expired.is_set():
         seconds = timeout.total_seconds()
         raise TransientError(f"git {args[0]} did not finish within {seconds:g}s")

@@ -3,7 +3,6 @@
 import contextlib
 import re
 import shutil
-import subprocess
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -23,7 +22,7 @@ from gitops_wf.adapters.git_cli.failures import (
     is_harmless_fault,
     remote_failure,
 )
-from gitops_wf.adapters.git_cli.process import Finished, kill, run
+from gitops_wf.adapters.git_cli.process import Finished, Interrupt, run
 from gitops_wf.adapters.git_cli.recovery import (
     BESIDE,
     refs_below,
@@ -80,7 +79,8 @@ class GitCliRepository(Clone, GitRepository):
         self._asked = asked
         self._network_lock = threading.RLock()
         self._disk_lock = threading.Lock()
-        self._packing = _Packing()
+        self._asking = Interrupt()
+        self._packing = Interrupt()
         super().__init__(directory.absolute(), f"repository {redacted(remote.url)}")
         self._open()
 
@@ -154,6 +154,10 @@ class GitCliRepository(Clone, GitRepository):
             raise TransientError(f"{self._subject}: {message}")
         return len(wanted)
 
+    def stop_asking(self) -> None:
+        """Kills what asks the remote; asking again is a `TransientError`."""
+        self._asking.set()
+
     def maintain(self) -> bool:
         """Packs the clone where fetches have left much; whether there was any.
 
@@ -166,15 +170,18 @@ class GitCliRepository(Clone, GitRepository):
                 return False
             env = local_environment(self._git_dir, promised(self._blobs()))
             args = ["gc", "--quiet"]
-            done = run(
-                self._git_dir,
-                args,
-                env,
-                timeout=self._fetch_timeout,
-                started=self._packing.began,
-            )
-        if self._packing.is_interrupted:
-            return False
+            try:
+                done = run(
+                    self._git_dir,
+                    args,
+                    env,
+                    timeout=self._fetch_timeout,
+                    interrupt=self._packing,
+                )
+            except TransientError:
+                if self._packing.is_set:
+                    return False
+                raise
         if done.code:
             message = f"{self._subject}: git gc failed: {cut(done.stderr)}"
             raise TransientError(message)
@@ -182,7 +189,7 @@ class GitCliRepository(Clone, GitRepository):
 
     def interrupt(self) -> None:
         """Ends a maintenance that goes on, and lets none begin; it loses nothing."""
-        self._packing.interrupt()
+        self._packing.set()
 
     # --- how the remote is asked ---
 
@@ -244,7 +251,14 @@ class GitCliRepository(Clone, GitRepository):
         ) as env:
             code = None
             try:
-                done = run(self._git_dir, args, env, stdin=stdin, timeout=timeout)
+                done = run(
+                    self._git_dir,
+                    args,
+                    env,
+                    stdin=stdin,
+                    timeout=timeout,
+                    interrupt=self._asking,
+                )
                 code = done.code
             except TransientError as exc:
                 raise TransientError(f"{self._subject}: {exc.message}") from exc
@@ -323,6 +337,7 @@ class GitCliRepository(Clone, GitRepository):
             "fetch_timeout": self._fetch_timeout,
         }
         with type(self)(beside, self._remote, **timeouts, asked=self._asked) as fresh:
+            fresh._asking = self._asking  # noqa: SLF001 # of our own class
             done = fresh._fetched()  # noqa: SLF001 # of our own class
             if not _is_branch_missing(done):
                 self._check(done)
@@ -349,27 +364,6 @@ class GitCliRepository(Clone, GitRepository):
         # One that cannot be regained does not stop the others.
         with contextlib.suppress(GitOpsError):
             run(self._git_dir, args, env, timeout=self._fetch_timeout)
-
-
-class _Packing:
-    """A `git gc` that another thread may end."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._lock = threading.Lock()
-        self.is_interrupted = False
-
-    def began(self, process: subprocess.Popen[bytes]) -> None:
-        with self._lock:
-            self._process = process
-            if self.is_interrupted:
-                kill(process)
-
-    def interrupt(self) -> None:
-        with self._lock:
-            self.is_interrupted = True
-            if self._process is not None:
-                kill(self._process)
 
 
 def _is_littered(git_dir: Path) -> bool:

@@ -9,6 +9,7 @@ from apscheduler.schedulers.base import STATE_STOPPED
 
 from gitops_wf.adapters.system_clock import SystemClock
 from gitops_wf.core.identifiers import RepositoryName
+from gitops_wf.daemon.lane import MOST, PLACES
 from gitops_wf.daemon.polls import Polls
 from gitops_wf.ports.observer import Unobserved
 
@@ -20,9 +21,9 @@ NEVER = timedelta(days=1)
 class Repository:
     """Says that it is polled, and goes on when it may."""
 
-    name = SHOP
-
-    def __init__(self) -> None:
+    def __init__(self, name: str = SHOP, *, failures: int = 0) -> None:
+        self.name = RepositoryName(name)
+        self.failed = failures
         self.polls: queue.Queue[bool] = queue.Queue()
         self.may_end = threading.Semaphore(0)
 
@@ -32,7 +33,14 @@ class Repository:
         return False
 
     def failures(self) -> int:
-        return 0
+        return self.failed
+
+    def stop(self) -> None:
+        self.may_end.release(100)
+
+
+def names(count: int) -> list[str]:
+    return [f"r{number}" for number in range(count)]
 
 
 @pytest.fixture
@@ -40,23 +48,27 @@ def repository():
     return Repository()
 
 
+def begun(repositories, every=NEVER, slow_after=NEVER) -> Polls:
+    polls = Polls(
+        clock=SystemClock(),
+        repositories=[(each, every) for each in repositories],
+        observer=Unobserved(),
+        beat=lambda: None,
+        slow_after=slow_after,
+    )
+    polls.start()
+    return polls
+
+
 @pytest.fixture
 def polling(repository):
     started = []
 
-    def start(every=NEVER):
-        polls = Polls(
-            clock=SystemClock(),
-            repositories=[(repository, every)],
-            observer=Unobserved(),
-            beat=lambda: None,
-        )
-        started.append(polls)
-        polls.start()
-        return polls
+    def start(every=NEVER, among=(), **more):
+        started.append(begun([*among, repository], every, **more))
+        return started[-1]
 
     yield start
-    repository.may_end.release(100)
     for polls in started:
         if polls._scheduler.running:
             polls.stop()
@@ -135,3 +147,61 @@ def test_the_end_in_the_midst_of_due_jobs_trips_nobody(
     assert ended.wait(DEADLINE)
     stopping[0].join()
     assert crashed == []
+
+
+def test_no_push_is_lost_however_many_come_in_a_row(repository, polling):
+    polls = polling()
+
+    for _ in range(300):
+        assert repository.polls.get(timeout=DEADLINE) is True
+        polls.wake(SHOP)
+        repository.may_end.release()
+
+
+def test_many_polls_begin_a_few_at_a_time(polling):
+    begins: queue.Queue[bool] = queue.Queue()
+    many = [Repository(name) for name in names(3 * PLACES)]
+    for each in many:
+        each.polls = begins
+
+    polling(among=many)
+    for _ in range(PLACES):
+        begins.get(timeout=DEADLINE)
+
+    assert begins.empty()
+    for each in many:
+        each.may_end.release()
+    for _ in range(2 * PLACES):
+        begins.get(timeout=DEADLINE)
+
+
+def test_remotes_that_hang_give_their_places_up(repository, polling):
+    hanging = [Repository(name) for name in names(PLACES + 2)]
+
+    polling(among=hanging, slow_after=timedelta(milliseconds=20))
+
+    assert repository.polls.get(timeout=DEADLINE) is True
+
+
+def test_remotes_that_failed_hold_no_other_up_however_many_hang(repository, polling):
+    hanging = [Repository(name, failures=3) for name in names(MOST + 2)]
+    repository.may_end.release(1000)
+
+    polling(every=timedelta(milliseconds=1), among=hanging)
+
+    for _ in range(3):
+        repository.polls.get(timeout=DEADLINE)
+
+
+def test_a_stop_ends_what_waits_for_a_remote_and_begins_nothing():
+    begins: queue.Queue[bool] = queue.Queue()
+    hanging = [Repository(name) for name in names(PLACES + 2)]
+    for each in hanging:
+        each.polls = begins
+    polls = begun(hanging)
+    for _ in range(PLACES):
+        begins.get(timeout=DEADLINE)
+
+    polls.stop()
+
+    assert begins.empty()
