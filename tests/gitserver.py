@@ -54,8 +54,9 @@ class GitHttpServer:
 
     Set `credentials = ("basic", "user", "password")` or `("bearer", "token")` to ask for
     them. `misbehave` is one of: an int (answer that status), `"hang"` (until `close`),
-    `"garbage"` (200 with nonsense), `"redirect:URL"` (302 to URL + the same path), or
-    None.
+    `"garbage"` (200 with nonsense), `"redirect:URL"` (302 to URL + the same path),
+    `"drop"` (half of a pack, then the connection closes), `"truncate"` (half of a pack
+    as if it were the whole), or None.
     """
 
     def __init__(self, root: Path, tls: Path | None = None) -> None:
@@ -158,6 +159,9 @@ class _GitHandler(BaseHTTPRequestHandler):
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
+            if self.owner.misbehave == "drop" and b"command=fetch" in plain:
+                self.close_connection = True
+                content = content[: len(content) // 2]
             self.wfile.write(content)
 
     def _body(self) -> bytes:
@@ -187,7 +191,10 @@ class _GitHandler(BaseHTTPRequestHandler):
                 return 302, [("Location", there)], b""
         if not self.owner.is_authorised(self.headers.get("Authorization")):
             return 401, [("WWW-Authenticate", 'Basic realm="git"')], b"who are you?\n"
-        return self._backend(path, query, body)
+        status, headers, content = self._backend(path, query, body)
+        if self.owner.misbehave == "truncate" and b"command=fetch" in body:
+            content = content[: len(content) // 2]
+        return status, headers, content
 
     def _backend(
         self, path: str, query: str, body: bytes

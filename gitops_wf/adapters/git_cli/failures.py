@@ -72,7 +72,7 @@ _TERMINAL = (
     ),
     _Known(
         r"not valid: is this a git repository|invalid server response|bad line length"
-        r"|protocol error",
+        r"|protocol error(?!: bad pack header)",
         GitReason.REPOSITORY_NOT_FOUND,
         "what answers there does not speak Git; check the url",
     ),
@@ -99,6 +99,13 @@ _TRANSIENT = (
     (r"No space left on device", "no space left on this machine's disk"),
     (r"Read-only file system", "this machine's disk is read-only"),
     (r"Too many open files", "this process has too many files open"),
+    (
+        (
+            r"bad pack header|early EOF|unexpected disconnect|hung up unexpectedly"
+            r"|transfer closed|Connection reset|Recv failure|Empty reply"
+        ),
+        "the connection broke before all was sent",
+    ),
 )
 _OUR_CLONE = re.compile(
     r"does not point to a valid object|bad object|object file .* is empty"
