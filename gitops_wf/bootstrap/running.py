@@ -316,7 +316,12 @@ def _watched(
     def asked(request: str, succeeded: bool) -> None:  # noqa: FBT001 - a callback's
         observer.asked_remote(repository.name, request, succeeded=succeeded)
 
-    git = GitCliRepository(git_dir, remote, asked=asked)
+    git = GitCliRepository(
+        git_dir,
+        remote,
+        asked=asked,
+        credential=partial(_credential, repository, secrets_),
+    )
     return Watched(config=repository, git=git, verifier=verifier)
 
 

@@ -1,6 +1,7 @@
 """The repository of the Git port: the clone, and all that asks the remote."""
 
 import contextlib
+import dataclasses
 import re
 import shutil
 import threading
@@ -38,6 +39,7 @@ from gitops_wf.adapters.git_cli.remote_url import (
 from gitops_wf.core.errors import GitOpsError, TerminalError, TransientError, cut
 from gitops_wf.core.identifiers import Oid, Sha
 from gitops_wf.ports.git import (
+    Credential,
     FetchResult,
     GitReason,
     GitRepository,
@@ -60,7 +62,11 @@ Asked = Callable[[str, bool], None]
 
 
 class GitCliRepository(Clone, GitRepository):
-    """A bare clone in `directory`, made when it is not there yet; see the port."""
+    """A bare clone in `directory`, made when it is not there yet; see the port.
+
+    `credential` is called before each request to the remote, so that one which was
+    rotated in its file is sent without a new start; without it, the remote's is sent.
+    """
 
     def __init__(
         self,
@@ -70,6 +76,7 @@ class GitCliRepository(Clone, GitRepository):
         ask_timeout: timedelta = ASK_TIMEOUT,
         fetch_timeout: timedelta = FETCH_TIMEOUT,
         asked: Asked | None = None,
+        credential: Callable[[], Credential | None] | None = None,
     ) -> None:
         self._remote = remote
         self._url = parse_url(remote.url, allow_http=remote.allow_http)
@@ -77,6 +84,7 @@ class GitCliRepository(Clone, GitRepository):
         self._ask_timeout = ask_timeout
         self._fetch_timeout = fetch_timeout
         self._asked = asked
+        self._credential = credential
         self._network_lock = threading.RLock()
         self._disk_lock = threading.Lock()
         self._asking = Interrupt()
@@ -246,6 +254,7 @@ class GitCliRepository(Clone, GitRepository):
     def _ask(
         self, args: Sequence[str], timeout: timedelta, stdin: bytes = b""
     ) -> Finished:
+        self._renew_credential()
         with remote_environment(
             self._git_dir, self._remote, self._url, blobs=self._blobs()
         ) as env:
@@ -265,6 +274,15 @@ class GitCliRepository(Clone, GitRepository):
             finally:
                 self._tell(args, succeeded=code == 0)
             return done
+
+    def _renew_credential(self) -> None:
+        if self._credential is None:
+            return
+        credential = self._credential()
+        if credential != self._remote.credential:
+            remote = dataclasses.replace(self._remote, credential=credential)
+            check_credential(remote, self._url)
+            self._remote = remote
 
     def _tell(self, args: Sequence[str], *, succeeded: bool) -> None:
         for request in ("ls-remote", "fetch"):
@@ -332,11 +350,14 @@ class GitCliRepository(Clone, GitRepository):
         beside = self._git_dir.with_name(self._git_dir.name + BESIDE)
         shutil.rmtree(beside, ignore_errors=True)
         known = refs_below(self._git_dir, OUR_REFS)
-        timeouts = {
-            "ask_timeout": self._ask_timeout,
-            "fetch_timeout": self._fetch_timeout,
-        }
-        with type(self)(beside, self._remote, **timeouts, asked=self._asked) as fresh:
+        with type(self)(
+            beside,
+            self._remote,
+            ask_timeout=self._ask_timeout,
+            fetch_timeout=self._fetch_timeout,
+            asked=self._asked,
+            credential=self._credential,
+        ) as fresh:
             fresh._asking = self._asking  # noqa: SLF001 # of our own class
             done = fresh._fetched()  # noqa: SLF001 # of our own class
             if not _is_branch_missing(done):
