@@ -3,11 +3,13 @@
 import os
 import socket
 import subprocess
+import threading
 import tracemalloc
 from datetime import timedelta
 
 import pytest
 
+from gitops_wf.adapters.git_cli import GitCliRepository
 from gitops_wf.core.errors import TerminalError, TransientError
 from gitops_wf.core.secret import Secret
 from gitops_wf.ports.git import (
@@ -88,6 +90,52 @@ def test_a_server_that_refuses_needs_a_person(web, misbehaviour, reason, words):
     assert isinstance(error, TerminalError)
     assert error.reason == reason
     assert words in str(error)
+
+
+@pytest.mark.parametrize("misbehaviour", ["drop", "truncate"])
+def test_a_pack_that_breaks_off_is_worth_another_try(web, misbehaviour):
+    web.http.misbehave = misbehaviour
+    # Large enough that half of it is a broken one.
+    web.work.push_commit({"file": os.urandom(20_000).hex()}, "Large")
+    repository = web.open(name=misbehaviour)
+
+    with repository, pytest.raises(TransientError) as caught:
+        repository.fetch()
+
+    assert "the connection broke before all was sent" in str(caught.value)
+
+
+def test_a_credential_that_was_rotated_is_sent_without_a_new_start(web):
+    now = [BasicAuth(username="deploy", password=Secret("0ld"))]
+    repository = GitCliRepository(
+        web.directory / "daemon" / "rotated",
+        web.remote(),
+        credential=lambda: Credential(auth=now[0], prefix=web.url),
+    )
+
+    with repository:
+        with pytest.raises(TerminalError):
+            repository.fetch()
+        now[0] = web.auth
+        repository.fetch()
+
+
+def test_asking_can_be_ended_from_outside_and_is_refused_from_then_on(web):
+    web.work.push_commit({"file": "1"}, "First")
+    repository = web.open(name="stopped")
+    with repository:
+        head = repository.fetch().new
+        web.http.misbehave = "hang"
+        asked = threading.Thread(target=repository.stop_asking)
+        asked.start()
+
+        with pytest.raises(TransientError, match="interrupted"):
+            repository.remote_head()
+        asked.join()
+
+        with pytest.raises(TransientError, match="interrupted"):
+            repository.fetch()
+        assert repository.commit(head).sha == head
 
 
 def test_wrong_and_missing_credentials_are_told_without_the_password(web):
