@@ -22,6 +22,7 @@ class StepRun:
     try; ``is_asked`` says that one of them is in the queue and ``token`` that
     it is being carried out, and by whom (the fencing token). ``due`` is when
     the one in the queue may begin, or when a suspended step goes on by itself.
+    ``is_unknown`` says that the last report could not find out how it stands.
     ``memo`` is what the runner wants to be given again; ``released`` names who
     let it pass a wait for approval. A container (a group, or a step on several
     targets) does nothing itself: its phase sums up its sub-step runs.
@@ -39,6 +40,7 @@ class StepRun:
     look: int = 0
     failures: int = 0
     is_asked: bool = False
+    is_unknown: bool = False
     token: str = ""
     due: datetime | None = None
     deadline: datetime | None = None

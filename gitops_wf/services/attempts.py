@@ -203,7 +203,7 @@ class Attempts:
                 # Not to see is no answer; the step's own deadline ends it.
                 return StepResult(
                     phase=Phase.RUNNING,
-                    reason=task.step.reason,
+                    reason=Reason.EXECUTION_ERROR,
                     message=f"cannot look: {error}",
                     retry_after=error.retry_after or LOOK_AGAIN_AFTER_ERROR,
                 )

@@ -178,7 +178,12 @@ def _timed_out(step: StepRun, place: Place, now: datetime) -> Concluded:
     else:
         limit = _span(place.step.timeout or LONGEST_STEP)
         message = f"not done after {limit}: {step.message}"
-    return _conclude(step, Phase.FAILED, Reason.TIMEOUT, message, now)
+    return _conclude(step, _late(step), Reason.TIMEOUT, message, now)
+
+
+def _late(step: StepRun) -> Phase:
+    """Return how a step ends whose time is over: not to know is not a no."""
+    return Phase.ERRORED if step.is_unknown else Phase.FAILED
 
 
 def _group_timed_out(
@@ -189,7 +194,7 @@ def _group_timed_out(
         if limit <= now:
             what = f"{group.name} was not done after {_span(place.step.timeout)}"
             message = f"{what}: {child.message}" if child.message else what
-            yield _conclude(child, Phase.FAILED, Reason.TIMEOUT, message, now)
+            yield _conclude(child, _late(child), Reason.TIMEOUT, message, now)
 
 
 def _conclude(

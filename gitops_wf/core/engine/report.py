@@ -38,6 +38,8 @@ def reported(run: Run, step: StepRun, event: Reported) -> StepRun:
         token="",
         is_asked=False,
         due=None,
+        is_unknown=event.phase is Phase.ERRORED
+        or event.reason == Reason.EXECUTION_ERROR,
         reason=event.reason,
         message=event.message,
         memo=dict(event.memo) or step.memo,

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from gitops_wf.core.errors import InvalidTransitionError
-from gitops_wf.core.phases import Phase
+from gitops_wf.core.phases import Phase, Reason
 from tests.simulation import (
     ERROR,
     FINAL,
@@ -160,6 +160,27 @@ def test_a_timeout_counts_from_the_first_attempt_over_looks_and_retries():
     assert before == "Running"
     assert s.why("a") == "Failed/Timeout"
     assert s["a"].message.startswith("not done after 1m: the answer is no; try")
+
+
+@pytest.mark.parametrize(
+    "last", [ERROR, {**LATER, "reason": Reason.EXECUTION_ERROR}], ids=["try", "look"]
+)
+def test_out_of_time_without_knowing_is_errored_and_not_failed(last):
+    s = Simulation(step("a", timeout="1m", retry=99), script={"a": [LATER, last]})
+
+    s.wait("1m")
+
+    assert s.why("a") == "Errored/Timeout"
+    assert s.end.startswith("Errored")
+
+
+def test_out_of_time_after_it_was_seen_again_is_failed():
+    unseen = {**LATER, "reason": Reason.EXECUTION_ERROR}
+    s = Simulation(step("a", timeout="1m"), script={"a": [LATER, unseen, LATER]})
+
+    s.wait("1m")
+
+    assert s.why("a") == "Failed/Timeout"
 
 
 def test_a_step_out_of_time_is_not_carried_out_once_more():
