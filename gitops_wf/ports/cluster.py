@@ -26,11 +26,11 @@ class ApiResource:
 
 
 class ClusterUnavailableError(TransientError):
-    """The API server cannot be reached, is overloaded (429, 5xx) or hung up."""
+    """No answer: unreachable, overloaded (429, 5xx), hung up, or not let in (401)."""
 
 
 class ClusterRefusalError(TerminalError):
-    """The API server understood and said no: 400, 401, 403, 413, 422.
+    """The API server understood and said no: 400, 403, 413, 422.
 
     ``status`` is the HTTP status, ``causes`` the server's (field, message) pairs.
     """

@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -31,6 +32,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     answer: tuple[int, dict, dict] | None = (200, {}, {})
     seen = 0
+    before = staticmethod(lambda: None)
 
     def url(self):
         return f"http://127.0.0.1:{self.server_port}"
@@ -39,6 +41,7 @@ class Server(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.seen += 1
+        self.server.before()
         self.server.user_agent = self.headers["User-Agent"]
         self.server.authorization = self.headers["Authorization"]
         if self.server.answer is None:
@@ -98,7 +101,8 @@ def test_a_server_that_is_down_is_worth_another_try(tmp_path):
         with pytest.raises(ClusterUnavailableError) as caught:
             cluster_at(tmp_path, url).get(CONFIG_MAPS, "ns", "a")
 
-    assert str(caught.value).startswith(f"API server {url} unreachable: ")
+    said = f"API server {url} unreachable: connection failed: "
+    assert str(caught.value).startswith(said)
     assert "refused" in str(caught.value)
 
 
@@ -122,10 +126,8 @@ def test_a_host_that_does_not_exist_is_named(tmp_path):
 def test_a_server_without_tls_is_told_from_one_that_is_down(tmp_path, server):
     url = server.url().replace("http:", "https:")
 
-    with pytest.raises(ClusterRefusalError, match="certificate authority") as caught:
+    with pytest.raises(ClusterUnavailableError, match="certificate authority"):
         cluster_at(tmp_path, url).get(CONFIG_MAPS, "ns", "a")
-
-    assert caught.value.reason == "TlsFailed"
 
 
 def test_a_connection_that_breaks_is_tried_once_more(tmp_path, server):
@@ -140,10 +142,8 @@ def test_a_connection_that_breaks_is_tried_once_more(tmp_path, server):
 def test_an_expired_token_is_said_to_be_one(tmp_path, server):
     server.answer = status(401, "Unauthorized", "Unauthorized")
 
-    with pytest.raises(ClusterRefusalError, match="token may have expired") as caught:
+    with pytest.raises(ClusterUnavailableError, match="token may have expired"):
         cluster_at(tmp_path, server.url()).get(CONFIG_MAPS, "ns", "a")
-
-    assert caught.value.status == 401
 
 
 def test_a_refusal_keeps_the_server_s_words(tmp_path, server):
@@ -281,3 +281,22 @@ def test_a_credential_helper_that_fails_is_worth_another_try(tmp_path, server):
 
     with pytest.raises(ClusterUnavailableError, match="cannot be refreshed: exec"):
         KubeCluster(access).get(CONFIG_MAPS, "ns", "a")
+
+
+def test_those_who_wait_for_one_question_share_its_error(tmp_path, server):
+    """Else each of eight attempts on a server that hangs waits for all before it."""
+    going, may_go = threading.Semaphore(0), threading.Event()
+    server.before = lambda: (going.release(), may_go.wait(20))
+    server.answer = status(503, "", "starting")
+    cluster = cluster_at(tmp_path, server.url())
+
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(cluster.resource, "v1", "ConfigMap") for _ in range(8)]
+        assert going.acquire(timeout=20)
+        # One asks; the others come to its question, or have yet to begin.
+        wait(asked, timeout=0.5)
+        may_go.set()
+        errors = [each.exception() for each in asked]
+
+    assert all(isinstance(error, ClusterUnavailableError) for error in errors)
+    assert server.seen < 8

@@ -62,11 +62,12 @@ def error_of(
     shown = _withheld(status) if is_secret and answer.status != 403 else cut(text)
     match answer.status:
         case 401:
-            return ClusterRefusalError(
+            # Whoever cannot log in has no answer yet; a kubeconfig that is renewed
+            # is read at the next try.
+            return ClusterUnavailableError(
                 f"API server {server}: credentials not accepted (401 Unauthorized) "
-                f"at {verb} of {subject}; the token may have expired",
-                reason="Unauthorized",
-                status=401,
+                f"at {verb} of {subject}; the token may have expired: renew it in "
+                "the kubeconfig, which is read again at each try"
             )
         case 403 if any(cause[0] == "NamespaceTerminating" for cause in causes):
             return ResourceConflictError(

@@ -23,7 +23,7 @@ from gitops_wf.adapters.kube_api.access import USER_AGENT, ApiAccess
 from gitops_wf.core.errors import cut
 from gitops_wf.core.redaction import Redactor
 from gitops_wf.core.secret import Secret
-from gitops_wf.ports.cluster import ClusterRefusalError, ClusterUnavailableError
+from gitops_wf.ports.cluster import ClusterUnavailableError
 
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 60.0
@@ -82,8 +82,7 @@ class Transport:
     ) -> Answer:
         """Send and return what came back, whatever its status.
 
-        Errors: ClusterUnavailableError where no answer came, ClusterRefusalError
-        where the certificate is not trusted.
+        Errors: ClusterUnavailableError where no answer came.
         """
         url = self.server + path + (f"?{urlencode(query)}" if query else "")
         data = None if body is None else json.dumps(body).encode()
@@ -135,30 +134,29 @@ class Transport:
             status=response.status, headers=response.headers, body=response.data
         )
 
-    def _translated(
-        self, exc: HTTPError
-    ) -> ClusterUnavailableError | ClusterRefusalError:
+    def _translated(self, exc: HTTPError) -> ClusterUnavailableError:
         cause = cut(_last_cause(exc))
         match exc:
             case SSLError():
-                return ClusterRefusalError(
-                    f"{self.server}: TLS: {cause}; is the right certificate "
-                    "authority in the kubeconfig?",
-                    reason="TlsFailed",
-                    status=0,
-                )
+                what = "TLS failed"
+                mend = "is the right certificate authority in the kubeconfig?"
             case NameResolutionError():
                 what = "host name not found"
+                mend = "is the server's name right in the kubeconfig?"
+            case NewConnectionError():  # which is a ConnectTimeoutError, too
+                what = "connection failed"
+                mend = "is it up, and its address right in the kubeconfig?"
             case ConnectTimeoutError():
                 what = "no connection in time"
-            case NewConnectionError():
-                what = "connection failed"
+                mend = "is it up, and does a firewall let us through?"
             case ReadTimeoutError():
                 what = "no answer in time"
+                mend = "is it overloaded, or its etcd?"
             case _:
                 what = "connection broke"
+                mend = "did it restart, or a proxy in between?"
         return ClusterUnavailableError(
-            f"API server {self.server} unreachable: {what}: {cause}"
+            f"API server {self.server} unreachable: {what}: {cause}; {mend}"
         )
 
 
