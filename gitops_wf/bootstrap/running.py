@@ -31,6 +31,7 @@ from gitops_wf.adapters.smtp_mailer import SmtpMailer
 from gitops_wf.adapters.sql_store import open_store, password_of
 from gitops_wf.adapters.step_catalogue import EntryPointCatalogue
 from gitops_wf.adapters.system_clock import SystemClock
+from gitops_wf.bootstrap.health import health_rules
 from gitops_wf.bootstrap.serving import Serving
 from gitops_wf.bootstrap.targets import open_target
 from gitops_wf.core.addresses import AddressPolicy
@@ -210,6 +211,7 @@ def _put_together(
             channels=config.channels,
             manifests=read_manifests,
             digest_key=_digest_key(Path(config.directory), redactor),
+            health=health_rules(config),
         ),
         new_token=lambda: uuid4().hex,
         recorder=recorder,

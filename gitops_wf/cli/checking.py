@@ -10,6 +10,7 @@ import typer
 
 from gitops_wf.bootstrap.configs import load_config
 from gitops_wf.bootstrap.files import definition_reader
+from gitops_wf.bootstrap.health import health_rules
 from gitops_wf.cli.place import FOLDER
 from gitops_wf.core.config import DaemonConfig, RepositoryConfig
 from gitops_wf.core.errors import DefinitionError, TerminalError
@@ -41,12 +42,25 @@ def check(path: Path, config: Path | None, repository: str | None) -> list[Check
     return [each for each in checked if _overlaps(each.folder, below)]
 
 
-def health_rows(path: Path) -> list[tuple[str, str, str, str]]:
-    """Return source, object, status and message of each object in files."""
+def health_rows(path: Path, config: Path | None) -> list[tuple[str, str, str, str]]:
+    """Return source, object, status and message of each object in files.
+
+    Errors: DefinitionError for what is no object; those of `load_config`.
+    """
+    rules = health_rules(load_config(config) if config is not None else None)
     return [
         (row.source, row.object, str(row.status), row.message)
-        for row in health_of_files(_manifest_files(path), read_manifests)
+        for row in health_of_files(_manifest_files(path), read_manifests, rules)
     ]
+
+
+def rule_rows(config: Path | None) -> list[tuple[str, str, str]]:
+    """Return group, kind and origin (``file:line``) of each health rule that holds.
+
+    Errors: those of `load_config`.
+    """
+    rules = health_rules(load_config(config) if config is not None else None)
+    return [(rule.group, rule.kind or "*", rule.origin) for rule in rules]
 
 
 def _file_tree(top: Path) -> FileTree:

@@ -8,6 +8,7 @@ from typing import Any
 
 from gitops_wf.core.environment import Subscription
 from gitops_wf.core.grants import SecretGrant
+from gitops_wf.core.health import HealthRule
 from gitops_wf.core.identifiers import RepositoryName, TargetName
 from gitops_wf.core.policy import Rulebook
 from gitops_wf.core.retention import Retention
@@ -79,9 +80,10 @@ class DaemonConfig:
 
     ``store`` is an SQLAlchemy URL, ``directory`` where clones and the sandbox live,
     ``instance`` the name that inventories carry. ``groups`` are people by the name of
-    their group, which an environment's policy may use, too. ``is_all_sandbox`` makes
-    every other target that a repository names a namespace of the sandbox. ``adopt``
-    takes over what another live instance delivers.
+    their group, which an environment's policy may use, too. ``health_rules`` come
+    before those that are shipped. ``is_all_sandbox`` makes every other target that a
+    repository names a namespace of the sandbox. ``adopt`` takes over what another live
+    instance delivers.
     """
 
     path: str
@@ -98,5 +100,6 @@ class DaemonConfig:
     server: str = ""
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     retention: Retention = field(default_factory=Retention)
+    health_rules: tuple[HealthRule, ...] = ()
     is_all_sandbox: bool = False
     adopt: bool = False

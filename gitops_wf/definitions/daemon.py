@@ -20,9 +20,10 @@ from gitops_wf.definitions.daemon_file import (
 )
 from gitops_wf.definitions.documents import empty_file, single_map
 from gitops_wf.definitions.facts import Known
-from gitops_wf.definitions.problems import Outcome, errors, plain
+from gitops_wf.definitions.problems import Outcome, errors, line_at, plain
 from gitops_wf.definitions.rules import broken_daemon_rules
 from gitops_wf.definitions.shape import shaped
+from gitops_wf.definitions.yaml_text import YamlMap
 
 
 def read_daemon_config(
@@ -43,7 +44,7 @@ def read_daemon_config(
     problems = list(broken_daemon_rules(file, document, path))
     if problems:
         return errors(problems)
-    return _Paths(dirname(path), home).config(file, plain(document), path)
+    return _Paths(dirname(path), home).config(file, document, path)
 
 
 def known_of(config: DaemonConfig) -> Known:
@@ -63,9 +64,8 @@ class _Paths:
         self._folder = folder
         self._home = home
 
-    def config(
-        self, file: DaemonFile, raw: dict[str, object], path: str
-    ) -> DaemonConfig:
+    def config(self, file: DaemonFile, document: YamlMap, path: str) -> DaemonConfig:
+        raw = plain(document)
         directory = self._absolute(file.directory)
         notifications = raw.get("notifications")
         channels = (
@@ -109,6 +109,13 @@ class _Paths:
             server=file.server or "",
             groups=file.groups,
             retention=Retention(**dict(file.retention)),
+            health_rules=tuple(
+                rule
+                for number, part in enumerate(file.health.rules)
+                for rule in part.to_core(
+                    f"{path}:{line_at(document, ('health', 'rules', number))}"
+                )
+            ),
         )
 
     def _repository(self, name: str, part: RepositoryPart) -> RepositoryConfig:

@@ -29,6 +29,7 @@ from gitops_wf.definitions.fields import (
     Text,
     broken,
 )
+from gitops_wf.definitions.health_file import HealthPart
 from gitops_wf.definitions.policies import Person, PolicyPart
 from gitops_wf.ports.properties import SecretSource, UrlSource
 
@@ -480,4 +481,7 @@ class DaemonFile(Part):
     retention: RetentionPart = Field(
         default=RetentionPart(),
         description="How much of the past is kept, and for how long.",
+    )
+    health: HealthPart = Field(
+        default=HealthPart(), description="How objects are judged."
     )

@@ -209,6 +209,12 @@ RULES: tuple[Rule, ...] = (
     Rule("time-zone", "A freeze window's time zone exists."),
     Rule("freeze-missing", "Only a rule with windows says what passes them."),
     Rule("store-url", "The store is an SQLite file or a PostgreSQL URL."),
+    Rule("health-api-version", "A health rule is for a group of kinds."),
+    Rule("health-kinds", "A health rule names its kinds in one way."),
+    Rule(
+        "health-expression",
+        "A health rule's expressions are CEL over spec, status, metadata, conditions.",
+    ),
     Rule("server-syntax", "The server's address is host:port."),
 )
 

@@ -10,6 +10,7 @@ from typing import Any
 from gitops_wf.core.changeset import ChangeEntry, ChangeSet
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import TerminalError
+from gitops_wf.core.health import NO_RULES, HealthRules
 from gitops_wf.core.identifiers import EnvironmentId, Sha, TargetName
 from gitops_wf.core.inventory import Inventory, InventoryEntry
 from gitops_wf.core.phases import Reason
@@ -91,6 +92,7 @@ class Delivery:
         instance: str,
         adopt: bool = False,
         digest_key: Secret,
+        health: HealthRules = NO_RULES,
         pause: Callable[[float], None] = wait,
     ) -> None:
         self._clusters = clusters
@@ -99,6 +101,7 @@ class Delivery:
         self._instance = instance
         self._adopt = adopt
         self._digest_key = digest_key
+        self._health = health
         self._pause = pause
         self._snapshots = Snapshots()
         self._locks: dict[tuple[EnvironmentId, TargetName], threading.Lock] = {}
@@ -204,6 +207,7 @@ class Delivery:
             cluster=self._clusters.cluster(target),
             snapshots=self._snapshots,
             max_age=max_age,
+            rules=self._health,
         )
         return observer.observe(
             entry for entry in entries if owners is None or entry.step in owners

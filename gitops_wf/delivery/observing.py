@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from gitops_wf.core.health import (
+    NO_RULES,
     Health,
+    HealthRules,
     HealthStatus,
     Surroundings,
     health_of,
@@ -42,12 +44,16 @@ class ObjectHealth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observer:
-    """Looks at one cluster; `max_age` is how old a shared LIST may be."""
+    """Looks at one cluster; `max_age` is how old a shared LIST may be.
+
+    `rules` are for custom kinds.
+    """
 
     target: TargetName
     cluster: Cluster
     snapshots: Snapshots
     max_age: timedelta
+    rules: HealthRules = NO_RULES
 
     def observe(self, entries: Iterable[InventoryEntry]) -> list[ObjectHealth]:
         """Return the health of objects, in the order of their names."""
@@ -90,8 +96,8 @@ class Observer:
         if not self.cluster.has_status:
             return HealthStatus(health=Health.CURRENT, message="written")
         if not is_workload(live):
-            return health_of(live)
-        status = health_of(live)
+            return health_of(live, self.rules)
+        status = health_of(live, self.rules)
         if status.health not in {Health.IN_PROGRESS, Health.FAILED}:
             return status
         namespace = ObjectRef.of(live).namespace
@@ -99,7 +105,7 @@ class Observer:
             replica_sets=self._kind("apps/v1", "ReplicaSet", namespace),
             pods=self._kind("v1", "Pod", namespace),
         )
-        status = workload_health(live, around)
+        status = workload_health(live, around, self.rules)
         if status.health is Health.FAILED or not current_pods(live, around):
             # Only now are the events worth their LIST: they may be many.
             around = Surroundings(
@@ -107,7 +113,7 @@ class Observer:
                 pods=around.pods,
                 events=self._kind("v1", "Event", namespace),
             )
-            status = workload_health(live, around)
+            status = workload_health(live, around, self.rules)
         return status
 
     def _kind(self, version: str, kind: str, namespace: str) -> Sequence[Manifest]:

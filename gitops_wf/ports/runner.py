@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from gitops_wf.core.environment import Environment
+from gitops_wf.core.health import NO_RULES, HealthRules
 from gitops_wf.core.identifiers import StepName, TargetName
 from gitops_wf.core.inventory import Inventory
 from gitops_wf.core.message import Delivery, Message
@@ -101,7 +102,7 @@ class Capabilities:
     ``instance`` is the daemon's name, as inventories carry it; ``adopt`` lets it
     take over what another instance owns. ``channels`` are the notification
     channels of the daemon config by name. ``digest_key`` keys the digests of
-    Secret values.
+    Secret values. ``health`` are the rules for custom kinds.
     """
 
     clusters: Clusters
@@ -113,6 +114,7 @@ class Capabilities:
     manifests: ManifestReader = reads_no_manifests
     adopt: bool = False
     digest_key: Secret = NO_KEY
+    health: HealthRules = NO_RULES
 
 
 def writes_nowhere(

@@ -3,7 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gitops_wf.core.health import Health, Surroundings, health_of, workload_health
+from gitops_wf.core.health import (
+    NO_RULES,
+    Health,
+    HealthRules,
+    Surroundings,
+    health_of,
+    workload_health,
+)
 from gitops_wf.core.health.failfast import is_workload
 from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.delivery.rendering import read_sources
@@ -21,7 +28,9 @@ class HealthRow:
     message: str
 
 
-def health_of_files(files: Iterable[File], read: ManifestReader) -> list[HealthRow]:
+def health_of_files(
+    files: Iterable[File], read: ManifestReader, rules: HealthRules = NO_RULES
+) -> list[HealthRow]:
     """Return a row for each object, in the order of the files.
 
     ReplicaSets, Pods and Events among them tell of their workloads, so the output
@@ -43,9 +52,9 @@ def health_of_files(files: Iterable[File], read: ManifestReader) -> list[HealthR
     for source in sources:
         manifest = source.manifest
         status = (
-            workload_health(manifest, around)
+            workload_health(manifest, around, rules)
             if is_workload(manifest)
-            else health_of(manifest)
+            else health_of(manifest, rules)
         )
         rows.append(
             HealthRow(

@@ -5,6 +5,7 @@ for, so that no other command waits for it.
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from gitops_wf.cli.printing import print_json, print_value
 from gitops_wf.cli.table import Table, print_table
 
 _HEALTH = ("source", "object", "status", "message")
+_RULES = ("group", "kind", "origin")
 
 
 def validate(
@@ -70,30 +72,56 @@ def schema(
 
 def health(
     file: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--file",
             "-f",
             metavar="FILE|DIR",
             help="Manifests with status; - reads what kubectl get -o yaml prints.",
         ),
-    ],
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", "-c", metavar="FILE", help="Use its health rules, too."
+        ),
+    ] = None,
+    rules: Annotated[
+        bool, typer.Option("--rules", help="List the rules for custom kinds instead.")
+    ] = False,
     output: OutputOption = Output.TABLE,
     no_header: NoHeaderOption = False,
 ) -> None:
     """Say how the objects in files are, as the daemon would judge them.
 
-    A row for each object; exit code 1 when one is Failed.
+    A row for each object; exit code 1 when one is Failed. What is paused on purpose is
+    Suspended.
     """
-    from gitops_wf.cli.checking import health_rows
+    from gitops_wf.cli.checking import health_rows, rule_rows
 
-    rows = health_rows(file)
-    if output is not Output.TABLE:
-        print_value([dict(zip(_HEALTH, row, strict=True)) for row in rows], output)
-    elif rows:
-        headers = tuple(key.upper() for key in _HEALTH)
-        print_table(Table(headers=headers, rows=rows), header=not no_header)
+    if rules == (file is not None):
+        raise typer.BadParameter("write either --file FILE|DIR or --rules")
+    if file is None:
+        _print_rows(_RULES, rule_rows(config), output, header=not no_header)
+        return
+    rows = health_rows(file, config)
+    if rows or output is not Output.TABLE:
+        _print_rows(_HEALTH, rows, output, header=not no_header)
     else:
         print(f"no objects in {file}", file=sys.stderr)
     if any(status == "Failed" for _, _, status, _ in rows):
         raise typer.Exit(1)
+
+
+def _print_rows(
+    keys: tuple[str, ...],
+    rows: Sequence[tuple[str, ...]],
+    output: Output,
+    *,
+    header: bool,
+) -> None:
+    if output is not Output.TABLE:
+        print_value([dict(zip(keys, row, strict=True)) for row in rows], output)
+        return
+    headers = tuple(key.upper() for key in keys)
+    print_table(Table(headers=headers, rows=rows), header=header)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gitops_wf.core.errors import cut
+from gitops_wf.core.expressions.absent import guarded
 from gitops_wf.core.expressions.canonical import Canonical, canonical
 from gitops_wf.core.expressions.cost import (
     BUDGET,
@@ -32,12 +33,18 @@ _UNDEFINED = re.compile(r"'([vh]\d+)'")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expression:
-    """CEL that passed the checks of syntax, names and cost."""
+    """CEL that passed the checks of syntax, names and cost.
+
+    `is_lenient`: it is false, not an error, where a field that it reads is absent or
+    null. `small_cost` is the bound for data no larger than `SMALL`.
+    """
 
     text: str
     reads: Reads
     root: Node = field(compare=False, repr=False)
     written: Canonical = field(compare=False, repr=False)
+    small_cost: float = field(compare=False, repr=False)
+    is_lenient: bool = False
 
     @property
     def reads_status(self) -> bool:
@@ -62,7 +69,8 @@ class Expression:
                 context[variable] = plain
                 sizes[path.root, path.keys] = size
         for variable, path in written.presences.items():
-            context[variable] = look_up(variables, path)[0]
+            is_there, value = look_up(variables, path)
+            context[variable] = is_there and not (self.is_lenient and value is None)
         self._check_cost(sizes)
         try:
             value = program.execute(context)
@@ -92,6 +100,10 @@ class Expression:
             return sizes.get((path.root, path.keys), nothing)
 
         handed_over = sum(size.weight for size in sizes.values()) * HAND_OVER
+        is_small = all(map(_is_small, sizes.values()))
+        if is_small and self.small_cost + handed_over <= BUDGET:
+            # Known since it was read: less data costs no more.
+            return
         if cost_of(self.root, size_of) + handed_over > BUDGET:
             largest = max(sizes, key=lambda key: sizes[key].weight, default=None)
             what = "its data"
@@ -104,16 +116,32 @@ class Expression:
             )
 
 
+def _is_small(size: Size) -> bool:
+    return (
+        size.weight <= SMALL.weight
+        and size.length <= SMALL.length
+        and size.item <= SMALL.item
+    )
+
+
 @functools.lru_cache(maxsize=4096)
-def parse(text: str, *, scope: Scope = OPEN_SCOPE) -> Expression:
-    """Check `text` and return the expression; raises ExpressionError."""
+def parse(
+    text: str, *, scope: Scope = OPEN_SCOPE, is_lenient: bool = False
+) -> Expression:
+    """Check `text` and return the expression; raises ExpressionError.
+
+    `is_lenient` is for a condition over an object: see `absent`.
+    """
     root = parse_syntax(text)
+    if is_lenient:
+        root = guarded(root)
     _check_macros(root)
     check_patterns(
         [n for n in walk(root) if isinstance(n, Call) and n.function == "matches"]
     )
     reads = check_names(root, text, scope)
-    if cost_of(root, lambda _: SMALL) > BUDGET:
+    small_cost = cost_of(root, lambda _: SMALL)
+    if small_cost > BUDGET:
         raise ExpressionError(
             f"the expression is too costly: it would take too long even for lists of"
             f" {SMALL.length} items; split it over steps or make it simpler",
@@ -121,7 +149,14 @@ def parse(text: str, *, scope: Scope = OPEN_SCOPE) -> Expression:
         )
     written = canonical(root)
     _program(written.text)
-    return Expression(text=text, reads=reads, root=root, written=written)
+    return Expression(
+        text=text,
+        reads=reads,
+        root=root,
+        written=written,
+        small_cost=small_cost,
+        is_lenient=is_lenient,
+    )
 
 
 def _check_macros(root: Node) -> None:

@@ -24,6 +24,7 @@ class Scope:
     """The names that an expression may use; None means that any is accepted.
 
     `fields` are the known fields of other roots, such as `("run", {"outcome"})`.
+    `is_of_run` says that `status` is that of steps; a Kubernetes object has one, too.
     """
 
     roots: frozenset[str] = ROOTS
@@ -31,6 +32,7 @@ class Scope:
     outputs: frozenset[str] | None = None
     inputs: frozenset[str] | None = None
     fields: tuple[tuple[str, frozenset[str]], ...] = ()
+    is_of_run: bool = True
 
     def names_under(self, root: str) -> frozenset[str] | None:
         """The names that may follow a root."""
@@ -124,7 +126,8 @@ def _check_path(path: Path, scope: Scope) -> str | None:
             f"unknown {what}{did_you_mean(written, names)}", path.offset
         )
     if (
-        path.root == "status"
+        scope.is_of_run
+        and path.root == "status"
         and len(path.keys) > 1
         and path.keys[1] not in STATUS_FIELDS
     ):

@@ -1,6 +1,7 @@
 """Health of one object from its own fields alone (kstatus Compute)."""
 
 from gitops_wf.core.health.builtin import rule_for
+from gitops_wf.core.health.rules import NO_RULES, HealthRules
 from gitops_wf.core.health.status import (
     CURRENT,
     Health,
@@ -8,15 +9,19 @@ from gitops_wf.core.health.status import (
     condition,
     failed,
     in_progress,
-    is_true,
+    observed_conditions,
     part,
     said,
 )
 from gitops_wf.core.inventory import Manifest, ObjectRef
 
 
-def health_of(manifest: Manifest | None) -> HealthStatus:
-    """Return how an object is; None is an object that is not there."""
+def health_of(manifest: Manifest | None, rules: HealthRules = NO_RULES) -> HealthStatus:
+    """Return how an object is; None is an object that is not there.
+
+    A user's rule for exactly this kind comes first, then the rule of a built-in kind,
+    then the most exact one of ``rules``, and at last the usual conditions.
+    """
     if manifest is None:
         return HealthStatus(health=Health.NOT_FOUND, message="not found")
     metadata, status = part(manifest, "metadata"), part(manifest, "status")
@@ -26,14 +31,22 @@ def health_of(manifest: Manifest | None) -> HealthStatus:
             health=Health.TERMINATING,
             message=f"waits for finalizers {waits}" if waits else "is being deleted",
         )
-    observed, generation = status.get("observedGeneration"), metadata.get("generation")
-    if observed is not None and generation is not None and observed != generation:
-        return in_progress(f"generation {generation} not observed yet: at {observed}")
     ref = ObjectRef.of(manifest)
-    rule = rule_for(ref.group, ref.kind)
+    rule = rules.overrides(ref.group, ref.kind)
+    builtin = None if rule else rule_for(ref.group, ref.kind)
+    if rule is None and builtin is None:
+        rule = rules.find(ref.group, ref.kind)
+    if rule is not None and (paused := rule.paused(manifest)):
+        return paused
+    observed, generation = status.get("observedGeneration"), metadata.get("generation")
+    # Argo Rollouts writes it as text.
+    if None not in {observed, generation} and str(observed) != str(generation):
+        return in_progress(f"generation {generation} not observed yet: at {observed}")
     # Built-in kinds use no Reconciling or Stalled, and their Ready has rules of
     # its own (a completed Pod is not Ready).
-    return rule(manifest) if rule else by_conditions(manifest)
+    if builtin is not None:
+        return builtin(manifest)
+    return rule.judge(manifest) if rule is not None else by_conditions(manifest)
 
 
 def by_conditions(manifest: Manifest) -> HealthStatus:
@@ -42,13 +55,19 @@ def by_conditions(manifest: Manifest) -> HealthStatus:
     Reconciling and Stalled are kstatus' own; Ready, Available and Synced are what
     most operators set. Without any of them the object is Current.
     """
-    stalled = condition(manifest, "Stalled") or {}
-    if is_true(manifest, "Stalled"):
+    observed = observed_conditions(manifest)
+    stalled = observed.get("Stalled") or {}
+    if stalled.get("status") == "True":
         return failed(said(stalled))
-    if is_true(manifest, "Reconciling"):
-        return in_progress(said(condition(manifest, "Reconciling") or {}))
+    reconciling = observed.get("Reconciling") or {}
+    if reconciling.get("status") == "True":
+        return in_progress(said(reconciling))
     for kind in ("Ready", "Available", "Synced"):
-        found = condition(manifest, kind)
-        if found is not None and found.get("status") != "True":
+        if condition(manifest, kind) is None:
+            continue
+        found = observed.get(kind)
+        if found is None:
+            return in_progress(f"{kind} was observed at an earlier generation")
+        if found.get("status") != "True":
             return in_progress(f"not {kind}: {said(found)}".removesuffix(": "))
     return CURRENT

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gitops_wf.core.health.compute import health_of
+from gitops_wf.core.health.rules import NO_RULES, HealthRules
 from gitops_wf.core.health.status import (
     Health,
     HealthStatus,
@@ -60,9 +61,11 @@ def is_workload(manifest: Manifest) -> bool:
     return ref.kind in WORKLOADS and ref.group in {"apps", "batch"}
 
 
-def workload_health(workload: Manifest, around: Surroundings) -> HealthStatus:
+def workload_health(
+    workload: Manifest, around: Surroundings, rules: HealthRules = NO_RULES
+) -> HealthStatus:
     """Return the health of a workload, with its pods' reason where one has failed."""
-    status = health_of(workload)
+    status = health_of(workload, rules)
     if status.health is Health.FAILED:
         ended = _first_fault(current_pods(workload, around), around.events, ended=True)
         if not ended:

@@ -67,6 +67,11 @@ def suspended(message: str) -> HealthStatus:
     return HealthStatus(health=Health.SUSPENDED, message=cut(message))
 
 
+def unknown(message: str) -> HealthStatus:
+    """Return Unknown with a message."""
+    return HealthStatus(health=Health.UNKNOWN, message=cut(message))
+
+
 def part(value: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
     """Return a map inside a map; empty where there is none."""
     for key in path:
@@ -86,6 +91,21 @@ def number(value: Mapping[str, Any], key: str, default: int = 0) -> int:
     """Return a whole number of a map."""
     found = value.get(key)
     return found if isinstance(found, int) else default
+
+
+def observed_conditions(manifest: Manifest) -> dict[str, Mapping[str, Any]]:
+    """Return the conditions by type, without those of another generation.
+
+    A condition may say at which generation it was observed (metav1.Condition); one of
+    an older generation tells nothing of what is wanted now.
+    """
+    generation = part(manifest, "metadata").get("generation")
+    return {
+        str(entry.get("type")): entry
+        for entry in maps(part(manifest, "status").get("conditions"))
+        if entry.get("observedGeneration", generation) in {generation, 0}
+        or generation is None
+    }
 
 
 def condition(manifest: Manifest, kind: str) -> Mapping[str, Any] | None:
