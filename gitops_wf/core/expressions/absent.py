@@ -50,6 +50,18 @@ def guarded(node: Node) -> Node:
             return _with(_needed(node), node)
 
 
+def guarded_value(node: Node) -> Node:
+    """The value `node`, with the conditions of its `?:` guarded."""
+    if not isinstance(node, Choice):
+        return node
+    return replace(
+        node,
+        condition=guarded(node.condition),
+        yes=guarded_value(node.yes),
+        no=guarded_value(node.no),
+    )
+
+
 def _with(needed: Iterator[Has], node: Node) -> Node:
     guards = tuple(dict.fromkeys(needed))
     if not guards:

@@ -2,12 +2,11 @@
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from gitops_wf.core.errors import cut
-from gitops_wf.core.expressions.absent import guarded
 from gitops_wf.core.expressions.canonical import Canonical, canonical
 from gitops_wf.core.expressions.cost import (
     BUDGET,
@@ -35,8 +34,8 @@ _UNDEFINED = re.compile(r"'([vh]\d+)'")
 class Expression:
     """CEL that passed the checks of syntax, names and cost.
 
-    `is_lenient`: it is false, not an error, where a field that it reads is absent or
-    null. `small_cost` is the bound for data no larger than `SMALL`.
+    `null_is_absent`: a field that is null is not there. `small_cost` is the bound
+    for data no larger than `SMALL`.
     """
 
     text: str
@@ -44,7 +43,7 @@ class Expression:
     root: Node = field(compare=False, repr=False)
     written: Canonical = field(compare=False, repr=False)
     small_cost: float = field(compare=False, repr=False)
-    is_lenient: bool = False
+    null_is_absent: bool = False
 
     @property
     def reads_status(self) -> bool:
@@ -70,7 +69,7 @@ class Expression:
                 sizes[path.root, path.keys] = size
         for variable, path in written.presences.items():
             is_there, value = look_up(variables, path)
-            context[variable] = is_there and not (self.is_lenient and value is None)
+            context[variable] = is_there and not (self.null_is_absent and value is None)
         self._check_cost(sizes)
         try:
             value = program.execute(context)
@@ -126,15 +125,18 @@ def _is_small(size: Size) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def parse(
-    text: str, *, scope: Scope = OPEN_SCOPE, is_lenient: bool = False
+    text: str,
+    *,
+    scope: Scope = OPEN_SCOPE,
+    guard: Callable[[Node], Node] | None = None,
 ) -> Expression:
     """Check `text` and return the expression; raises ExpressionError.
 
-    `is_lenient` is for a condition over an object: see `absent`.
+    `guard` is of `absent`, for what is read from an object that may lack any field.
     """
     root = parse_syntax(text)
-    if is_lenient:
-        root = guarded(root)
+    if guard is not None:
+        root = guard(root)
     _check_macros(root)
     check_patterns(
         [n for n in walk(root) if isinstance(n, Call) and n.function == "matches"]
@@ -155,7 +157,7 @@ def parse(
         root=root,
         written=written,
         small_cost=small_cost,
-        is_lenient=is_lenient,
+        null_is_absent=guard is not None,
     )
 
 

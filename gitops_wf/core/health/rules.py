@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gitops_wf.core.expressions import Expression, ExpressionError, Scope, parse
+from gitops_wf.core.expressions.absent import guarded, guarded_value
 from gitops_wf.core.health.status import (
     CURRENT,
     Health,
@@ -41,7 +42,6 @@ SCOPE = Scope(
 )
 """What an expression of a rule may read."""
 
-_ASKED = frozenset({"spec", "metadata"})
 _SUFFIX = "*."
 
 
@@ -81,23 +81,21 @@ class HealthRule:
         return {health: text for health, text in asked.items() if text}
 
     def paused(self, manifest: Manifest) -> HealthStatus | None:
-        """Return Suspended where spec or metadata alone ask for it.
+        """Return Suspended where it would be so without any status.
 
-        What is paused may not be looked at any more, so that the generation that
-        paused it is never observed: this is asked before that.
+        What its spec or metadata pauses may not be looked at any more, so that the
+        generation that paused it is never observed: this is asked before that.
         """
         if not self.suspended:
             return None
+        asked = {"spec": manifest.get("spec"), "metadata": manifest.get("metadata")}
         try:
             condition = parse_rule_condition(self.suspended)
-            if not condition.reads.roots <= _ASKED:
-                return None
-            variables = _variables(manifest)
-            if not condition.evaluate_bool(variables):
+            if not condition.evaluate_bool(_variables(asked)):
                 return None
         except ExpressionError as exc:
             return self._unknown(Health.SUSPENDED, exc)
-        return self._told(Health.SUSPENDED, variables)
+        return self._told(Health.SUSPENDED, _variables(manifest))
 
     def judge(self, manifest: Manifest) -> HealthStatus:
         """Return the health of an object whose generation was observed."""
@@ -108,12 +106,7 @@ class HealthRule:
                     return self._told(health, variables)
             except ExpressionError as exc:
                 return self._unknown(health, exc)
-        status = self._told(Health.IN_PROGRESS, variables)
-        if status.message:
-            return status
-        if not variables["status"]:
-            return in_progress("its controller has set no status yet")
-        return in_progress(f"not current yet by health rule {self.name}")
+        return self._told(Health.IN_PROGRESS, variables)
 
     def _told(self, health: Health, variables: Mapping[str, Any]) -> HealthStatus:
         match health:
@@ -125,8 +118,13 @@ class HealthRule:
             case Health.FAILED:
                 text = _first_text(self.message, variables)
                 return failed(text or f"failed by health rule {self.name}")
+            case _ if not variables["status"]:
+                return in_progress("its controller has set no status yet")
             case _:
-                return in_progress(_first_text(self.message, variables))
+                text = _first_text(self.message, variables)
+                return in_progress(
+                    text or f"not current yet by health rule {self.name}"
+                )
 
     def _unknown(self, health: Health, exc: ExpressionError) -> HealthStatus:
         where = f" ({self.origin})" if self.origin else ""
@@ -193,12 +191,12 @@ NO_RULES = HealthRules()
 
 def parse_rule_condition(text: str) -> Expression:
     """Read a condition of a rule; raises ExpressionError."""
-    return parse(text, scope=SCOPE, is_lenient=True)
+    return parse(text, scope=SCOPE, guard=guarded)
 
 
 def parse_rule_message(text: str) -> Expression:
     """Read a message of a rule; raises ExpressionError."""
-    return parse(text, scope=SCOPE)
+    return parse(text, scope=SCOPE, guard=guarded_value)
 
 
 def _first_text(texts: Iterable[str], variables: Mapping[str, Any]) -> str:
