@@ -12,6 +12,7 @@ from gitops_wf.core.health.status import (
     observed_conditions,
     part,
     said,
+    suspended,
 )
 from gitops_wf.core.inventory import Manifest, ObjectRef
 
@@ -38,6 +39,12 @@ def health_of(manifest: Manifest | None, rules: HealthRules = NO_RULES) -> Healt
         rule = rules.find(ref.group, ref.kind)
     if rule is not None and (paused := rule.paused(manifest)):
         return paused
+    if (
+        rule is None
+        and builtin is None
+        and part(manifest, "spec").get("suspend") is True
+    ):
+        return suspended("spec.suspend is true")
     observed, generation = status.get("observedGeneration"), metadata.get("generation")
     # Argo Rollouts writes it as text.
     if None not in {observed, generation} and str(observed) != str(generation):
