@@ -49,6 +49,10 @@ FILES = (
                 "each secret names who may use it and where it may be sent; without"
                 " `environments` it is the daemon's own;"
             ),
+            (
+                "a `Database` of example.com is judged by its own phase: see"
+                " [health](health.md);"
+            ),
             "what waits, fails or is rolled back, anywhere, is told to the channel `ops`.",
         ),
     ),

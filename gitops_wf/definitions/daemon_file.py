@@ -483,5 +483,5 @@ class DaemonFile(Part):
         description="How much of the past is kept, and for how long.",
     )
     health: HealthPart = Field(
-        default=HealthPart(), description="How objects are judged."
+        default=HealthPart(), description="How objects of custom kinds are judged."
     )

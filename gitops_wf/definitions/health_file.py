@@ -4,7 +4,13 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from gitops_wf.core.errors import cut
 from gitops_wf.core.expressions import Expression, ExpressionError
@@ -45,9 +51,24 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-_Condition = Annotated[ConditionText, _checked(parse_rule_condition)]
+_Condition = Annotated[
+    ConditionText,
+    _checked(parse_rule_condition),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "boolean"}]}),
+]
 _Message = Annotated[Text, _checked(parse_rule_message)]
-_Messages = Annotated[tuple[_Message, ...], BeforeValidator(_listed)]
+_Messages = Annotated[
+    tuple[_Message, ...],
+    BeforeValidator(_listed),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "array", "items": {"type": "string"}},
+            ]
+        }
+    ),
+]
 
 
 class HealthRulePart(Part):

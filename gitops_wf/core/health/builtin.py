@@ -178,6 +178,16 @@ def _persistent_volume_claim(manifest: Manifest) -> HealthStatus:
     return CURRENT
 
 
+def _persistent_volume(manifest: Manifest) -> HealthStatus:
+    status = part(manifest, "status")
+    phase = status.get("phase")
+    if phase == "Failed":
+        return failed(str(status.get("message") or "its reclamation failed"))
+    if phase in {"Available", "Bound", "Released"}:
+        return CURRENT
+    return in_progress(f"phase is {phase or 'not set'}")
+
+
 def _custom_resource_definition(manifest: Manifest) -> HealthStatus:
     names = condition(manifest, "NamesAccepted") or {}
     if names.get("status") == "False":
@@ -227,6 +237,7 @@ _RULES: Mapping[tuple[str, str], Rule] = {
     ("batch", "CronJob"): _cron_job,
     ("", "Service"): _service,
     ("", "PersistentVolumeClaim"): _persistent_volume_claim,
+    ("", "PersistentVolume"): _persistent_volume,
     ("policy", "PodDisruptionBudget"): _current,
     (
         "apiextensions.k8s.io",

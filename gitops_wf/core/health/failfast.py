@@ -56,8 +56,10 @@ class Surroundings:
 
 
 def is_workload(manifest: Manifest) -> bool:
-    """Whether the object makes pods, so that they can tell more than it does."""
+    """Whether the object is a pod or makes pods, which can tell more than it does."""
     ref = ObjectRef.of(manifest)
+    if ref.kind == "Pod":
+        return ref.group == ""
     return ref.kind in WORKLOADS and ref.group in {"apps", "batch"}
 
 
@@ -115,6 +117,8 @@ def current_pods(workload: Manifest, around: Surroundings) -> list[Manifest]:
                     or ""
                 ),
             )
+        case "Pod":
+            pods = [workload]
         case _:
             pods = _owned_by(workload, around.pods)
     return [pod for pod in pods if not part(pod, "metadata").get("deletionTimestamp")]

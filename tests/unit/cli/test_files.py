@@ -180,6 +180,50 @@ def test_health_of_files_has_a_row_for_each_object(gitops_wf, tmp_path):
     assert gitops_wf("health", "-f", folder / "map.yaml").code == 0
 
 
+def test_health_uses_the_shipped_rules_and_those_of_a_config(gitops_wf, tmp_path):
+    config = tmp_path / "gitops-wf.yaml"
+    config.write_text(
+        "repositories: {shop: {url: https://git.example/shop.git}}\n"
+        "health:\n"
+        "  rules:\n"
+        "    - apiVersion: external-secrets.io/v1\n"
+        "      kind: ExternalSecret\n"
+        "      current: has(status.refreshTime)\n"
+    )
+    objects = tmp_path / "objects.yaml"
+    objects.write_text(
+        "apiVersion: helm.toolkit.fluxcd.io/v2\n"
+        "kind: HelmRelease\n"
+        "metadata: {name: web, namespace: shop}\n"
+        "spec: {suspend: true}\n"
+        "---\n"
+        "apiVersion: external-secrets.io/v1\n"
+        "kind: ExternalSecret\n"
+        "metadata: {name: db, namespace: shop}\n"
+        "status:\n"
+        "  refreshTime: now\n"
+        "  conditions: [{type: Ready, status: 'False', reason: SecretSyncedError}]\n"
+    )
+
+    shipped = gitops_wf("health", "-f", objects, "-o", "json")
+    mine = gitops_wf("health", "-f", objects, "-c", config, "-o", "json")
+    rules = gitops_wf("health", "--rules", "-c", config, "-o", "json")
+
+    assert shipped.code == 1
+    assert [row["status"] for row in shipped.json] == ["Suspended", "Failed"]
+    assert shipped.json[1]["message"] == "SecretSyncedError"
+    assert mine.code == 0
+    assert [row["status"] for row in mine.json] == ["Suspended", "Current"]
+    assert {
+        "group": "external-secrets.io",
+        "kind": "ExternalSecret",
+        "origin": f"{config}:4",
+    } in rules.json
+    assert len(rules.json) > 100
+    assert gitops_wf("health").code == 2
+    assert gitops_wf("health", "--rules", "-f", objects).code == 2
+
+
 def test_health_reads_what_another_command_prints(gitops_wf, monkeypatch):
     objects = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: b}\n"
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(objects)))

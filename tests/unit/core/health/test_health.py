@@ -247,3 +247,125 @@ def test_the_health_of_many_is_the_worst_of_them():
     assert worst([]) is Health.CURRENT
     assert worst([Health.CURRENT, Health.IN_PROGRESS]) is Health.IN_PROGRESS
     assert worst([Health.FAILED, Health.NOT_FOUND]) is Health.FAILED
+
+
+def built_in(kind, api_version="v1", **fields):
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": "a"}} | fields
+
+
+def crd(*conditions):
+    return built_in(
+        "CustomResourceDefinition",
+        "apiextensions.k8s.io/v1",
+        status={
+            "conditions": [
+                {"type": kind, "status": status, "reason": reason}
+                for kind, status, reason in conditions
+            ]
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("manifest", "health"),
+    [
+        (built_in("Service", spec={"clusterIP": "10.0.0.1"}), Health.CURRENT),
+        (built_in("Service", spec={}), Health.IN_PROGRESS),
+        (built_in("Service", spec={"type": "ExternalName"}), Health.CURRENT),
+        (
+            built_in("Service", spec={"type": "LoadBalancer", "clusterIP": "10.0.0.1"}),
+            Health.IN_PROGRESS,
+        ),
+        (
+            built_in(
+                "Service",
+                spec={"type": "LoadBalancer"},
+                status={"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}},
+            ),
+            Health.CURRENT,
+        ),
+        (built_in("PersistentVolume", status={"phase": "Bound"}), Health.CURRENT),
+        (built_in("PersistentVolume", status={"phase": "Pending"}), Health.IN_PROGRESS),
+        (built_in("PersistentVolume", status={"phase": "Failed"}), Health.FAILED),
+        (built_in("PersistentVolumeClaim", status={"phase": "Lost"}), Health.FAILED),
+        (built_in("Pod", status={"phase": "Pending"}), Health.IN_PROGRESS),
+        (built_in("Pod", status={"phase": "Succeeded"}), Health.CURRENT),
+        (built_in("Pod", status={"phase": "Failed"}), Health.FAILED),
+        (built_in("Namespace", status={"phase": "Active"}), Health.CURRENT),
+        (built_in("Namespace", status={"phase": "Terminating"}), Health.IN_PROGRESS),
+        (crd(("Established", "True", "InitialNamesAccepted")), Health.CURRENT),
+        (crd(("Established", "False", "Installing")), Health.IN_PROGRESS),
+        (crd(("NamesAccepted", "False", "ListKindConflict")), Health.FAILED),
+        (
+            built_in(
+                "APIService",
+                "apiregistration.k8s.io/v1",
+                status={"conditions": [{"type": "Available", "status": "False"}]},
+            ),
+            Health.IN_PROGRESS,
+        ),
+        (
+            built_in("Job", "batch/v1", spec={"suspend": True}),
+            Health.SUSPENDED,
+        ),
+        (
+            built_in("CronJob", "batch/v1", spec={"suspend": True}),
+            Health.SUSPENDED,
+        ),
+    ],
+)
+def test_built_in_kinds_are_judged_as_the_reference_page_says(manifest, health):
+    assert health_of(manifest).health is health
+
+
+def stateful_set(ready=3, updated=1, **strategy):
+    return built_in(
+        "StatefulSet",
+        "apps/v1",
+        spec={"replicas": 3, "updateStrategy": strategy},
+        status={
+            "observedGeneration": 1,
+            "replicas": 3,
+            "readyReplicas": ready,
+            "updatedReplicas": updated,
+            "currentRevision": "a",
+            "updateRevision": "b",
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("manifest", "health"),
+    [
+        (stateful_set(rollingUpdate={"partition": 2}), Health.CURRENT),
+        (stateful_set(rollingUpdate={"partition": 1}), Health.IN_PROGRESS),
+        (stateful_set(rollingUpdate={"partition": 0}), Health.IN_PROGRESS),
+        (stateful_set(), Health.IN_PROGRESS),
+        (stateful_set(type="OnDelete"), Health.CURRENT),
+        (stateful_set(type="OnDelete", ready=2), Health.IN_PROGRESS),
+    ],
+)
+def test_a_stateful_set_waits_for_what_its_strategy_updates(manifest, health):
+    assert health_of(manifest).health is health
+
+
+def test_a_pod_by_itself_fails_fast_as_one_of_a_workload_does():
+    pod = built_in(
+        "Pod",
+        status={
+            "phase": "Running",
+            "containerStatuses": [
+                {
+                    "name": "main",
+                    "restartCount": 3,
+                    "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                    "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}},
+                }
+            ],
+        },
+    )
+
+    assert str(workload_health(pod, Surroundings())) == (
+        "Failed: Pod a: CrashLoopBackOff: container main exited with 1 (Error), "
+        "3 restarts"
+    )
