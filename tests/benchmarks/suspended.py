@@ -90,8 +90,11 @@ class Bench:
         started = time.monotonic() - begin
         self._until(lambda: self._get("/readyz").is_success, "it to be ready", 0.05)
         ready = time.monotonic() - begin
+        polled = "gitops_wf_last_poll_timestamp_seconds{"
+        self._until(lambda: polled in self._get("/metrics").text, "a poll", 0.1)
         report(
-            f"restart: loops begin after {started:.1f} s, ready after {ready:.1f} s;"
+            f"restart: loops begin after {started:.1f} s, ready after {ready:.1f} s,"
+            f" first poll ended after {time.monotonic() - begin:.1f} s;"
             f" {self._memory()}"
         )
 
@@ -131,7 +134,8 @@ class Bench:
             taken.append(time.monotonic() - begin)
         report(
             f"one approval, from before git push to the end of the run: median"
-            f" {statistics.median(taken):.2f} s, most {max(taken):.2f} s"
+            f" {statistics.median(taken):.2f} s, most {max(taken):.2f} s;"
+            f" {self._memory()}"
         )
 
     def close(self) -> None:
