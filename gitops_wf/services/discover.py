@@ -113,7 +113,7 @@ class Discover:
         )
         self._has_looked = False
         self._is_behind = False
-        self._returning = 0
+        self._may_return = True
         self._is_stopped = False
 
     @property
@@ -173,9 +173,9 @@ class Discover:
         if head != record.cursor or is_first:
             moved = self._take_in(record, head)
             self._has_looked = True
-        if is_first or self._returning:
+        if self._may_return:
             self._is_behind = False
-            self._returning = self._bring_back.act()
+            self._may_return = self._bring_back.act() > 0
         self._condition.succeeded(self._folders.problems)
         return moved
 
@@ -237,6 +237,7 @@ class Discover:
                 now=self._clock.now(),
             )
             transaction.save_repository(settled)
+        self._may_return = True  # environments that rewritten history brings, too
 
     def _wake_held(self) -> None:
         """Let runs go on whose gate or freeze the daemon config no longer has."""

@@ -141,3 +141,19 @@ def test_an_unused_approval_goes_with_the_history_that_held_it(tmp_path):
     line.settle()
     assert line.phases("prod") == ["Suspended"], "the second person's alone is not two"
     line.close()
+
+
+def test_an_environment_that_rewritten_history_brings_runs_at_once(line):
+    push(line)
+    head = line.work.head()
+    line.commit({"docs.txt": "to be rewritten"})
+    line.settle()
+    line.work.git("reset", "-q", "--hard", head)
+    line.work.commit(
+        {"envs/new/workflow.yaml": APPROVAL_WORKFLOW, "envs/new/cm.yaml": "1"}
+    )
+
+    line.work.push(force=True)
+    line.settle()
+
+    assert line.phases("new") == ["Suspended"]
