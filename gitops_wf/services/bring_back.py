@@ -338,14 +338,13 @@ class BringBack:
             )
         transaction.save_revision(revision)
         self.make.tell(transaction, revision, now)
-        log.info(
-            "environment.returned"
-            if come.recalled.newest.number
-            else "environment.found",
-            environment=record.id,
-            revision=revision.number,
-            commit=revision.commit,
+        about = log.bind(
+            environment=record.id, revision=revision.number, commit=revision.commit
         )
+        if come.recalled.newest.number:
+            about.info("environment.returned")
+        else:
+            about.info("environment.found")
         return record
 
     def _adopt(

@@ -71,7 +71,7 @@ class PollCondition:
         """Tell that the clone was damaged or gone, and was made anew."""
         name = self.watched.name
         text = f"{name}: our clone was damaged or gone, and was cloned anew"
-        log.warning("repository.cloned_anew", repository=name)
+        log.warning("clone.renewed", repository=name)
         event = Event(
             at=self.clock.now(),
             kind="clonedAnew",

@@ -66,10 +66,10 @@ def test_a_running_daemon_answers_probes_and_scrapes_and_ends_at_sigterm(daemon)
 
     assert "go-live" in command("describe", "web")
     command("pause", "web", "--reason", "an outage")
-    eventually(lambda: daemon.logged("paused"), what="the pause")
+    eventually(lambda: daemon.logged("pause.began"), what="the pause")
     assert "an outage" in command("describe", "web")
     command("resume", "web")
-    eventually(lambda: daemon.logged("resumed"), what="the end of the pause")
+    eventually(lambda: daemon.logged("pause.ended"), what="the end of the pause")
 
     text = httpx.get(f"{url}/metrics").text
     assert 'gitops_wf_runs_active{phase="Suspended"} 1.0' in text

@@ -335,9 +335,11 @@ class DbosExecutor:
                     raise error from exc
                 tries += 1
                 pause = backoff(tries, longest=LONGEST_PAUSE).total_seconds()
-                # A database that is away is said by the store, once, for all work.
-                tell = log.debug if isinstance(exc, SQLAlchemyError) else log.warning
-                tell("requeue.failed", work=queued.id, cause=str(exc), retry_in=pause)
+                if not isinstance(exc, SQLAlchemyError):
+                    # A database that is away is said by the store, once, for all work.
+                    log.warning(
+                        "requeue.failed", work=queued.id, cause=str(exc), retry_in=pause
+                    )
                 with contextlib.suppress(Empty):
                     raise outcome.get(timeout=pause) or Abandoned from exc
             else:

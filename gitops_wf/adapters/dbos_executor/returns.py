@@ -24,7 +24,7 @@ def report(queued: Queued, error: BaseException, retry_in: float) -> None:
             work.info("work.abandoned")
         case StoreUnavailableError():
             # The store itself says so, once, for all work.
-            work.debug("work.postponed", error=error.message)
+            log.debug("work.held", work=queued.id, cause=error.message)
         case TransientError():
             work.warning("work.postponed", cause=error.message)
         case _:

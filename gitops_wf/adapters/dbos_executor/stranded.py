@@ -61,7 +61,7 @@ class Stranded:
                 self._put_back(work)
         except Exception as exc:
             # Whatever it is, the next look comes; a lost database is said elsewhere.
-            log.debug("work.cannot-look-for-stranded", error=str(exc))
+            log.debug("stranded.unseen", cause=str(exc))
             self._alarm.at(time.monotonic() + AFTER)
             return
         if self._seen - again:
