@@ -16,12 +16,38 @@ The rules of superseding stand here and nowhere else (design 3.2 and 3.3):
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from gitops_wf.core.durations import format_duration
 from gitops_wf.core.environment import After, Commits
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run
+
+
+class InLine(Protocol):
+    """What the rules ask of a revision that has not ended."""
+
+    @property
+    def number(self) -> int:
+        """Its number."""
+
+    @property
+    def phase(self) -> Phase:
+        """Where it stands."""
+
+    @property
+    def is_rollback(self) -> bool:
+        """Whether it goes back to what Succeeded before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """No more than the rules ask: thousands may stand in line, and each turn asks."""
+
+    number: int
+    phase: Phase
+    is_rollback: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +61,14 @@ class Queue:
 
     superseded: tuple[tuple[int, int], ...] = ()
     end_active_for: int | None = None
-    next: Revision | None = None
+    next: InLine | None = None
 
 
 def arrange(
     *,
     commits: Commits,
     max_pending: int,
-    unfinished: Sequence[Revision],
+    unfinished: Sequence[InLine],
     active: Run | None,
 ) -> Queue:
     """Apply the rules to the revisions that have not ended, oldest first."""
@@ -70,8 +96,8 @@ def arrange(
 
 
 def _first_to_keep(
-    commits: Commits, max_pending: int, pending: Sequence[Revision]
-) -> Revision:
+    commits: Commits, max_pending: int, pending: Sequence[InLine]
+) -> InLine:
     newest = pending[-1]
     if commits is Commits.LATEST:
         return newest
@@ -82,7 +108,7 @@ def _first_to_keep(
 
 
 def _end_for(
-    commits: Commits, active: Run, pending: Sequence[Revision], first: Revision
+    commits: Commits, active: Run, pending: Sequence[InLine], first: InLine
 ) -> int | None:
     number = active.subject.number
     newer = [r for r in pending if r.number > number]

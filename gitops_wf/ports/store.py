@@ -22,6 +22,7 @@ from gitops_wf.core.inventory import Inventory
 from gitops_wf.core.message import Delivery
 from gitops_wf.core.pause import Pause
 from gitops_wf.core.phases import Phase
+from gitops_wf.core.queue import Queued
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run
 
@@ -130,15 +131,26 @@ class Reader(Protocol):
         self,
         environment: EnvironmentId | None = None,
         *,
-        inputs: str | None = None,
         limit: int | None = None,
     ) -> Sequence[Revision]:
-        """Return revisions (those with this inputs digest), newest first."""
+        """Return revisions, newest first."""
+
+    def revision_for(self, environment: EnvironmentId, inputs: str) -> Revision | None:
+        """Return the one that says what going back to an inputs digest comes to.
+
+        A barred one, else the newest that Succeeded; None where neither had it.
+        """
+
+    def released(self, environment: EnvironmentId) -> Revision | None:
+        """Return the last one that Succeeded, so marked."""
 
     def unfinished_revisions(
         self, environment: EnvironmentId | None = None
     ) -> Sequence[Revision]:
         """Return the revisions that have not ended (of all), oldest first."""
+
+    def line(self, environment: EnvironmentId) -> Sequence[Queued]:
+        """Return the same revisions as the queue's rules see them, oldest first."""
 
     def run(self, run: RunId) -> Run | None:
         """Return a run."""

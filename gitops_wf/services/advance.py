@@ -26,11 +26,11 @@ from gitops_wf.core.identifiers import (
     repository_name,
 )
 from gitops_wf.core.phases import Phase, Reason
-from gitops_wf.core.queue import Queue, arrange
+from gitops_wf.core.queue import Queue, Queued, arrange
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run
 from gitops_wf.ports.executor import AttemptWork, Executor
-from gitops_wf.ports.store import Transaction
+from gitops_wf.ports.store import Reader, Transaction
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.approvals import Approvals
 from gitops_wf.services.brake import let_go
@@ -149,14 +149,19 @@ class Advance:
             if settled.run != active:
                 self._store(transaction, active, settled, now)
                 return True
-        unfinished = transaction.unfinished_revisions(environment)
-        queue = _queue(unfinished, active)
-        if queue is None:
+        line = transaction.line(environment)
+        if not line:
             transaction.set_due(environment, next_due(active) if active else None)
             return False
-        by_number = {revision.number: revision for revision in unfinished}
+        newest = _in_line(transaction, environment, line[-1].number)
+        queue = _queue(line, newest, active)
         for number, newer in queue.superseded:
-            self._supersede(transaction, by_number[number], by_number[newer], now)
+            self._supersede(
+                transaction,
+                _in_line(transaction, environment, number),
+                _in_line(transaction, environment, newer),
+                now,
+            )
         if active is not None:
             ended = self._overtaken(transaction, active, now)
             if ended is not None:
@@ -168,7 +173,8 @@ class Advance:
         if queue.next is None:
             transaction.set_due(environment, None)
             return False
-        return self._start_next(transaction, queue.next, unfinished[-1], now)
+        following = _in_line(transaction, environment, queue.next.number)
+        return self._start_next(transaction, following, newest, now)
 
     def _overtaken(
         self, transaction: Transaction, run: Run, now: datetime
@@ -180,11 +186,15 @@ class Advance:
         """
         if run.phase.is_final or run.ending is not None:
             return None
-        unfinished = transaction.unfinished_revisions(run.subject.environment)
-        queue = _queue(unfinished, run)
-        if queue is None or queue.end_active_for is None:
+        environment = run.subject.environment
+        line = transaction.line(environment)
+        if not line:
             return None
-        newer = next(r for r in unfinished if r.number == queue.end_active_for)
+        newest = _in_line(transaction, environment, line[-1].number)
+        queue = _queue(line, newest, run)
+        if queue.end_active_for is None:
+            return None
+        newer = _in_line(transaction, environment, queue.end_active_for)
         event = EndRequested(
             phase=Phase.ABORTED,
             reason=Reason.SUPERSEDED,
@@ -309,15 +319,21 @@ class _Settled:
     acted: tuple[Decision, ...]
 
 
-def _queue(unfinished: Sequence[Revision], active: Run | None) -> Queue | None:
+def _in_line(reader: Reader, environment: EnvironmentId, number: int) -> Revision:
+    """Return a revision that has not ended; it is there, for its row is held."""
+    revision = reader.revision(environment, number)
+    assert revision is not None
+    return revision
+
+
+def _queue(line: Sequence[Queued], newest: Revision, active: Run | None) -> Queue:
     """Arrange the revisions that have not ended, by the newest's policy."""
-    definitions = [r.environment_definition for r in unfinished]
-    newest = next((d for d in reversed(definitions) if d is not None), None)
-    if newest is None:
-        return None
+    definition = newest.environment_definition
+    # What could not be read has ended Failed, so whatever waits has its definition.
+    assert definition is not None
     return arrange(
-        commits=newest.commits,
-        max_pending=newest.max_pending,
-        unfinished=unfinished,
+        commits=definition.commits,
+        max_pending=definition.max_pending,
+        unfinished=line,
         active=active,
     )

@@ -35,7 +35,6 @@ from gitops_wf.ports.store import (
     Transaction,
 )
 from gitops_wf.services.progress import held_place
-from gitops_wf.services.revisions import released_of
 from gitops_wf.services.watched import Watched
 
 log = structlog.get_logger()
@@ -350,8 +349,7 @@ def _expendable(
         barred=[
             revision
             for inputs in sorted(barred)
-            for revision in reader.revisions(environment, inputs=inputs)
-            if revision.barred
+            if (revision := reader.revision_for(environment, inputs)) is not None
         ],
         waited_for=waited_for,
         keeps_released=keeps_released,
@@ -360,12 +358,12 @@ def _expendable(
 
 def _releasing_runs(reader: Reader, environment: EnvironmentId) -> frozenset[RunId]:
     """Return the run that brought what is released: later ones ask what it wrote."""
-    runs = (
-        next((run for run in found if run.phase is Phase.SUCCEEDED), None)
-        for revision in released_of(reader, environment)
-        if (found := reader.runs(environment, number=revision.number))
-    )
-    return frozenset(run.id for run in runs if run is not None)
+    released = reader.released(environment)
+    if released is None:
+        return frozenset()
+    found = reader.runs(environment, number=released.number)
+    run = next((run for run in found if run.phase is Phase.SUCCEEDED), None)
+    return frozenset() if run is None else frozenset({run.id})
 
 
 def _waited_for(reader: Reader) -> dict[EnvironmentId, set[int]]:

@@ -187,7 +187,7 @@ class MakeRevision:
         """Return the revision of a snapshot, after fetching what it needs."""
         self.fetch(shot, commit.sha)
         definition = shot.definition
-        earlier = reader.revisions(record.id, inputs=shot.inputs)
+        earlier = reader.revision_for(record.id, shot.inputs)
         is_barred = shot.inputs in record.barred
         revision = Revision(
             environment=record.id,
@@ -196,7 +196,7 @@ class MakeRevision:
             branch=self.watched.config.branch,
             position=position,
             inputs=shot.inputs,
-            rollback_of=None if is_barred else rollback_of(earlier),
+            rollback_of=(rollback_of([earlier]) if earlier and not is_barred else None),
             reverts=commit.claims_to_revert,
             author=cut(str(commit.author)),
             author_email=commit.author.email,

@@ -27,9 +27,6 @@ from gitops_wf.services.views import (
     TargetView,
 )
 
-_LATELY = 20
-"""Revisions among which the released one is looked for first."""
-
 _SHOWN = 10
 """Revisions, decisions and events that a description has."""
 
@@ -273,12 +270,7 @@ class Query:
     def _environment(
         self, reader: Reader, record: EnvironmentRecord
     ) -> EnvironmentView:
-        lately = reader.revisions(record.id, limit=_LATELY)
-        released = next((r for r in lately if r.released), None)
-        if released is None and len(lately) == _LATELY:
-            older = reader.revisions(record.id)
-            released = next((r for r in older if r.released), None)
-        newest = self._revisions(reader, lately[:1])
+        newest = self._revisions(reader, reader.revisions(record.id, limit=1))
         active = reader.active_run(record.id)
         running = (
             reader.revision(record.id, active.subject.number)
@@ -290,7 +282,7 @@ class Query:
             record=record,
             newest=newest[0] if newest else None,
             current=current[0] if current else None,
-            released=released,
+            released=reader.released(record.id),
             pauses=tuple(reader.pauses(record.id)),
             frozen="; ".join(
                 f"{step.name}: {step.message}"

@@ -1,15 +1,15 @@
 """How a revision ends, and what is told of it: one place for both."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
 from gitops_wf.core.event import Event, EventType
-from gitops_wf.core.identifiers import EnvironmentId, environment_name
+from gitops_wf.core.identifiers import environment_name
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run, StepRun, Subject
-from gitops_wf.ports.store import Reader, Transaction
+from gitops_wf.ports.store import Transaction
 from gitops_wf.services.approvals import is_frozen
 
 _KINDS = {
@@ -19,8 +19,6 @@ _KINDS = {
     Phase.ABORTED: "aborted",
 }
 
-
-_LAST_FEW = 20
 
 _WRONG = frozenset({Phase.FAILED, Phase.ERRORED})
 
@@ -61,23 +59,13 @@ def follow(transaction: Transaction, revision: Revision, run: Run) -> Revision:
         barred=revision.barred or run.reason == Reason.REJECTED,
     )
     if run.phase is Phase.SUCCEEDED:
-        for other in released_of(transaction, revision.environment):
-            if other.number != revision.number:
-                transaction.save_revision(replace(other, released=False))
+        other = transaction.released(revision.environment)
+        if other is not None and other.number != revision.number:
+            transaction.save_revision(replace(other, released=False))
         followed = replace(followed, released=True)
     if followed != revision:
         transaction.save_revision(followed)
     return followed
-
-
-def released_of(reader: Reader, environment: EnvironmentId) -> Sequence[Revision]:
-    """Return the released revision, which is mostly among the last few."""
-    for limit in (_LAST_FEW, None):
-        found = reader.revisions(environment, limit=limit)
-        released = [revision for revision in found if revision.released]
-        if released or len(found) < _LAST_FEW:
-            return released
-    return ()
 
 
 def end_without_run(

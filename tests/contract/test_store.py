@@ -447,6 +447,55 @@ class TestRevisions:
                 phase=Phase.ABORTED, ended=NOW
             )
 
+    def test_the_line_has_what_the_queue_asks_of_unfinished_ones(self, store: Store):
+        save(
+            store,
+            a_revision(number=3, rollback_of=1),
+            a_revision(number=1, phase=Phase.SUCCEEDED),
+            a_revision(number=2, phase=Phase.SUSPENDED),
+        )
+
+        with store.read() as reader:
+            line = reader.line(PROD)
+
+        assert [(r.number, r.phase, r.is_rollback) for r in line] == [
+            (2, Phase.SUSPENDED, False),
+            (3, Phase.PENDING, True),
+        ]
+
+    def test_the_released_one_is_found_behind_any_number(self, store: Store):
+        later = [a_revision(number=n) for n in range(2, 30)]
+        save(store, a_revision(phase=Phase.SUCCEEDED, released=True), *later)
+
+        with store.read() as reader:
+            assert reader.released(PROD).number == 1
+        save(store, a_revision(phase=Phase.SUCCEEDED, released=False))
+        with store.read() as reader:
+            assert reader.released(PROD) is None
+
+    def test_inputs_are_spoken_for_by_the_newest_that_succeeded(self, store: Store):
+        save(
+            store,
+            a_revision(number=1, phase=Phase.SUCCEEDED),
+            a_revision(number=2, phase=Phase.SUCCEEDED),
+            a_revision(number=3, phase=Phase.FAILED),
+            replace(a_revision(number=4, phase=Phase.SUCCEEDED), inputs="others"),
+        )
+
+        with store.read() as reader:
+            assert reader.revision_for(PROD, "digest").number == 2
+            assert reader.revision_for(PROD, "nobody's") is None
+
+    def test_inputs_that_are_barred_stay_so_whatever_succeeded(self, store: Store):
+        save(
+            store,
+            a_revision(number=1, phase=Phase.ABORTED, barred=True),
+            a_revision(number=2, phase=Phase.SUCCEEDED),
+        )
+
+        with store.read() as reader:
+            assert reader.revision_for(PROD, "digest").barred
+
 
 class TestRuns:
     def test_a_run_is_stored_with_its_steps_in_order(self, store: Store):

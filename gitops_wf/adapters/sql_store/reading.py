@@ -32,6 +32,7 @@ from gitops_wf.core.inventory import Inventory
 from gitops_wf.core.message import Delivery
 from gitops_wf.core.pause import Pause
 from gitops_wf.core.phases import Phase
+from gitops_wf.core.queue import Queued
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run, StepRun
 from gitops_wf.ports.store import EnvironmentRecord, RepositoryRecord, Standing
@@ -140,20 +141,39 @@ class SqlReader:
         self,
         environment: EnvironmentId | None = None,
         *,
-        inputs: str | None = None,
         limit: int | None = None,
     ) -> Sequence[Revision]:
-        """Return revisions (those with these inputs), newest first."""
+        """Return revisions, newest first."""
         table = schema.revision
         query = select(table.c.payload).limit(limit)
-        if inputs is not None:
-            query = query.where(table.c.inputs == inputs)
         if environment is None:
             query = query.order_by(table.c.created.desc(), table.c.number.desc())
         else:
             query = query.where(table.c.environment == environment)
             query = query.order_by(table.c.number.desc())
         return [REVISION.load(text) for text in self._texts(query)]
+
+    def revision_for(self, environment: EnvironmentId, inputs: str) -> Revision | None:
+        """Return a barred revision with these inputs, else the newest Succeeded."""
+        found = self.connection.execute(
+            _REVISION_FOR, {"environment": environment, "inputs": inputs}
+        )
+        text: str | None = found.scalar_one_or_none()
+        return None if text is None else REVISION.load(text)
+
+    def released(self, environment: EnvironmentId) -> Revision | None:
+        """Return the revision that is marked as released."""
+        found = self.connection.execute(_RELEASED, {"environment": environment})
+        text: str | None = found.scalar_one_or_none()
+        return None if text is None else REVISION.load(text)
+
+    def line(self, environment: EnvironmentId) -> Sequence[Queued]:
+        """Return what the queue's rules ask of the revisions that have not ended."""
+        rows = self.connection.execute(_LINE, {"environment": environment})
+        return [
+            Queued(number=number, phase=Phase(phase), is_rollback=bool(rollback))
+            for number, phase, rollback in rows
+        ]
 
     def unfinished_revisions(
         self, environment: EnvironmentId | None = None
@@ -493,6 +513,35 @@ _DELIVERIES = (
         schema.outbox.c.step == bindparam("step"),
     )
     .order_by(schema.outbox.c.id)
+)
+_REVISION_FOR = (
+    select(schema.revision.c.payload)
+    .where(
+        schema.revision.c.environment == bindparam("environment"),
+        schema.revision.c.inputs == bindparam("inputs"),
+        schema.revision.c.verdict > 0,
+    )
+    .order_by(schema.revision.c.verdict.desc(), schema.revision.c.number.desc())
+    .limit(1)
+)
+_RELEASED = (
+    select(schema.revision.c.payload)
+    .where(
+        schema.revision.c.environment == bindparam("environment"),
+        schema.revision.c.released == literal_column("1"),  # as with `ACTIVE`
+    )
+    .order_by(schema.revision.c.number.desc())
+    .limit(1)
+)
+_LINE = (
+    select(
+        schema.revision.c.number, schema.revision.c.phase, schema.revision.c.rollback
+    )
+    .where(
+        schema.revision.c.environment == bindparam("environment"),
+        schema.revision.c.active == ACTIVE,
+    )
+    .order_by(schema.revision.c.number)
 )
 _PAUSES = select(schema.pause.c.payload).where(
     schema.pause.c.environment.in_((bindparam("environment"), literal("")))

@@ -123,15 +123,29 @@ revision = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("inputs", Word, nullable=False),
     Column("active", SmallInteger, nullable=False),
+    Column("phase", String(16), nullable=False),
+    Column("rollback", SmallInteger, nullable=False),
+    # What it says of its inputs: 2 barred, 1 Succeeded, 0 nothing.
+    Column("verdict", SmallInteger, nullable=False),
+    Column("released", SmallInteger, nullable=False),
     Column("created", Time, nullable=False, index=True),
     Column("payload", Text, nullable=False),
-    Index("ix_revision_inputs", "environment", "inputs"),
+    Index("ix_revision_inputs", "environment", "inputs", "verdict", "number"),
+    # All that the line is asked for, so that no row is read.
     Index(
         "ix_revision_active",
         "environment",
         "number",
+        "phase",
+        "rollback",
         sqlite_where=text("active = 1"),
         postgresql_where=text("active = 1"),
+    ),
+    Index(
+        "ix_revision_released",
+        "environment",
+        sqlite_where=text("released = 1"),
+        postgresql_where=text("released = 1"),
     ),
 )
 

@@ -45,6 +45,7 @@ from gitops_wf.core.identifiers import EnvironmentId
 from gitops_wf.core.inventory import Inventory
 from gitops_wf.core.message import Delivery, DeliveryPhase
 from gitops_wf.core.pause import Pause
+from gitops_wf.core.phases import Phase
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run
 from gitops_wf.ports.observer import Observer
@@ -117,6 +118,10 @@ class SqlTransaction(Forgetting):
             {
                 "inputs": revision.inputs,
                 "active": int(not revision.phase.is_final),
+                "phase": revision.phase.value,
+                "rollback": int(revision.is_rollback),
+                "verdict": _verdict(revision),
+                "released": int(revision.released),
                 "created": revision.created,
                 "payload": REVISION.dump(self._masked(revision)),
             },
@@ -338,3 +343,10 @@ _LOCK = (
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _verdict(revision: Revision) -> int:
+    """Return what a revision says of its inputs, as its column has it."""
+    if revision.barred:
+        return 2
+    return int(revision.phase is Phase.SUCCEEDED)

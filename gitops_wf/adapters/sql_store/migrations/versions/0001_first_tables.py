@@ -8,6 +8,7 @@ down_revision = None
 
 _ACTIVE = sa.text("active = 1")
 _FOLLOWS = sa.text("follows = 1")
+_RELEASED = sa.text("released = 1")
 
 
 def upgrade() -> None:
@@ -65,18 +66,33 @@ def _make_runs() -> None:
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("inputs", sa.Text(), nullable=False),
         sa.Column("active", sa.SmallInteger(), nullable=False),
+        sa.Column("phase", sa.String(16), nullable=False),
+        sa.Column("rollback", sa.SmallInteger(), nullable=False),
+        sa.Column("verdict", sa.SmallInteger(), nullable=False),
+        sa.Column("released", sa.SmallInteger(), nullable=False),
         sa.Column("created", _time(), nullable=False),
         sa.Column("payload", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("environment", "number", name="pk_revision"),
     )
     op.create_index("ix_revision_created", "revision", ["created"])
-    op.create_index("ix_revision_inputs", "revision", ["environment", "inputs"])
+    op.create_index(
+        "ix_revision_inputs",
+        "revision",
+        ["environment", "inputs", "verdict", "number"],
+    )
     op.create_index(
         "ix_revision_active",
         "revision",
-        ["environment", "number"],
+        ["environment", "number", "phase", "rollback"],
         sqlite_where=_ACTIVE,
         postgresql_where=_ACTIVE,
+    )
+    op.create_index(
+        "ix_revision_released",
+        "revision",
+        ["environment"],
+        sqlite_where=_RELEASED,
+        postgresql_where=_RELEASED,
     )
     op.create_table(
         "run",
