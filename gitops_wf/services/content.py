@@ -1,22 +1,32 @@
 """The files of a revision, from the clone's object store only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from gitops_wf.core.commit import EntryKind
 from gitops_wf.core.errors import DefinitionError, TerminalError, TransientError
 from gitops_wf.core.identifiers import (
     EnvironmentId,
+    Oid,
     RepositoryName,
     Sha,
     repository_name,
 )
 from gitops_wf.core.phases import Reason
 from gitops_wf.ports.content import File
-from gitops_wf.ports.git import GitRepository, OversizedBlob
+from gitops_wf.ports.git import BlobContent, GitRepository, OversizedBlob
 from gitops_wf.services.watched import MAX_FILE_BYTES, Watched
 
 MAX_FOLDER_FILES = 10_000
 """How many files an environment's folder may hold."""
+
+MAX_FOLDER_BYTES = 32 * 1024 * 1024
+"""How much they may hold in all: as values they take some ten times as much memory.
+
+A file counts under each of its names, for it is rendered under each.
+"""
+
+_AT_ONCE = 8
+"""Files that are read before their bytes are counted."""
 
 
 class RepositoryContent:
@@ -31,7 +41,7 @@ class RepositoryContent:
         """Return all regular files below a folder, sorted by path.
 
         Errors: TerminalError where a file is a link, too large, or there are too
-        many; nothing is delivered from half a folder.
+        many, or too much in all; nothing is delivered from half a folder.
         """
         git = self._watched(environment).git
         try:
@@ -50,23 +60,31 @@ class RepositoryContent:
                     f"{folder}/{entry.path}: is a {entry.kind}; put the file itself"
                     " there"
                 )
-        oids = {e.oid for e in tree.entries}
-        try:
-            blobs = git.blobs(oids, max_bytes=MAX_FILE_BYTES)
-        except KeyError:
-            # The clone was made anew since the revision was found.
-            git.ensure_blobs(oids)
-            blobs = git.blobs(oids, max_bytes=MAX_FILE_BYTES)
-        files = []
-        for entry in sorted(tree.entries, key=lambda e: e.path):
-            data = blobs[entry.oid]
-            path = f"{folder}/{entry.path}" if folder else entry.path
-            if isinstance(data, OversizedBlob):
-                raise _refused(
-                    f"{path}: has {data.size} bytes, more than the {MAX_FILE_BYTES}"
-                    " that are read; split it"
-                )
-            files.append(File(path=path, data=data))
+        files: list[File] = []
+        known: dict[Oid, bytes] = {}
+        size = 0
+        entries = sorted(tree.entries, key=lambda e: e.path)
+        for start in range(0, len(entries), _AT_ONCE):
+            some = entries[start : start + _AT_ONCE]
+            wanted = {e.oid for e in some} - known.keys()
+            blobs = _blobs(git, wanted)
+            for entry in some:
+                data = known.get(entry.oid) or blobs.get(entry.oid, b"")
+                path = f"{folder}/{entry.path}" if folder else entry.path
+                if isinstance(data, OversizedBlob):
+                    raise _refused(
+                        f"{path}: has {data.size} bytes, more than the"
+                        f" {MAX_FILE_BYTES} that are read; split it"
+                    )
+                known[entry.oid] = data
+                size += len(data)
+                if size > MAX_FOLDER_BYTES:
+                    raise _refused(
+                        f"{folder}: its files have more than {MAX_FOLDER_BYTES} bytes"
+                        f" in all, at {entry.path}; split the environment, or move"
+                        " out what is not to be delivered"
+                    )
+                files.append(File(path=path, data=data))
         return files
 
     def file(self, environment: EnvironmentId, commit: Sha, path: str) -> File | None:
@@ -93,6 +111,15 @@ class RepositoryContent:
 
 def _refused(message: str) -> TerminalError:
     return TerminalError(message, reason=Reason.INVALID_DEFINITION)
+
+
+def _blobs(git: GitRepository, oids: Collection[Oid]) -> Mapping[Oid, BlobContent]:
+    try:
+        return git.blobs(oids, max_bytes=MAX_FILE_BYTES)
+    except KeyError:
+        # The clone was made anew since the revision was found.
+        git.ensure_blobs(oids)
+        return git.blobs(oids, max_bytes=MAX_FILE_BYTES)
 
 
 def _lost(git: GitRepository, commit: Sha) -> TransientError:
