@@ -1,0 +1,6 @@
+"""The Renderer and Decryptor roles: kustomize, Helm and SOPS as limited children."""
+
+from gitops_wf.adapters.renderers.child import Limits
+from gitops_wf.adapters.renderers.tools import Tools
+
+__all__ = ["Limits", "Tools"]

@@ -1,0 +1,122 @@
+"""A child process that may cost only so much, and reaches only its own folder.
+
+Flux and Argo CD render inside their own process or pod and have had advisories for it
+(memory exhaustion by a manifest, files and networks reached from a template). The
+limits are the kernel's: setrlimit(2), unshare(2), prctl(2).
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitops_wf.core.errors import TransientError
+
+# Run by a bare interpreter that then becomes the tool: code between fork and exec of
+# a process with threads may dead-lock. RLIMIT_DATA and not RLIMIT_AS, for Go reserves
+# much more address space than it uses.
+_BECOME = """
+import ctypes, os, resource, sys
+memory, seconds, size = map(int, sys.argv[1:4])
+libc = ctypes.CDLL(None, use_errno=True)
+libc.prctl(1, 9, 0, 0, 0)
+libc.unshare(0x40000000) == 0 or libc.unshare(0x50000000)
+for kind, soft, hard in (
+    (resource.RLIMIT_CORE, 0, 0),
+    (resource.RLIMIT_CPU, seconds, seconds + 1),
+    (resource.RLIMIT_FSIZE, size, size),
+    (resource.RLIMIT_DATA, memory, memory),
+):
+    resource.setrlimit(kind, (soft, hard))
+os.execv(sys.argv[4], sys.argv[4:])
+"""
+
+_OUT_OF_MEMORY = (b"out of memory", b"cannot allocate memory", b"MemoryError")
+_TOO_LARGE = b"file too large"
+"""EFBIG, as Go and Python say it where SIGXFSZ is ignored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one child may cost: bytes of memory, seconds, bytes of output."""
+
+    memory: int = 512 << 20
+    cpu_seconds: int = 30
+    wall_seconds: float = 60.0
+    output: int = 8 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a child ended; ``problem`` says which limit ended it, if one did."""
+
+    code: int
+    output: bytes
+    errors: str
+    problem: str = ""
+
+
+def run(
+    command: Sequence[str],
+    folder: Path,
+    limits: Limits,
+    *,
+    environment: Mapping[str, str] | None = None,
+    given: bytes = b"",
+) -> Ended:
+    """Run a program in a folder, to its end.
+
+    ``environment`` is all of its environment. Errors: TransientError where it took
+    longer than the wall time, for that may be the machine's load.
+    """
+    out, err = folder / ".stdout", folder / ".stderr"
+    arguments = [limits.memory, limits.cpu_seconds, limits.output]
+    with out.open("wb") as output, err.open("wb") as errors:
+        child = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _BECOME, *map(str, arguments), *command],
+            cwd=folder,
+            env=dict(environment or {}),
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=errors,
+            start_new_session=True,
+        )
+        try:
+            child.communicate(given, timeout=limits.wall_seconds)
+        except subprocess.TimeoutExpired as exc:
+            raise TransientError(
+                f"rendering took longer than {limits.wall_seconds:g} s and was ended"
+            ) from exc
+        finally:
+            # All of its group: what it started itself must not go on either.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+    told = err.read_bytes()[-(64 << 10) :]
+    return Ended(
+        code=child.returncode,
+        output=out.read_bytes(),
+        errors=told.decode("utf-8", "replace"),
+        problem=_problem(child.returncode, told, limits),
+    )
+
+
+def _problem(code: int, errors: bytes, limits: Limits) -> str:
+    """Say which limit a child ran into, or nothing."""
+    if code == 0:
+        return ""
+    time = f"it takes more than {limits.cpu_seconds} s of processor time"
+    memory = f"it needs more than {limits.memory >> 20} MiB of memory"
+    if code == -signal.SIGXFSZ or _TOO_LARGE in errors.lower():
+        return f"it writes more than {limits.output >> 20} MiB"
+    if code == -signal.SIGXCPU:
+        return time
+    if any(words in errors for words in _OUT_OF_MEMORY):
+        return memory
+    if code == -signal.SIGKILL:
+        return f"the kernel ended it: {time}, or {memory}"
+    return ""
