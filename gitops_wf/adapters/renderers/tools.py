@@ -3,15 +3,19 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from gitops_wf.adapters.renderers import helm, kustomize
+from gitops_wf.adapters.renderers import helm, kustomize, sops
 from gitops_wf.adapters.renderers.child import Limits
 from gitops_wf.adapters.renderers.workspace import Workspaces
+from gitops_wf.core.secret import Secret
 from gitops_wf.ports.content import File
 from gitops_wf.ports.renderer import Chart
 
 
 class Tools:
-    """The Renderer role. ``folder`` is its own: what is in there is deleted."""
+    """The Renderer and Decryptor roles.
+
+    ``folder`` is its own: what is in there is deleted.
+    """
 
     def __init__(self, folder: Path, limits: Limits | None = None) -> None:
         self._workspaces = Workspaces(folder)
@@ -24,3 +28,7 @@ class Tools:
     def helm(self, files: Sequence[File], chart: Chart) -> Sequence[File]:
         """Render a chart."""
         return helm.template(self._workspaces, self._limits, files, chart)
+
+    def decrypt(self, file: File, keys: Sequence[Secret]) -> File:
+        """Return the plain file."""
+        return sops.decrypt(self._workspaces, self._limits, file, keys)
