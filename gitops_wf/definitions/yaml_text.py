@@ -9,7 +9,7 @@ objects as Kubernetes does (see `scalars`).
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -27,6 +27,7 @@ from yaml import (
 )
 
 from gitops_wf.core.errors import DefinitionError, cut
+from gitops_wf.core.substitution import UnknownVariableError, Variables
 from gitops_wf.definitions.scalars import (
     Value,
     manifest_key,
@@ -51,6 +52,13 @@ OWN_LIMITS = Limits(size=1 << 20, documents=100, nodes=100_000, depth=50, aliase
 MANIFEST_LIMITS = Limits(
     size=8 << 20, documents=5_000, nodes=500_000, depth=100, aliases=1_000
 )
+
+
+SUBSTITUTE_MARKS = (
+    "gitops-wf.io/substitute",
+    "kustomize.toolkit.fluxcd.io/substitute",
+)
+"""Annotations or labels that keep an object as it is written: `disabled`."""
 
 
 class YamlMap(dict[str, Any]):
@@ -93,11 +101,29 @@ def read_documents(
     return _Reader(path, limits, own_value, _own_key, placed=True).read(data)
 
 
-def read_manifests(path: str, data: bytes) -> Sequence[ManifestDocument]:
-    """Read a file of Kubernetes objects (ports.manifests.ManifestReader)."""
+def read_manifests(
+    path: str, data: bytes, variables: Variables | None = None
+) -> Sequence[ManifestDocument]:
+    """Read a file of Kubernetes objects (ports.manifests.ManifestReader).
+
+    Variables are filled in before an unquoted scalar gets its type, so that
+    ``replicas: ${n}`` is a number and ``"${n}"`` a string.
+    """
     reader = _Reader(path, MANIFEST_LIMITS, manifest_value, _manifest_key, placed=False)
+    found = reader.read(data)
+    if variables is not None and b"${" in data:
+        reader = _Reader(
+            path,
+            MANIFEST_LIMITS,
+            manifest_value,
+            _manifest_key,
+            placed=False,
+            variables=variables,
+            left_alone={each.line for each in found if _is_left_alone(each.value)},
+        )
+        found = reader.read(data)
     documents = []
-    for document in reader.read(data):
+    for document in found:
         if not isinstance(document.value, dict):
             raise DefinitionError(
                 path,
@@ -107,6 +133,20 @@ def read_manifests(path: str, data: bytes) -> Sequence[ManifestDocument]:
             )
         documents.append(ManifestDocument(manifest=document.value, line=document.line))
     return documents
+
+
+def _is_left_alone(manifest: object) -> bool:
+    """Whether an object says that no variable of it is meant."""
+    if not isinstance(manifest, dict) or not isinstance(
+        metadata := manifest.get("metadata"), dict
+    ):
+        return False
+    return any(
+        isinstance(marks := metadata.get(part), dict)
+        and str(marks.get(name, "")).lower() == "disabled"
+        for part in ("annotations", "labels")
+        for name in SUBSTITUTE_MARKS
+    )
 
 
 def kind_of(value: object) -> str:
@@ -159,7 +199,11 @@ class _Reader:
         key: Callable[[str, bool], str],
         *,
         placed: bool,
+        variables: Variables | None = None,
+        left_alone: Container[int] = (),
     ) -> None:
+        self._variables = variables
+        self._left_alone = left_alone
         self._path = path
         self._limits = limits
         self._resolve = resolve
@@ -218,6 +262,7 @@ class _Reader:
         merge: list[tuple[int, Any]] | None = None
         root: Any = None
         root_line = 0
+        variables = self._variables
         aliases = 0
         nodes = self._nodes
         most = self._limits.nodes
@@ -227,10 +272,15 @@ class _Reader:
             event = get()
             kind = type(event)
             line = event.start_mark.line + 1
-            root_line = root_line or line
+            if not root_line:
+                root_line = line
+                if line in self._left_alone:
+                    variables = None
             if kind is ScalarEvent:
                 nodes += 1
                 text = event.value
+                if variables is not None:
+                    text = self._filled(variables, text, line)
                 tag = event.tag
                 quoted = event.style in _QUOTED
                 if type(current) in _MAPS and key is None:
@@ -332,6 +382,12 @@ class _Reader:
                 current.append(value)
                 if placed:
                     current.lines.append(line)
+
+    def _filled(self, variables: Variables, text: str, line: int) -> str:
+        try:
+            return variables.fill(text)
+        except UnknownVariableError as exc:
+            raise self._error(line, str(exc)) from exc
 
     def _merge(self, target: dict[str, Any], sources: list[tuple[int, Any]]) -> int:
         """Carry out `<<`: what the map itself says wins, then the first named."""

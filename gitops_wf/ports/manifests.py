@@ -6,6 +6,7 @@ from typing import Protocol
 
 from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.inventory import Manifest
+from gitops_wf.core.substitution import Variables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,11 +20,18 @@ class Document:
 class ManifestReader(Protocol):
     """Parses a file within the caps on bytes, documents, depth and aliases."""
 
-    def __call__(self, path: str, data: bytes, /) -> Sequence[Document]:
-        """Return the documents that are not empty; DefinitionError names the line."""
+    def __call__(
+        self, path: str, data: bytes, variables: Variables | None = None, /
+    ) -> Sequence[Document]:
+        """Return the documents that are not empty; DefinitionError names the line.
+
+        ``variables`` are filled in; without them ``${name}`` is text like any other.
+        """
 
 
-def reads_no_manifests(path: str, _data: bytes) -> Sequence[Document]:
+def reads_no_manifests(
+    path: str, _data: bytes, _variables: Variables | None = None, /
+) -> Sequence[Document]:
     """Refuse every file: for programs that deliver nothing."""
     raise TerminalError(
         f"{path}: no reader of manifests is configured", reason="ExecutionError"
