@@ -8,7 +8,7 @@ RUN python -m venv /opt/gitops-wf
 COPY pyproject.toml constraints.txt README.md ./
 COPY config ./config
 COPY gitops_wf ./gitops_wf
-RUN /opt/gitops-wf/bin/pip install --no-cache-dir -c constraints.txt '.[postgres]'
+RUN /opt/gitops-wf/bin/pip install --no-cache-dir -c constraints.txt '.[postgres,kubectl,helm,sops]'
 
 FROM ${BASE}
 # git and ssh speak to remotes; tini passes signals on and reaps what they leave.

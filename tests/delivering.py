@@ -90,6 +90,7 @@ class World:
             content=self.content,
             outbound=unused,
             secrets=unused,
+            renderer=unused,
             instance=self.instance,
             channels={},
             manifests=read_manifests,

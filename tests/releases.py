@@ -265,6 +265,7 @@ class ReleaseLine:
                 content=self.content,
                 outbound=None,
                 secrets=None,
+                renderer=None,
                 instance=instance,
                 adopt=adopt,
                 channels={},

@@ -57,6 +57,7 @@ def capabilities(**more: Any) -> Capabilities:
         "content": None,
         "outbound": FakeOutbound(),
         "secrets": FakeSecrets({}),
+        "renderer": None,
         "instance": "test",
         "channels": {},
     }

@@ -27,6 +27,7 @@ from gitops_wf.adapters.kube_api import (
     kubeconfig_access,
 )
 from gitops_wf.adapters.local_watch import LocalWatch
+from gitops_wf.adapters.renderers import Tools
 from gitops_wf.adapters.smtp_mailer import SmtpMailer
 from gitops_wf.adapters.sql_store import open_store, password_of
 from gitops_wf.adapters.step_catalogue import EntryPointCatalogue
@@ -212,6 +213,7 @@ def _put_together(
             manifests=read_manifests,
             digest_key=_digest_key(Path(config.directory), redactor),
             health=health_rules(config),
+            renderer=Tools(Path(config.directory) / "render"),
         ),
         new_token=lambda: uuid4().hex,
         recorder=recorder,

@@ -19,6 +19,7 @@ from gitops_wf.definitions.environment_file import EnvironmentFile
 from gitops_wf.definitions.environment_rules import resolved
 from gitops_wf.definitions.facts import Facts, Known
 from gitops_wf.definitions.fields import API_VERSION, MAX_NAME, Part, PathName
+from gitops_wf.definitions.kustomizations import bases_of
 from gitops_wf.definitions.problems import Problem, errors
 from gitops_wf.definitions.rules import broken_rules
 from gitops_wf.definitions.shape import shaped
@@ -85,6 +86,11 @@ class DefinitionReader:
         problems: list[Problem] = []
         environment_file = self._environment_file(source, problems)
         environment = self._environment(source, environment_file)
+        bases, found = bases_of(source.folder, source.paths, source.read)
+        problems += found
+        if environment is not None and bases:
+            watch = dict.fromkeys((*environment.watch, *bases))
+            environment = replace(environment, watch=tuple(watch))
         workflow_file = self._workflow_file(source, environment, problems)
         facts = Facts(
             source=source,

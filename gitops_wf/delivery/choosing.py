@@ -9,16 +9,18 @@ from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import DefinitionError, TerminalError, cut
 from gitops_wf.core.phases import Reason
 from gitops_wf.delivery.selector import Selector
-from gitops_wf.ports.content import File
+from gitops_wf.ports.content import KUSTOMIZATIONS, File
 
 MANIFEST_SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 CONTROL_STEMS = frozenset({"environment", "workflow", "approvals"})
 RESERVED_FOLDERS = frozenset({"approvals", "jobs"})
-OTHER_RENDERERS = {
-    "kustomization.yaml": "kustomize",
-    "kustomization.yml": "kustomize",
-    "Kustomization": "kustomize",
-    "Chart.yaml": "Helm",
+OTHER_RENDERERS = {**dict.fromkeys(KUSTOMIZATIONS, "kustomize"), "Chart.yaml": "Helm"}
+
+_MENDS = {
+    "kustomize": "this kustomization is not at the top of what is delivered, so it "
+    "would be left out: name its folder as the step's `path`, or refer to it from one "
+    "that is",
+    "Helm": "charts are not rendered yet: use plain manifests or kustomize",
 }
 
 
@@ -28,6 +30,20 @@ class Part:
 
     path: str = ""
     selector: Selector = field(default_factory=Selector)
+
+
+def kustomized_folder(
+    files: Sequence[File], environment: Environment, part: Part
+) -> str | None:
+    """Return the folder whose kustomization is delivered; None for plain manifests.
+
+    It is the environment's own, or the part's: what lies deeper is a base of it, or is
+    named by another step.
+    """
+    root = PurePosixPath(environment.folder) / _inside(part.path)
+    names = {str(root / name) for name in KUSTOMIZATIONS}
+    is_one = any(str(PurePosixPath(file.path)) in names for file in files)
+    return ("" if str(root) == "." else str(root)) if is_one else None
 
 
 def manifest_files(
@@ -57,9 +73,7 @@ def manifest_files(
     for file in chosen:
         renderer = OTHER_RENDERERS.get(PurePosixPath(file.path).name)
         if renderer:
-            raise DefinitionError(
-                file.path, None, f"{renderer} is not supported: use plain manifests"
-            )
+            raise DefinitionError(file.path, None, _MENDS[renderer])
     return [
         file for file in chosen if PurePosixPath(file.path).suffix in MANIFEST_SUFFIXES
     ]

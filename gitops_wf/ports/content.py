@@ -32,4 +32,7 @@ class Content(Protocol):
         """Return one file, or None where there is none."""
 
 
+KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+"""The names by which kustomize finds one, in its order."""
+
 FileMap = Mapping[str, bytes]

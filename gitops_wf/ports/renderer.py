@@ -50,15 +50,3 @@ class Decryptor(Protocol):
 
         ``keys`` are age identities or armoured OpenPGP private keys.
         """
-
-
-class NoRenderer:
-    """For programs that render nothing but plain manifests."""
-
-    def kustomize(self, files: Sequence[File], folder: str) -> File:
-        """Never called there."""
-        raise NotImplementedError(folder)
-
-    def helm(self, files: Sequence[File], chart: Chart) -> Sequence[File]:
-        """Never called there."""
-        raise NotImplementedError(chart.path)

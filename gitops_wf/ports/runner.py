@@ -19,6 +19,7 @@ from gitops_wf.ports.cluster import Clusters
 from gitops_wf.ports.content import Content
 from gitops_wf.ports.manifests import ManifestReader, reads_no_manifests
 from gitops_wf.ports.outbound import Outbound
+from gitops_wf.ports.renderer import Renderer
 from gitops_wf.ports.secrets import Secrets
 
 
@@ -102,13 +103,15 @@ class Capabilities:
     ``instance`` is the daemon's name, as inventories carry it; ``adopt`` lets it
     take over what another instance owns. ``channels`` are the notification
     channels of the daemon config by name. ``digest_key`` keys the digests of
-    Secret values. ``health`` are the rules for custom kinds.
+    Secret values. ``health`` are the rules for custom kinds. ``renderer`` builds
+    kustomizations.
     """
 
     clusters: Clusters
     content: Content
     outbound: Outbound
     secrets: Secrets
+    renderer: Renderer
     instance: str
     channels: Mapping[str, Mapping[str, Any]]
     manifests: ManifestReader = reads_no_manifests

@@ -225,6 +225,7 @@ def _make(capabilities: Capabilities) -> DeployRunner:
             instance=capabilities.instance,
             adopt=capabilities.adopt,
             digest_key=capabilities.digest_key,
+            renderer=capabilities.renderer,
             health=capabilities.health,
         )
     )

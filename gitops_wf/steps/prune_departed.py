@@ -97,6 +97,7 @@ def _make(capabilities: Capabilities) -> PruneDepartedRunner:
             instance=capabilities.instance,
             adopt=capabilities.adopt,
             digest_key=capabilities.digest_key,
+            renderer=capabilities.renderer,
         )
     )
 

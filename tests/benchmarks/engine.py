@@ -158,6 +158,7 @@ def services(location: str) -> None:
             content=None,
             outbound=None,
             secrets=None,
+            renderer=None,
             instance="benchmark",
             channels={},
         ),

@@ -1,0 +1,135 @@
+"""What the kustomizations of a folder refer to outside it: inputs like the folder.
+
+Only what stands in the repository: kustomize would fetch a remote base at each build,
+another one each time, and a revision is to be what its commit says.
+https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/
+"""
+
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+from gitops_wf.core.errors import DefinitionError
+from gitops_wf.definitions.problems import Problem
+from gitops_wf.definitions.yaml_text import YamlMap, read_documents
+from gitops_wf.ports.content import KUSTOMIZATIONS
+
+_FOLDERS_OR_FILES = (
+    "resources", "bases", "components", "crds", "configurations", "generators",
+    "transformers", "validators",
+)  # fmt: skip
+"""Fields that are lists of paths; a folder among them holds a kustomization again."""
+
+_REMOTE = re.compile(
+    r"[a-z][a-z0-9+.-]*://|git@|(github|gitlab|bitbucket)\.(com|org)[/:]|.*\?ref="
+)
+_MOST = 200
+"""How many kustomizations one environment may be made of."""
+
+Read = Callable[[str], bytes | None]
+
+
+def bases_of(
+    folder: str, files: Iterable[str], read: Read
+) -> tuple[tuple[str, ...], list[Problem]]:
+    """Return the paths outside a folder that its kustomizations need, and problems.
+
+    ``files`` are the folder's, relative to it; paths are from the repository's root.
+    """
+    waiting = sorted(
+        posixpath.normpath(posixpath.join(folder, path)).rpartition("/")[0]
+        for path in files
+        if PurePosixPath(path).name in KUSTOMIZATIONS
+    )
+    seen: set[str] = set()
+    found: dict[str, None] = {}
+    problems: list[Problem] = []
+    while waiting and len(seen) < _MOST:
+        place = waiting.pop(0)
+        if place in seen:
+            continue
+        seen.add(place)
+        document = _kustomization(place, read, problems)
+        if document is None:
+            continue
+        path, fields = document
+        for field, number, text in _references(fields):
+            line = _line(fields, field, number)
+            target = posixpath.normpath(posixpath.join(place, text))
+            if _REMOTE.match(text):
+                problems.append(_remote(path, line, text))
+            elif target.startswith("../") or target == ".." or text.startswith("/"):
+                problems.append(_escapes(path, line, text))
+            else:
+                if not _is_below(target, folder):
+                    found[target] = None
+                waiting.append(target)
+    # What stands below another of them is one with it.
+    outside = [
+        path
+        for path in found
+        if not any(path != other and _is_below(path, other) for other in found)
+    ]
+    return tuple(sorted(outside)), problems
+
+
+def _kustomization(
+    place: str, read: Read, problems: list[Problem]
+) -> tuple[str, YamlMap] | None:
+    """Read the kustomization of a folder; None where there is none, or it is wrong.
+
+    What is wrong with one is kustomize's to tell, but for what cannot be read at all.
+    """
+    for name in KUSTOMIZATIONS:
+        path = f"{place}/{name}" if place else name
+        try:
+            data = read(path)
+            documents = read_documents(data, path) if data is not None else []
+        except DefinitionError as exc:
+            problems.append(
+                Problem(rule="yaml", path=exc.path, line=exc.line, message=exc.message)
+            )
+            return None
+        if documents and isinstance(documents[0].value, YamlMap):
+            return path, documents[0].value
+    return None
+
+
+def _references(fields: YamlMap) -> Iterator[tuple[str, int, str]]:
+    """Yield field, position and text of each path that may lead to another folder."""
+    for field in _FOLDERS_OR_FILES:
+        values: Any = fields.get(field)
+        for number, value in enumerate(values if isinstance(values, list) else ()):
+            # Some fields take whole objects in the place of a path.
+            if isinstance(value, str) and value and "\n" not in value:
+                yield field, number, value
+
+
+def _line(fields: YamlMap, field: str, number: int) -> int:
+    lines = getattr(fields[field], "lines", ())
+    return int(lines[number]) if number < len(lines) else fields.lines[field]
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return not folder or path == folder or path.startswith(f"{folder}/")
+
+
+def _remote(path: str, line: int, text: str) -> Problem:
+    return Problem(
+        rule="remote-base",
+        path=path,
+        line=line,
+        message=f"`{text}` is not in this repository, and nothing is fetched at a "
+        "release: copy it into the repository and refer to it by its path",
+    )
+
+
+def _escapes(path: str, line: int, text: str) -> Problem:
+    return Problem(
+        rule="base-outside",
+        path=path,
+        line=line,
+        message=f"`{text}` leads out of the repository: refer to what is in it",
+    )
