@@ -1,5 +1,6 @@
 """An environment as its folder declares it at one commit."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -48,11 +49,34 @@ class Subscription:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HelmChart:
+    """A chart of the repository that is delivered, and its values files in order.
+
+    Paths are from the repository's root; ``target_values`` come after ``values``.
+    """
+
+    chart: str
+    release: str = ""
+    values: tuple[str, ...] = ()
+    target_values: Mapping[TargetName, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Substitute:
+    """Values of ``${name}`` in what is delivered; a target's own win."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    targets: Mapping[TargetName, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """A folder of a repository with a workflow and targets, at one commit.
 
     ``workflow_ref`` is a path from the repository's root, already resolved and
-    known to stay inside it. ``watch`` likewise.
+    known to stay inside it. ``watch`` likewise, with what its kustomizations and its
+    chart refer to. ``decryption`` is the secret of the daemon config with the keys of
+    files that SOPS has encrypted, as ``name`` or ``name/key``.
     """
 
     name: EnvironmentName
@@ -72,3 +96,6 @@ class Environment:
     drift: Drift | None = None
     notify: tuple[Subscription, ...] = ()
     policy: Policy = field(default_factory=Policy)
+    helm: HelmChart | None = None
+    substitute: Substitute | None = None
+    decryption: str = ""

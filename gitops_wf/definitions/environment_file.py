@@ -1,19 +1,22 @@
 """The shape of environment.yaml, and its core value."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from gitops_wf.core.environment import (
     After,
     Commits,
     Drift,
     Environment,
+    HelmChart,
     OnRemove,
     Subscription,
+    Substitute,
 )
 from gitops_wf.core.identifiers import EnvironmentName, TargetName
+from gitops_wf.core.substitution import NAME
 from gitops_wf.definitions.fields import (
     API_VERSION,
     Flag,
@@ -27,6 +30,7 @@ from gitops_wf.definitions.fields import (
     broken,
 )
 from gitops_wf.definitions.policies import PolicyPart
+from gitops_wf.ports.properties import SecretKey
 
 EventKind = Literal[
     "added", "moved", "removed", "created", "started", "suspended", "approved",
@@ -85,6 +89,47 @@ class NotifyPart(Part):
         return Subscription(channel=self.channel, events=self.on)
 
 
+class HelmPart(Part):
+    """A chart of the repository, delivered in place of the folder's manifests."""
+
+    chart: Text = Field(
+        default=".", description="Path of the chart's folder, from this folder."
+    )
+    release: Name | None = Field(
+        default=None, description="Release name; default: the application's, else ours."
+    )
+    values: tuple[Text, ...] = Field(
+        default=(), description="Values files, from this folder; later ones win."
+    )
+    targets: dict[Name, tuple[Text, ...]] = Field(
+        default_factory=dict, description="Further values files by target."
+    )
+
+
+Variable = Annotated[Text, StringConstraints(pattern=f"^{NAME.pattern}$")]
+
+
+class SubstitutePart(Part):
+    """Values of `${name}` in what is delivered; without it, that is plain text."""
+
+    values: dict[Variable, Text] = Field(
+        default_factory=dict, description="Values by name; text or numbers."
+    )
+    targets: dict[Name, dict[Variable, Text]] = Field(
+        default_factory=dict, description="Values by target and name; they win."
+    )
+
+
+class DecryptionPart(Part):
+    """The keys of files that SOPS has encrypted."""
+
+    provider: Literal["sops"] = Field(default="sops", description="Always sops.")
+    secret_ref: SecretKey = Field(
+        description="Secret of the daemon config: age identities, or an armoured"
+        " OpenPGP private key."
+    )
+
+
 class EnvironmentFile(Part):
     """An environment: a folder with targets and a workflow."""
 
@@ -139,6 +184,13 @@ class EnvironmentFile(Part):
     policy: PolicyPart = Field(
         default=PolicyPart(), description="Tightens the daemon config's policy."
     )
+    helm: HelmPart | None = Field(default=None, description="A chart to deliver.")
+    substitute: SubstitutePart | None = Field(
+        default=None, description="Fill `${name}` in manifests."
+    )
+    decryption: DecryptionPart | None = Field(
+        default=None, description="Decrypt files that SOPS has encrypted."
+    )
 
     @field_validator("targets")
     @classmethod
@@ -156,10 +208,12 @@ class EnvironmentFile(Part):
         targets: tuple[TargetName, ...],
         workflow_ref: str | None,
         watch: tuple[str, ...],
+        helm: HelmChart | None,
         groups: Mapping[str, tuple[str, ...]],
     ) -> Environment:
         """The core's value; paths are resolved already."""
         own = self.targets
+        ref = self.decryption.secret_ref if self.decryption else SecretKey(name="")
         return Environment(
             name=name,
             folder=folder,
@@ -186,4 +240,15 @@ class EnvironmentFile(Part):
             else Drift(interval=self.drift.interval, self_heal=self.drift.self_heal),
             notify=tuple(one.to_core() for one in self.notify),
             policy=self.policy.to_core(groups),
+            helm=helm,
+            substitute=None
+            if self.substitute is None
+            else Substitute(
+                values=self.substitute.values,
+                targets={
+                    TargetName(name): values
+                    for name, values in self.substitute.targets.items()
+                },
+            ),
+            decryption="/".join(filter(None, (ref.name, ref.key))),
         )

@@ -13,6 +13,7 @@ from gitops_wf.core.errors import DefinitionError
 from gitops_wf.core.identifiers import EnvironmentName, TargetName
 from gitops_wf.core.inputs import ENVIRONMENT, WORKFLOW
 from gitops_wf.definitions import globs
+from gitops_wf.definitions.charts import chart_of, needs
 from gitops_wf.definitions.decisions import read_decisions
 from gitops_wf.definitions.documents import empty_file, single_map
 from gitops_wf.definitions.environment_file import EnvironmentFile
@@ -85,7 +86,7 @@ class DefinitionReader:
         """Read and check everything; see the port."""
         problems: list[Problem] = []
         environment_file = self._environment_file(source, problems)
-        environment = self._environment(source, environment_file)
+        environment = self._environment(source, environment_file, problems)
         bases, found = bases_of(source.folder, source.paths, source.read)
         problems += found
         if environment is not None and bases:
@@ -137,7 +138,9 @@ class DefinitionReader:
         mend = f"write apiVersion: {API_VERSION} and kind: Environment, or remove it"
         return _read(source, path, EnvironmentFile, mend, problems)
 
-    def _environment(self, source: FolderSource, file: _File) -> Environment | None:
+    def _environment(
+        self, source: FolderSource, file: _File, problems: list[Problem]
+    ) -> Environment | None:
         if file.model is None:
             if file.document is not None:
                 return None
@@ -145,7 +148,14 @@ class DefinitionReader:
                 name=source.name, folder=source.folder, targets=source.targets
             )
         model: EnvironmentFile = file.model
-        paths = (resolved(source.folder, path) for path in model.watch)
+        paths = [resolved(source.folder, path) for path in model.watch]
+        chart = None
+        if model.helm is not None:
+            chart, found = chart_of(
+                model.helm, source.folder, file.path, file.document or {}, source.read
+            )
+            problems += found
+            paths += needs(chart, source.folder) if chart else ()
         return model.to_core(
             name=source.name,
             folder=source.folder,
@@ -154,6 +164,7 @@ class DefinitionReader:
             if model.workflow is None
             else resolved(source.folder, model.workflow.ref),
             watch=tuple(path for path in paths if path is not None),
+            helm=chart,
             groups=self._known.groups,
         )
 

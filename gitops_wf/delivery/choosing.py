@@ -20,7 +20,7 @@ _MENDS = {
     "kustomize": "this kustomization is not at the top of what is delivered, so it "
     "would be left out: name its folder as the step's `path`, or refer to it from one "
     "that is",
-    "Helm": "charts are not rendered yet: use plain manifests or kustomize",
+    "Helm": "a chart is delivered where environment.yaml names it: helm: {chart: …}",
 }
 
 

@@ -16,7 +16,8 @@ from gitops_wf.core.inventory import Inventory, InventoryEntry
 from gitops_wf.core.phases import Reason
 from gitops_wf.core.secret import Secret
 from gitops_wf.delivery.applying import Applier, wait
-from gitops_wf.delivery.choosing import Part, kustomized_folder, manifest_files
+from gitops_wf.delivery.choosing import Part
+from gitops_wf.delivery.contents import Contents
 from gitops_wf.delivery.digest import digest_of
 from gitops_wf.delivery.inventories import (
     InventoryStore,
@@ -42,9 +43,10 @@ from gitops_wf.delivery.rendering import (
 from gitops_wf.delivery.rollout import Rollout
 from gitops_wf.delivery.snapshot import Snapshots
 from gitops_wf.ports.cluster import Cluster, ClusterRefusalError, Clusters
-from gitops_wf.ports.content import Content, File
+from gitops_wf.ports.content import Content
 from gitops_wf.ports.manifests import ManifestReader
 from gitops_wf.ports.renderer import Renderer
+from gitops_wf.ports.secrets import Secrets
 
 THREADS = 16
 """Requests in flight for all applies of the process together."""
@@ -95,6 +97,7 @@ class Delivery:
         digest_key: Secret,
         health: HealthRules = NO_RULES,
         renderer: Renderer,
+        secrets: Secrets,
         pause: Callable[[float], None] = wait,
     ) -> None:
         self._clusters = clusters
@@ -104,6 +107,7 @@ class Delivery:
         self._adopt = adopt
         self._digest_key = digest_key
         self._renderer = renderer
+        self._secrets = secrets
         self._health = health
         self._pause = pause
         self._snapshots = Snapshots()
@@ -116,7 +120,7 @@ class Delivery:
         Errors: DefinitionError (`path:line: …`), TerminalError.
         """
         cluster = self._clusters.cluster(order.target)
-        sources = read_sources(self._manifests(order), self._read)
+        sources = self._sources(order)
         objects = desired_objects(
             sources,
             namespace=self._clusters.namespace(order.target),
@@ -134,20 +138,23 @@ class Delivery:
         manifests = [item.manifest for item in objects]
         return Rendered(objects=objects, digest=digest_of(manifests, self._digest_key))
 
-    def _manifests(self, order: Order) -> Sequence[File]:
-        """Return the files that hold what is delivered: as they are, or built."""
-        environment = order.environment
-        files = self._content.folder(order.id, order.commit, environment.folder)
-        kustomized = kustomized_folder(files, environment, order.part)
-        if kustomized is None:
-            return manifest_files(files, environment, order.part, order.step_files)
-        given = {file.path: file for file in files}
-        for path in environment.watch:
-            found = self._content.folder(order.id, order.commit, path)
-            if not found and (one := self._content.file(order.id, order.commit, path)):
-                found = [one]
-            given.update((file.path, file) for file in found)
-        return [self._renderer.kustomize(list(given.values()), kustomized)]
+    def _sources(self, order: Order) -> list[Source]:
+        """Return the objects that the environment's files hold."""
+        contents = Contents(
+            content=self._content,
+            renderer=self._renderer,
+            secrets=self._secrets,
+            id=order.id,
+            environment=order.environment,
+            commit=order.commit,
+        )
+        files = contents.files(
+            order.part,
+            order.step_files,
+            target=order.target,
+            place=self._clusters.namespace(order.target),
+        )
+        return read_sources(files, self._read, contents.variables(order.target))
 
     def deliver(self, order: Order, rendered: Rendered) -> ChangeSet:
         """Apply what was rendered, and prune what left.

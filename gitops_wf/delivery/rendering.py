@@ -11,6 +11,7 @@ from typing import Any
 
 from gitops_wf.core.errors import DefinitionError, cut
 from gitops_wf.core.inventory import Manifest, ObjectRef
+from gitops_wf.core.substitution import Variables
 from gitops_wf.delivery.choosing import Part
 from gitops_wf.ports.cluster import AllowList, UnknownKindError
 from gitops_wf.ports.content import File
@@ -48,15 +49,17 @@ class Desired:
         return str(self.manifest["apiVersion"])
 
 
-def read_sources(files: Iterable[File], read: ManifestReader) -> list[Source]:
-    """Return the objects in files, lists taken apart.
+def read_sources(
+    files: Iterable[File], read: ManifestReader, variables: Variables | None = None
+) -> list[Source]:
+    """Return the objects in files, lists taken apart, variables filled in.
 
     Errors: DefinitionError at the first document that is no object.
     """
     return [
         source
         for file in files
-        for document in read(file.path, file.data)
+        for document in read(file.path, file.data, variables)
         for source in _unpacked(
             Source(manifest=document.manifest, path=file.path, line=document.line)
         )

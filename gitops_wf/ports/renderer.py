@@ -41,12 +41,8 @@ class Renderer(Protocol):
     def helm(self, files: Sequence[File], chart: Chart) -> Sequence[File]:
         """Render a chart; a file for each template, the CRDs of `crds/` first."""
 
-
-class Decryptor(Protocol):
-    """Decrypts files that SOPS has encrypted."""
-
     def decrypt(self, file: File, keys: Sequence[Secret]) -> File:
-        """Return the plain file; errors as Renderer has them.
+        """Return the plain file of one that SOPS has encrypted.
 
         ``keys`` are age identities or armoured OpenPGP private keys.
         """

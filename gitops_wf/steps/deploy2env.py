@@ -226,6 +226,7 @@ def _make(capabilities: Capabilities) -> DeployRunner:
             adopt=capabilities.adopt,
             digest_key=capabilities.digest_key,
             renderer=capabilities.renderer,
+            secrets=capabilities.secrets,
             health=capabilities.health,
         )
     )

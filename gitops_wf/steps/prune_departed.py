@@ -98,6 +98,7 @@ def _make(capabilities: Capabilities) -> PruneDepartedRunner:
             adopt=capabilities.adopt,
             digest_key=capabilities.digest_key,
             renderer=capabilities.renderer,
+            secrets=capabilities.secrets,
         )
     )
 

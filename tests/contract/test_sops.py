@@ -2,8 +2,6 @@
 
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import pyrage
 import pytest
@@ -13,31 +11,7 @@ from gitops_wf.core.errors import DefinitionError, TerminalError
 from gitops_wf.core.secret import Secret
 from gitops_wf.ports.content import File
 from tests.servers import missing
-
-SOPS = str(Path(sys.executable).parent / "sops")
-MANIFEST = """\
-apiVersion: v1
-kind: Secret
-metadata:
-    name: web
-stringData:
-    password: hunter2-hunter2
-"""
-
-
-def encrypted(tmp_path, path: str, text: str, *recipient: str, **env: str) -> File:
-    plain = tmp_path / Path(path).name
-    plain.write_text(text)
-    done = subprocess.run(
-        [SOPS, "encrypt", *recipient, plain.name],
-        cwd=tmp_path,
-        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", **env},
-        capture_output=True,
-        check=True,
-        timeout=60,
-    )
-    assert b"hunter2" not in done.stdout
-    return File(path=path, data=done.stdout)
+from tests.sops import MANIFEST, encrypted
 
 
 @pytest.fixture

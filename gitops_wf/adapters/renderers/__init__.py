@@ -1,4 +1,4 @@
-"""The Renderer and Decryptor roles: kustomize, Helm and SOPS as limited children."""
+"""The Renderer role: kustomize, Helm and SOPS as limited children."""
 
 from gitops_wf.adapters.renderers.child import Limits
 from gitops_wf.adapters.renderers.tools import Tools

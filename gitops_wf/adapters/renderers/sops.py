@@ -7,6 +7,7 @@ folder, and the plain text exists in memory and in that folder only.
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -35,12 +36,19 @@ def decrypt(
     name = PurePosixPath(file.path)
     kind = _TYPES.get(name.suffix, "binary")
     encrypted = File(path=f"encrypted{name.suffix}", data=file.data)
-    with workspaces.holding([encrypted]) as place:
+    # The agent's socket stands in the keyring, and its path may have 107 characters:
+    # hence a short folder of its own (unix(7)).
+    with (
+        workspaces.holding([encrypted]) as place,
+        tempfile.TemporaryDirectory(prefix="gpg-") as ring,
+    ):
         command = [
             _program("sops"), "decrypt", "--input-type", kind, "--output-type", kind,
             encrypted.path,
         ]  # fmt: skip
-        environment = {"HOME": str(place)} | _keys(place, limits, file, keys)
+        environment = {"HOME": str(place)} | _keys(
+            place, Path(ring), limits, file, keys
+        )
         ended = run(command, place, limits, environment=environment)
     if ended.problem:
         raise DefinitionError(file.path, None, f"SOPS: {ended.problem}")
@@ -50,7 +58,7 @@ def decrypt(
 
 
 def _keys(
-    place: Path, limits: Limits, file: File, keys: Sequence[Secret]
+    place: Path, ring: Path, limits: Limits, file: File, keys: Sequence[Secret]
 ) -> dict[str, str]:
     """Hand the keys over: age in a variable, OpenPGP in a keyring of this render."""
     age = [key.reveal() for key in keys if _AGE in key.reveal()]
@@ -65,8 +73,6 @@ def _keys(
     if age:
         environment["SOPS_AGE_KEY"] = "\n".join(age)
     if pgp:
-        ring = place / "gnupg"
-        ring.mkdir(mode=0o700)
         environment |= {"GNUPGHOME": str(ring), "PATH": os.environ.get("PATH", "")}
         imported = run(
             [_program("gpg"), "--batch", "--quiet", "--import"],

@@ -12,7 +12,7 @@ from gitops_wf.ports.renderer import Chart
 
 
 class Tools:
-    """The Renderer and Decryptor roles.
+    """The Renderer role.
 
     ``folder`` is its own: what is in there is deleted.
     """
