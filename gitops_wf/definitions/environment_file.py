@@ -96,7 +96,8 @@ class HelmPart(Part):
         default=".", description="Path of the chart's folder, from this folder."
     )
     release: Name | None = Field(
-        default=None, description="Release name; default: the application's, else ours."
+        default=None,
+        description="Release name; default: the application, else our name.",
     )
     values: tuple[Text, ...] = Field(
         default=(), description="Values files, from this folder; later ones win."

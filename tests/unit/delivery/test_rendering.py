@@ -95,9 +95,16 @@ def test_a_path_delivers_a_part():
             chosen("a.yaml", part=Part(path=outside))
 
 
-def test_a_folder_for_another_renderer_is_refused_by_name():
-    with pytest.raises(DefinitionError, match="kustomize is not supported"):
-        chosen("kustomization.yaml", "a.yaml")
+@pytest.mark.parametrize(
+    ("path", "mend"),
+    [
+        ("base/kustomization.yaml", "name its folder as the step's `path`"),
+        ("Chart.yaml", r"where environment.yaml names it: helm: \{chart: …\}"),
+    ],
+)
+def test_what_another_renderer_would_make_is_never_left_out_in_silence(path, mend):
+    with pytest.raises(DefinitionError, match=mend):
+        chosen(path, "a.yaml")
 
 
 def test_an_object_is_completed_with_namespace_and_label():
