@@ -49,7 +49,9 @@ class DefinitionError(GitOpsError):
         self.line = line
 
     def __str__(self) -> str:
-        where = self.path if self.line is None else f"{self.path}:{self.line}"
+        # A path is anybody's text: Git takes line ends and escape sequences in one.
+        path = cut(self.path)
+        where = path if self.line is None else f"{path}:{self.line}"
         return f"{where}: {self.message}"
 
 

@@ -201,7 +201,7 @@ def desired_objects(
         first = seen.setdefault(ref, source)
         if first is not source:
             raise source.error(
-                f"{ref} is given twice: first in {first.path}:{first.line}"
+                f"{ref} is given twice: first in {cut(first.path)}:{first.line}"
             )
         objects.append(
             Desired(ref=ref, manifest=manifest, path=source.path, line=source.line)

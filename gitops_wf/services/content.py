@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from gitops_wf.core.commit import EntryKind
-from gitops_wf.core.errors import DefinitionError, TerminalError, TransientError
+from gitops_wf.core.errors import DefinitionError, TerminalError, TransientError, cut
 from gitops_wf.core.identifiers import (
     EnvironmentId,
     Oid,
@@ -52,13 +52,14 @@ class RepositoryContent:
             return ()
         if len(tree.entries) > MAX_FOLDER_FILES:
             raise _refused(
-                f"{folder}: has {len(tree.entries)} files, more than {MAX_FOLDER_FILES}"
+                f"{cut(folder)}: has {len(tree.entries)} files, more than"
+                f" {MAX_FOLDER_FILES}"
             )
         for entry in tree.entries:
             if entry.kind not in {EntryKind.FILE, EntryKind.EXECUTABLE}:
                 raise _refused(
-                    f"{folder}/{entry.path}: is a {entry.kind}; put the file itself"
-                    " there"
+                    f"{cut(f'{folder}/{entry.path}')}: is a {entry.kind}; put the file"
+                    " itself there"
                 )
         files: list[File] = []
         known: dict[Oid, bytes] = {}
@@ -73,16 +74,16 @@ class RepositoryContent:
                 path = f"{folder}/{entry.path}" if folder else entry.path
                 if isinstance(data, OversizedBlob):
                     raise _refused(
-                        f"{path}: has {data.size} bytes, more than the"
+                        f"{cut(path)}: has {data.size} bytes, more than the"
                         f" {MAX_FILE_BYTES} that are read; split it"
                     )
                 known[entry.oid] = data
                 size += len(data)
                 if size > MAX_FOLDER_BYTES:
                     raise _refused(
-                        f"{folder}: its files have more than {MAX_FOLDER_BYTES} bytes"
-                        f" in all, at {entry.path}; split the environment, or move"
-                        " out what is not to be delivered"
+                        f"{cut(folder)}: its files have more than {MAX_FOLDER_BYTES}"
+                        f" bytes in all, at {cut(entry.path)}; split the environment,"
+                        " or move out what is not to be delivered"
                     )
                 files.append(File(path=path, data=data))
         return files

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gitops_wf.core.environment import OnRemove
+from gitops_wf.core.errors import cut
 from gitops_wf.core.event import Event, EventType
 from gitops_wf.core.identifiers import EnvironmentId
 from gitops_wf.core.phases import Phase, Reason
@@ -52,9 +53,11 @@ class Placing:
         now: datetime,
     ) -> None:
         if old is not None and not old.is_removed:
-            kind, text = "moved", f"moved from {old.folder} to {record.folder}"
+            text = f"moved from {cut(old.folder)} to {cut(record.folder)}"
+            kind = "moved"
         else:
-            kind, text = "added", f"found in {record.folder or 'the root folder'}"
+            text = f"found in {cut(record.folder) or 'the root folder'}"
+            kind = "added"
         self.announcer.announce(
             transaction,
             Event(
@@ -70,7 +73,7 @@ class Placing:
         self, transaction: Transaction, record: EnvironmentRecord, now: datetime
     ) -> None:
         """End what has not ended; the objects stay (design 3.5)."""
-        message = f"the folder {record.folder} is gone"
+        message = f"the folder {cut(record.folder)} is gone"
         end_unfinished(
             transaction,
             record.id,
