@@ -13,7 +13,7 @@ from gitops_wf.core.secret import Secret
         ("fatal: unable to access 'https://x/': The requested URL returned error: 504", TransientError, "answered 504"),
         ("ssh: Could not resolve hostname git.example.com: Name or service not known", TransientError, "git.example.com has no address"),
         ("ssh: connect to host x port 22: Connection timed out", TransientError, "does not answer"),
-        ("error: RPC failed; curl 18 transfer closed\nfatal: early EOF", TransientError, "early EOF"),
+        ("error: RPC failed; curl 18 transfer closed\nfatal: early EOF", TransientError, "the connection broke before all was sent"),
         ("fatal: write error: No space left on device", TransientError, "no space left"),
         ("error: unable to create temporary file: Read-only file system\nfatal: index-pack failed", TransientError, "disk is read-only"),
         ("fatal: unable to access: Too many open files", TransientError, "too many files open"),
