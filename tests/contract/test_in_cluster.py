@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from gitops_wf.adapters.kube_api import KubeCluster, in_cluster_access
-from gitops_wf.core.errors import TerminalError
+from gitops_wf.core.errors import TerminalError, TransientError
 from gitops_wf.core.redaction import Redactor
 from tests.gitserver import make_certificate
 
@@ -67,7 +67,7 @@ def test_a_certificate_of_somebody_else_is_refused(pod, tmp_path):
     (account / "ca.crt").write_text((tmp_path / "other.pem.crt").read_text())
     cluster = KubeCluster(in_cluster_access(account, environ))
 
-    with pytest.raises(TerminalError, match=r"TLS: .*certificate"):
+    with pytest.raises(TransientError, match=r"TLS failed: .*certificate"):
         cluster.resource("v1", "ConfigMap")
 
 

@@ -156,13 +156,13 @@ def test_a_server_that_hangs_takes_its_own_places_only_and_not_the_end(world):
     """Twenty environments on it; they lose nothing when it answers again."""
     many = [f"e{number}" for number in range(20)]
     world.configure("sick")
+    world.push(good=(environment("good"), config_map("good")))
+    world.daemon.start()
+    world.daemon.reaches("good", ["Succeeded"])
     world.proxy.faults["sick"] = "hang"
     world.push(**{name: (environment("sick"), config_map(name)) for name in many})
-    world.daemon.start()
     eventually(lambda: running(world, many) >= PLACES, what="its places to be taken")
 
-    world.push(good=(environment("good"), config_map("good")))
-    world.daemon.reaches("good", ["Succeeded"])
     world.push(good=(environment("good"), config_map("better")))
     world.daemon.reaches("good", ["Succeeded", "Succeeded"])
 
@@ -198,15 +198,15 @@ def test_each_fault_is_tried_again_and_says_which_server_and_what_to_do(world):
     kubeconfig = world.folder / "expired.kubeconfig"
     world.proxy.kubeconfig("expired", kubeconfig, token="of-yesterday")
     brief = environment("away", timeout="3s")
+    world.push(good=(environment("good"), config_map("good")))
+    world.daemon.start()
+    world.daemon.reaches("good", ["Succeeded"])
     world.push(
         **{lane: (environment(lane), config_map(lane)) for lane in FAULTS},
         expired=(environment("expired"), config_map("expired")),
         brief=(brief, config_map("brief")),
-        good=(environment("good"), config_map("good")),
     )
-    world.daemon.start()
 
-    world.daemon.reaches("good", ["Succeeded"])
     for lane, (_, words) in FAULTS.items():
         said = f"API server {world.proxy.url(lane)} {words}"
         told = eventually(partial(said_of, world, lane), what=f"{lane} to be tried")

@@ -399,7 +399,7 @@ def test_a_server_that_is_down_is_worth_another_try(world):
     assert server in str(caught.value)
 
 
-def test_a_wrong_token_is_refused_for_good(world):
+def test_a_wrong_token_is_told_with_the_mend(world):
     world.write(config_map("a"))
     text = world.kubeconfig.read_text().replace(sandbox_process.TOKEN, "wrong")
     wrong = world.kubeconfig.parent / f"wrong-{uuid.uuid4().hex}"
@@ -407,7 +407,7 @@ def test_a_wrong_token_is_refused_for_good(world):
     other = World(kubeconfig=wrong, namespace=world.namespace)
     other.write(config_map("a"))
 
-    with pytest.raises(TerminalError, match="credentials not accepted"):
+    with pytest.raises(TransientError, match=r"credentials not accepted.*renew it"):
         deploy(other)
 
 
