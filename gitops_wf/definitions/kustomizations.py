@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from gitops_wf.core.errors import DefinitionError
+from gitops_wf.definitions.environment_rules import resolved
 from gitops_wf.definitions.problems import Problem
 from gitops_wf.definitions.yaml_text import YamlMap, read_documents
 from gitops_wf.ports.content import KUSTOMIZATIONS
@@ -46,7 +47,8 @@ def bases_of(
     seen: set[str] = set()
     found: dict[str, None] = {}
     problems: list[Problem] = []
-    while waiting and len(seen) < _MOST:
+    read_so_far = 0
+    while waiting:
         place = waiting.pop(0)
         if place in seen:
             continue
@@ -55,16 +57,20 @@ def bases_of(
         if document is None:
             continue
         path, fields = document
+        read_so_far += 1
+        if read_so_far > _MOST:
+            problems.append(_too_many(path))
+            break
         for field, number, text in _references(fields):
             line = _line(fields, field, number)
-            target = posixpath.normpath(posixpath.join(place, text))
+            target = resolved(place, text)
             if _REMOTE.match(text):
                 problems.append(_remote(path, line, text))
-            elif target.startswith("../") or target == ".." or text.startswith("/"):
+            elif target is None:
                 problems.append(_escapes(path, line, text))
-            else:
-                if not _is_below(target, folder):
-                    found[target] = None
+            elif not _is_below(target, folder):
+                # What lies inside waits already, if it is a kustomization.
+                found[target] = None
                 waiting.append(target)
     # What stands below another of them is one with it.
     outside = [
@@ -114,6 +120,16 @@ def _line(fields: YamlMap, field: str, number: int) -> int:
 
 def _is_below(path: str, folder: str) -> bool:
     return not folder or path == folder or path.startswith(f"{folder}/")
+
+
+def _too_many(path: str) -> Problem:
+    return Problem(
+        rule="too-many-bases",
+        path=path,
+        line=None,
+        message=f"the environment is made of more than {_MOST} kustomizations: "
+        "split it",
+    )
 
 
 def _remote(path: str, line: int, text: str) -> Problem:

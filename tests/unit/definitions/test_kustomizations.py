@@ -97,3 +97,40 @@ def test_what_is_no_kustomization_is_left_to_kustomize_or_told():
     _, problems = overlay("resources: [\n")
     assert len(problems) == 1
     assert "envs/prod/kustomization.yaml" in problems[0]
+
+
+def test_a_base_of_many_files_is_followed_to_its_last():
+    names = [f"f{number}.yaml" for number in range(250)]
+    found, problems = overlay(
+        "resources: [../../base]\n",
+        **{"base/kustomization.yaml": f"resources: [{', '.join(names)}, ../last]\n"},
+    )
+
+    assert (found, problems) == (("base", "last"), [])
+
+
+def test_more_kustomizations_than_are_read_are_told():
+    _, problems = overlay(
+        "resources: [../../b0]\n",
+        **{
+            f"b{number}/kustomization.yaml": f"resources: [../b{number + 1}]\n"
+            for number in range(250)
+        },
+    )
+
+    assert [problem.split(": ", 1)[1] for problem in problems] == [
+        "the environment is made of more than 200 kustomizations: split it"
+    ]
+
+
+def test_files_of_the_folder_itself_are_not_asked_for():
+    content = {f"{FOLDER}/kustomization.yaml": b"resources: [web.yaml, api.yaml]\n"}
+    asked = []
+
+    def read(path):
+        asked.append(path)
+        return content.get(path)
+
+    bases_of(FOLDER, ["kustomization.yaml", "web.yaml", "api.yaml"], read)
+
+    assert asked == [f"{FOLDER}/kustomization.yaml"]
