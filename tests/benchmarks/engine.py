@@ -43,6 +43,7 @@ from gitops_wf.services.advance import Advance
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.approvals import Approvals
 from gitops_wf.services.attempts import Attempts
+from gitops_wf.services.watched_store import Recorder
 from tests.postgres import postgres_server
 
 ENVIRONMENTS = 200
@@ -163,6 +164,7 @@ def services(location: str) -> None:
             channels={},
         ),
         new_token=lambda: uuid4().hex,
+        recorder=Recorder(wait=time.sleep),
     )
     ended = threading.Semaphore(0)
 
