@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -77,6 +78,7 @@ class DaemonProcess:
     """With no config: the repository of ``run --sandbox --repo``."""
     process: subprocess.Popen | None = None
     env: dict[str, str] = field(default_factory=dict)
+    _log_before: int = 0
     prefix: list[str] = field(default_factory=list)
     """What starts it, if not we ourselves: a command that becomes the daemon."""
     options: tuple[str, ...] = ()
@@ -125,6 +127,7 @@ class DaemonProcess:
         return ["nsenter", "-t", str(self.process.pid), "-m"]
 
     def start(self) -> None:
+        self._log_before = len(self.log)
         with (self.folder / "daemon.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*self.prefix, *COMMAND, "run", *self._source, *self.options],
@@ -143,10 +146,22 @@ class DaemonProcess:
         self.process = None
 
     def stop(self) -> int:
-        """As an operator would: SIGTERM; returns the exit code."""
-        assert self.process is not None
-        self.process.terminate()
-        code = self.process.wait(timeout=30)
+        """As an operator would: SIGTERM; returns the exit code.
+
+        What it is to have done may stand in the store from the process before; so it
+        waits until this one runs, for until then a signal ends it as any program.
+        """
+        process = self.process
+        assert process is not None
+        eventually(
+            lambda: (
+                process.poll() is not None
+                or '"daemon.started"' in self.log[self._log_before :]
+            ),
+            what="the daemon to run",
+        )
+        process.terminate()
+        code = process.wait(timeout=30)
         self.process = None
         return code
 
@@ -178,14 +193,13 @@ class DaemonProcess:
                 if r["environment"] == name
             ]
         try:
-            store = open_for_reading(self.store)
-        except GitOpsError:
-            return []  # it is just being made
-        try:
-            with store.read() as reader:
+            with (
+                closing(open_for_reading(self.store)) as store,
+                store.read() as reader,
+            ):
                 found = reader.revisions()
-        finally:
-            store.close()
+        except GitOpsError:
+            return []  # it is just being made, or a test cut this look off, too
         return [
             f"{r.phase}/{r.reason}" if r.reason else r.phase.value
             for r in reversed(found)

@@ -262,7 +262,7 @@ def test_it_runs_without_a_home_as_somebody_who_may_write_to_two_folders_only(tm
         work.push_commit(files)
         env = environment(TMPDIR=str(temporary), PYTHONDONTWRITEBYTECODE="1")
         env.pop("HOME", None)
-        log = Path(place) / "log"
+        log = Path(place) / "daemon.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
                 [*as_nobody(data, temporary), *COMMAND, "run", "--config", str(config)],
@@ -283,7 +283,7 @@ def test_it_runs_without_a_home_as_somebody_who_may_write_to_two_folders_only(tm
             sandbox_process.stop(data / "sandbox")
         assert "Traceback" not in log.read_text()
         assert {path.name for path in Path(place).iterdir()} == {
-            *("data", "tmp", "gitops-wf.yaml", "log")
+            *("data", "tmp", "gitops-wf.yaml", "daemon.log")
         }
 
 
