@@ -50,7 +50,7 @@ from gitops_wf.core.secret import Secret
 from gitops_wf.daemon.chores import Chores, Pacer
 from gitops_wf.daemon.clock_watch import ClockWatch
 from gitops_wf.daemon.polls import Polls
-from gitops_wf.daemon.supervisor import Daemon, Part
+from gitops_wf.daemon.supervisor import Daemon, Ending, Part
 from gitops_wf.daemon.ticks import Ticks
 from gitops_wf.definitions.daemon import known_of
 from gitops_wf.definitions.reader import DefinitionReader
@@ -153,7 +153,8 @@ def _put_together(
     redactor.learn(Secret(password_of(config.store)))
     opened = open_store(config.store, observer=counters, redactor=redactor)
     undo.callback(opened.close)
-    store = WatchedStore(store=opened, monotonic=time.monotonic)
+    ending = Ending()
+    store = WatchedStore(store=opened, monotonic=time.monotonic, give_up=ending.give_up)
     recorder = Recorder(wait=threading.Event().wait)
     parts: list[Part] = []
     if config.server:
@@ -291,6 +292,7 @@ def _put_together(
         attempt=counters.in_flight("attempt", attempts.carry_out),
         deliver=counters.in_flight("delivery", deliveries.carry_out),
         parts=parts,
+        ending=ending,
     )
 
 

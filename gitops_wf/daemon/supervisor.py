@@ -6,6 +6,7 @@ from typing import Protocol
 
 import structlog
 
+from gitops_wf.core.errors import TerminalError
 from gitops_wf.daemon.polls import Polls
 from gitops_wf.daemon.ticks import Ticks
 from gitops_wf.ports.executor import AttemptWork, DeliveryWork, Executor, Work
@@ -23,6 +24,32 @@ class Part(Protocol):
         """End, and let go of what it holds."""
 
 
+class Ending:
+    """Why and when the daemon ends: somebody asked for it, or nothing can go on."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+        self._lock = threading.Lock()
+        self.failure: TerminalError | None = None
+
+    def ask(self) -> None:
+        """Ask for it; may be called from a signal handler."""
+        self._asked.set()
+
+    def give_up(self, error: TerminalError) -> None:
+        """End for what neither time nor a restart mends; the first error is said."""
+        with self._lock:
+            if self.failure is not None:
+                return
+            self.failure = error
+        log.error("daemon.failed", reason=error.reason, cause=str(error))
+        self.ask()
+
+    def wait(self) -> None:
+        """Return when the daemon is to end."""
+        self._asked.wait()
+
+
 class Daemon:
     """Runs until it is told to stop."""
 
@@ -35,6 +62,7 @@ class Daemon:
         attempt: Callable[[AttemptWork], None],
         deliver: Callable[[DeliveryWork], None],
         parts: Sequence[Part] = (),
+        ending: Ending,
     ) -> None:
         self._executor = executor
         self._polls = polls
@@ -43,17 +71,20 @@ class Daemon:
         self._deliver = deliver
         self._parts = tuple(parts)
         self._close: Callable[[], None] = lambda: None
-        self._stopped = threading.Event()
+        self._ending = ending
 
     def run(self) -> None:
-        """Start everything, wait for `stop`, end everything."""
+        """Start everything, wait for `stop`, end everything.
+
+        Errors: the one that it was given up for, after everything has ended.
+        """
         self._executor.start(self._carry_out)
         self._ticks.start()
         self._polls.start()
         for part in self._parts:
             part.start()
         log.info("daemon.started")
-        self._stopped.wait()
+        self._ending.wait()
         log.info("daemon.stopping")
         for part in reversed(self._parts):
             part.stop()
@@ -62,6 +93,8 @@ class Daemon:
         self._executor.stop()
         self._close()
         log.info("daemon.stopped")
+        if self._ending.failure is not None:
+            raise self._ending.failure
 
     def on_close(self, close: Callable[[], None]) -> None:
         """Call it last of all: it lets go of the store and the clones."""
@@ -69,7 +102,7 @@ class Daemon:
 
     def stop(self) -> None:
         """Ask it to end; may be called from a signal handler."""
-        self._stopped.set()
+        self._ending.ask()
 
     def _carry_out(self, work: Work) -> None:
         match work:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from gitops_wf.core.decision import Decision
 from gitops_wf.core.environment import Environment
-from gitops_wf.core.errors import TransientError
+from gitops_wf.core.errors import TerminalError, TransientError
 from gitops_wf.core.event import Event
 from gitops_wf.core.identifiers import (
     EnvironmentId,
@@ -38,6 +38,13 @@ class StoreUnavailableError(TransientError):
     def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class StoreCorruptError(TerminalError):
+    """The store is damaged: no try helps, and nothing more may be written to it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reason="StoreCorrupt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from gitops_wf.core.durations import format_duration
 from gitops_wf.ports.store import (
     Reader,
     Store,
+    StoreCorruptError,
     StoreUnavailableError,
     Transaction,
 )
@@ -40,10 +41,14 @@ class _Fault:
 
 @dataclass(slots=True, kw_only=True)
 class WatchedStore:
-    """The Store role over another; ``monotonic`` counts seconds."""
+    """The Store role over another; ``monotonic`` counts seconds.
+
+    ``give_up`` is called with the error of a store that nothing can mend any more.
+    """
 
     store: Store
     monotonic: Callable[[], float]
+    give_up: Callable[[StoreCorruptError], None]
     _faults: dict[str, _Fault] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -78,6 +83,9 @@ class WatchedStore:
             yield
         except StoreUnavailableError as error:
             self._failed(what, error)
+            raise
+        except StoreCorruptError as error:
+            self.give_up(error)
             raise
         self._went_well(what)
 

@@ -74,3 +74,30 @@ def test_a_clone_s_disk_that_takes_nothing_is_the_repository_s_condition(
         assert shown["message"].endswith(said)
         assert len(failed) == 1
         assert "Traceback" not in daemon.log
+
+
+def test_a_store_that_is_damaged_while_the_daemon_runs_ends_it_with_the_mend(tmp_path):
+    with calling(tmp_path, tmp_path / "store.db") as release:
+        daemon = release.daemon
+        daemon.start()
+        release.push("web")
+        daemon.reaches("web", ["Suspended"])
+
+        for file in tmp_path.glob("store.db*"):
+            if not file.name.endswith("-shm"):
+                damage(file)
+        release.push("web2")
+
+        assert daemon.process.wait(60) == 1
+        (failed,) = daemon.logged("daemon.failed")
+        assert failed["reason"] == "StoreCorrupt"
+        assert "move the file away" in failed["cause"]
+        last = daemon.log.rstrip().splitlines()[-1]
+        assert last == f"gitops-wf: {failed['cause']}"
+
+
+def damage(file):
+    """Overwrite all pages but the first, as a broken disk may."""
+    with file.open("r+b") as opened:
+        opened.seek(4096)
+        opened.write(b"\xa5" * max(file.stat().st_size - 4096, 0))

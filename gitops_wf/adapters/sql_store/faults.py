@@ -16,10 +16,10 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from gitops_wf.core.errors import TerminalError, cut
-from gitops_wf.ports.store import StoreUnavailableError
+from gitops_wf.core.errors import cut
+from gitops_wf.ports.store import StoreCorruptError, StoreUnavailableError
 
-CORRUPT = "StoreCorrupt"
+_CORRUPT = "StoreCorrupt"
 _UNREACHABLE = "StoreUnreachable"
 
 MOVE_AWAY = (
@@ -32,10 +32,10 @@ _SQLITE = {
     5: ("StoreBusy", "another process holds its lock; end what reads or copies it"),
     8: ("StoreReadOnly", "make the file and its folder writable"),
     10: ("StoreUnreadable", "look at its disk"),
-    11: (CORRUPT, MOVE_AWAY),
+    11: (_CORRUPT, MOVE_AWAY),
     13: ("StoreFull", "make room on its disk"),
     14: ("StoreUnreadable", "let this user read and write the file and its folder"),
-    26: (CORRUPT, f"name another file, or {MOVE_AWAY}"),
+    26: (_CORRUPT, f"name another file, or {MOVE_AWAY}"),
 }
 
 # By SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -46,8 +46,8 @@ _POSTGRESQL = {
     "3D000": ("StoreUnreadable", "create the database"),
     "42501": ("StoreUnreadable", "grant this user its tables"),
     "53100": ("StoreFull", "make room on the server's disk"),
-    "XX001": (CORRUPT, "restore the database, or name an empty one"),
-    "XX002": (CORRUPT, "restore the database, or name an empty one"),
+    "XX001": (_CORRUPT, "restore the database, or name an empty one"),
+    "XX002": (_CORRUPT, "restore the database, or name an empty one"),
 }
 
 
@@ -86,8 +86,10 @@ def _family(name: str, exc: DatabaseError) -> Exception:
         known = _POSTGRESQL.get(state)
     if known is not None:
         reason, mend = known
-        family = TerminalError if reason == CORRUPT else StoreUnavailableError
-        return family(f"{name}: {_cause(exc)}; {mend}", reason=reason)
+        message = f"{name}: {_cause(exc)}; {mend}"
+        if reason == _CORRUPT:
+            return StoreCorruptError(message)
+        return StoreUnavailableError(message, reason=reason)
     if isinstance(exc, OperationalError | InternalError):
         return StoreUnavailableError(f"{name}: {_cause(exc)}", reason=_UNREACHABLE)
     return exc

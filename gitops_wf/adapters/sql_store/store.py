@@ -15,7 +15,7 @@ from gitops_wf.adapters.sql_store.engines import (
     open_engine,
     store_url,
 )
-from gitops_wf.adapters.sql_store.faults import CORRUPT, MOVE_AWAY, describe, translated
+from gitops_wf.adapters.sql_store.faults import MOVE_AWAY, describe, translated
 from gitops_wf.adapters.sql_store.masking import Masked
 from gitops_wf.adapters.sql_store.migrate import migrate, refuse_newer, schema_of
 from gitops_wf.adapters.sql_store.process_lock import ProcessLock
@@ -25,6 +25,7 @@ from gitops_wf.adapters.sql_store.writing import SqlTransaction
 from gitops_wf.core.errors import TerminalError, cut
 from gitops_wf.core.redaction import Redactor
 from gitops_wf.ports.observer import Observer, Unobserved
+from gitops_wf.ports.store import StoreCorruptError
 
 
 class ReadingStore:
@@ -39,7 +40,7 @@ class ReadingStore:
     def read(self) -> Iterator[SqlReader]:
         """One consistent look; it neither waits for writers nor holds them up.
 
-        Errors: StoreUnavailableError; TerminalError where it is corrupt.
+        Errors: StoreUnavailableError, StoreCorruptError.
         """
         with translated(self.name), self.engine.connect() as connection:
             begin_read(connection)
@@ -71,7 +72,7 @@ class SqlStore(ReadingStore):
         """A unit of work; retried by the caller on StoreUnavailableError.
 
         Errors: StoreUnavailableError (busy, connection lost, disk full or read-only);
-        TerminalError where it is corrupt. Where the connection is lost while it
+        StoreCorruptError. Where the connection is lost while it
         commits, it may have committed.
         """
         with translated(self.name), self.engine.connect() as connection:
@@ -194,6 +195,4 @@ def _check(url: URL) -> None:
     with translated(name):
         problem = check_file(url)
     if problem:
-        raise TerminalError(
-            f"{name}: is damaged ({cut(problem)}); {MOVE_AWAY}", reason=CORRUPT
-        )
+        raise StoreCorruptError(f"{name}: is damaged ({cut(problem)}); {MOVE_AWAY}")

@@ -3,7 +3,7 @@ from contextlib import contextmanager
 import pytest
 from structlog.testing import capture_logs
 
-from gitops_wf.ports.store import StoreUnavailableError
+from gitops_wf.ports.store import StoreCorruptError, StoreUnavailableError
 from gitops_wf.services.watched_store import Recorder, WatchedStore
 
 
@@ -12,6 +12,7 @@ class Fickle:
 
     def __init__(self):
         self.broken = {}
+        self.given_up = []
 
     @contextmanager
     def read(self):
@@ -26,6 +27,8 @@ class Fickle:
     def _check(self, what):
         if what in self.broken:
             reason = self.broken[what]
+            if reason == "StoreCorrupt":
+                raise StoreCorruptError("store x: malformed")
             raise StoreUnavailableError(f"store x: {reason}", reason=reason)
 
 
@@ -36,7 +39,11 @@ def fickle():
 
 @pytest.fixture
 def store(fickle):
-    return WatchedStore(store=fickle, monotonic=iter(range(0, 1000, 10)).__next__)
+    return WatchedStore(
+        store=fickle,
+        monotonic=iter(range(0, 1000, 10)).__next__,
+        give_up=fickle.given_up.append,
+    )
 
 
 def try_both(store):
@@ -103,3 +110,13 @@ def test_what_was_done_is_recorded_when_the_store_takes_it():
 def test_a_bug_in_recording_is_not_tried_again():
     with pytest.raises(ZeroDivisionError):
         Recorder(wait=lambda _: pytest.fail("waited")).insist(lambda: 1 / 0)
+
+
+@pytest.mark.parametrize("what", ["read", "transaction"])
+def test_a_damaged_store_is_given_up(store, fickle, what):
+    fickle.broken = {"read": "StoreCorrupt", "write": "StoreCorrupt"}
+
+    with pytest.raises(StoreCorruptError), getattr(store, what)():
+        pass
+
+    assert [str(error) for error in fickle.given_up] == ["store x: malformed"]
