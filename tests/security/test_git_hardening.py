@@ -5,6 +5,8 @@ import os
 import pytest
 
 from gitops_wf.adapters.git_cli import GitCliRepository
+from gitops_wf.adapters.git_cli.environment import remote_environment
+from gitops_wf.adapters.git_cli.remote_url import parse_url
 from gitops_wf.core.errors import GitOpsError, TerminalError
 from gitops_wf.core.secret import Secret
 from gitops_wf.ports.git import BasicAuth, Credential, GitReason, Remote, SshAuth
@@ -185,8 +187,27 @@ def test_key_files_are_gone_when_the_command_has_ended(tmp_path, monkeypatch):
         place.work.push_commit({"a": "1"})
         with place.open() as repository:
             repository.fetch()
+            clone = repository.git_dir
 
     assert list((tmp_path / "tmp").iterdir()) == []
+    assert not list(clone.glob("gitops-wf-git-*"))
+
+
+def test_key_files_that_a_killed_daemon_left_go_at_the_next_start(tmp_path):
+    with served(tmp_path, "ssh") as place:
+        place.work.push_commit({"a": "1"})
+        with place.open() as repository:
+            clone = repository.git_dir
+            remote, url = (
+                repository.remote,
+                parse_url(repository.remote.url, allow_http=False),
+            )
+        left = remote_environment(clone, remote, url, blobs=None)
+        left.__enter__()  # and the process dies
+        assert list(clone.glob("*/key"))
+
+        with place.open():
+            assert not list(clone.glob("*/key"))
 
 
 def test_what_git_finds_in_the_environment_and_home_does_not_count(

@@ -21,6 +21,7 @@ from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.secret import Secret
 from gitops_wf.ports.git import BasicAuth, BearerAuth, GitReason, Remote, SshAuth
 
+_PRIVATE = "gitops-wf-git-"
 _SSH_OPTIONS = (
     "BatchMode=yes",  # no prompt
     "StrictHostKeyChecking=yes",
@@ -115,14 +116,22 @@ def remote_environment(
     with ExitStack() as stack:
         match auth:
             case SshAuth():
-                directory = stack.enter_context(_key_files(auth))
+                directory = stack.enter_context(_key_files(git_dir, auth))
                 more |= {"GIT_SSH_COMMAND": _ssh_command(directory)}
             case BasicAuth() | BearerAuth():
-                file = stack.enter_context(_header_file(_origin(url), _header(auth)))
+                file = stack.enter_context(
+                    _header_file(git_dir, _origin(url), _header(auth))
+                )
                 extra += [("include.path", str(file))]
             case None:
                 pass
         yield local_environment(git_dir, extra) | more
+
+
+def forget_private_files(git_dir: Path) -> None:
+    """Delete the private files that a killed process has left in a clone."""
+    for folder in git_dir.glob(f"{_PRIVATE}*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def secrets_of(remote: Remote) -> tuple[Secret, ...]:
@@ -170,8 +179,8 @@ def _header(auth: BasicAuth | BearerAuth) -> str:
 
 
 @contextmanager
-def _key_files(auth: SshAuth) -> Iterator[Path]:
-    with _private_folder() as directory:
+def _key_files(git_dir: Path, auth: SshAuth) -> Iterator[Path]:
+    with _private_folder(git_dir) as directory:
         # ssh refuses a key whose last line does not end.
         key = auth.private_key.reveal().rstrip("\n") + "\n"
         _write_private(directory / "key", key)
@@ -180,18 +189,19 @@ def _key_files(auth: SshAuth) -> Iterator[Path]:
 
 
 @contextmanager
-def _header_file(origin: str, header: str) -> Iterator[Path]:
+def _header_file(git_dir: Path, origin: str, header: str) -> Iterator[Path]:
     """Write a config file for git to include; in it values are quoted (git-config)."""
     quoted = header.replace("\\", "\\\\").replace('"', '\\"')
-    with _private_folder() as directory:
+    with _private_folder(git_dir) as directory:
         text = f'[http "{origin}"]\n\textraHeader = "{quoted}"\n'
         _write_private(directory / "config", text)
         yield directory / "config"
 
 
 @contextmanager
-def _private_folder() -> Iterator[Path]:
-    directory = Path(tempfile.mkdtemp(prefix="gitops-wf-git-"))  # mode 0700
+def _private_folder(git_dir: Path) -> Iterator[Path]:
+    place = git_dir if git_dir.is_dir() else None  # else the system's: it is to be made
+    directory = Path(tempfile.mkdtemp(prefix=_PRIVATE, dir=place))  # mode 0700
     try:
         yield directory
     finally:

@@ -13,6 +13,7 @@ from typing import Self
 
 from gitops_wf.adapters.git_cli.clone import HEAD_REF, OUR_REFS, Clone
 from gitops_wf.adapters.git_cli.environment import (
+    forget_private_files,
     local_environment,
     promised,
     remote_environment,
@@ -304,6 +305,7 @@ class GitCliRepository(Clone, GitRepository):
             if not self._is_distrusted:
                 self._initialise()
         remove_stale_locks(self._git_dir)
+        forget_private_files(self._git_dir)
         self._check_git()
         if self._remote.branch.startswith("-") or not self._is_ref(self._branch_ref):
             message = f"{cut(repr(self._remote.branch))} is no valid branch name"
