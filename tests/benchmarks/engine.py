@@ -36,6 +36,7 @@ from gitops_wf.core.policy import Rulebook
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run, StepRun, Subject
 from gitops_wf.core.workflow import Step, Workflow
+from gitops_wf.logs import configure_logs
 from gitops_wf.ports.executor import AttemptWork, Work
 from gitops_wf.ports.runner import Capabilities
 from gitops_wf.ports.store import EnvironmentRecord
@@ -141,6 +142,9 @@ def services(location: str) -> None:
     A transition is what begins or ends a step's attempt; beside it each run has those
     of its revision, its events and the queue of its environment.
     """
+    configure_logs(json_lines=True)
+    # The daemon's lines as they are, but to a place that no terminal slows down.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     store = open_store(location)
     executor = DbosExecutor(store.engine, limits=Limits(at_once=32, per_target=32))
     clock = SystemClock()
