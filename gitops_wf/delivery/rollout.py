@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from gitops_wf.core.changeset import ChangeEntry, ChangeSet
 from gitops_wf.core.errors import GitOpsError, TerminalError, TransientError
@@ -77,25 +78,19 @@ class Rollout:
         live: dict[ObjectRef, Manifest] = {}
         for (api_version, kind, namespace), items in kinds.items():
             resource = self.cluster.resource(api_version, kind)
-            selectors = ((f"{ENVIRONMENT_LABEL}={mine}", timedelta()),)
-            # Only what we do not have yet can be another's.
-            others = (ENVIRONMENT_LABEL, SHARED_AGE)
-            for selector, max_age in (*selectors, others):
-                missing = {item.ref for item in items} - live.keys()
-                if not missing:
-                    break
-                for manifest in self.snapshots.list(
-                    self.target,
-                    self.cluster,
-                    resource,
-                    namespace,
-                    selector=selector,
-                    max_age=max_age,
-                ):
-                    ref = ObjectRef.of(manifest)
-                    if ref in missing:
+            wanted = {item.ref for item in items}
+            listed = partial(
+                self.snapshots.list, self.target, self.cluster, resource, namespace
+            )
+            own = listed(selector=f"{ENVIRONMENT_LABEL}={mine}", max_age=timedelta())
+            found = {ObjectRef.of(manifest): manifest for manifest in own}
+            live |= {ref: found[ref] for ref in wanted & found.keys()}
+            # Only what we do not have yet can be another's. What this list has of ours
+            # beside that is older, and may be gone.
+            if wanted - found.keys():
+                for manifest in listed(selector=ENVIRONMENT_LABEL, max_age=SHARED_AGE):
+                    if (ref := ObjectRef.of(manifest)) in wanted:
                         _check_claim(ref, manifest, self.environment)
-                        live[ref] = manifest
         return live
 
     def _await_definitions(self, group: Iterable[Desired]) -> None:
