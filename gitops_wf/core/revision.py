@@ -9,6 +9,9 @@ from gitops_wf.core.identifiers import EnvironmentId, Sha
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.workflow import Workflow
 
+REMOVED = "removed"
+"""The inputs of a revision whose commit removed the environment's folder."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
@@ -53,6 +56,11 @@ class Revision:
     def is_rollback(self) -> bool:
         """Whether its content alone says that it goes back."""
         return self.rollback_of is not None
+
+    @property
+    def is_removal(self) -> bool:
+        """Whether its commit removed the folder: it deletes what is on the targets."""
+        return self.inputs == REMOVED
 
 
 def rollback_of(same: Sequence[Revision]) -> int | None:

@@ -260,9 +260,9 @@ def _why_over(revision: Revision) -> str:
 
 
 def _why_not_again(verb: Verb, revision: Revision, bench: Bench) -> str:
-    if bench.is_removed:
-        return "the environment was removed: nothing of it runs again"
     newest = max(r.number for r in bench.revisions)
+    if bench.is_removed and not revision.is_removal:
+        return "the environment was removed: nothing of it runs again"
     if revision.number != newest:
         return f"#{newest} is newer: only the newest revision can be run again"
     if revision.barred:

@@ -166,7 +166,9 @@ class EnvironmentFile(Part):
         default=("*.md",), description="Patterns of files that are no inputs."
     )
     on_remove: Literal["orphan", "delete"] = Field(
-        default="orphan", description="What happens to objects when the folder goes."
+        default="orphan",
+        description="What happens to objects when the folder goes; with `delete` the "
+        "commit that removes it is a revision which deletes them.",
     )
     suspend: Flag = Field(default=False, description="Start no runs for now.")
     prune: Flag = Field(

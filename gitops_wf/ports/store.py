@@ -17,6 +17,7 @@ from gitops_wf.core.identifiers import (
     RunId,
     Sha,
     StepName,
+    TargetName,
 )
 from gitops_wf.core.inventory import Inventory
 from gitops_wf.core.message import Delivery
@@ -210,6 +211,9 @@ class Reader(Protocol):
 
     def inventory(self, environment: EnvironmentId, target: str) -> Inventory | None:
         """Return the store's copy of an inventory: for display, not the truth."""
+
+    def inventories(self, environment: EnvironmentId) -> Mapping[TargetName, Inventory]:
+        """Return the store's copies of all inventories of an environment."""
 
     def pauses(self, environment: EnvironmentId | None = None) -> Sequence[Pause]:
         """Return all pauses, or those that hold an environment; that of all first."""

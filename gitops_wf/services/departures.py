@@ -6,7 +6,7 @@ from datetime import datetime
 
 from gitops_wf.core.engine import departed, with_pruning, writers
 from gitops_wf.core.event import Event, EventType
-from gitops_wf.core.identifiers import TargetName
+from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.inventory import Inventory
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.revision import Revision
@@ -31,10 +31,11 @@ def plan(reader: Reader, revision: Revision, now: datetime) -> Planned:
     """Add what deletes the objects of steps that left; tell of targets that left."""
     workflow, environment = revision.workflow, revision.environment_definition
     assert workflow is not None
+    if revision.is_removal:
+        return Planned(workflow=workflow)
     inventories = _inventories(reader, revision, tuple(writers(workflow)))
-    found = departed(
-        workflow, inventories=inventories, earlier=_earlier(reader, revision)
-    )
+    earlier = latest_runs(reader, revision.environment)
+    found = departed(workflow, inventories=inventories, earlier=earlier)
     prunes = environment is None or environment.prune
     left = _inventories(reader, revision, found.left)
     return Planned(
@@ -49,17 +50,15 @@ def plan(reader: Reader, revision: Revision, now: datetime) -> Planned:
 def _inventories(
     reader: Reader, revision: Revision, targets: Sequence[TargetName]
 ) -> dict[TargetName, Inventory]:
-    found = {
-        target: reader.inventory(revision.environment, target) for target in targets
-    }
-    return {target: each for target, each in found.items() if each is not None}
+    found = reader.inventories(revision.environment)
+    return {target: found[target] for target in targets if target in found}
 
 
-def _earlier(reader: Reader, revision: Revision) -> tuple[Run, ...]:
+def latest_runs(reader: Reader, environment: EnvironmentId) -> tuple[Run, ...]:
     """Return the runs back to the last that Succeeded, newest first."""
-    runs = reader.runs(revision.environment, limit=1)
+    runs = reader.runs(environment, limit=1)
     if runs and runs[0].phase is not Phase.SUCCEEDED:
-        runs = reader.runs(revision.environment, limit=_MOST_RUNS)
+        runs = reader.runs(environment, limit=_MOST_RUNS)
     good = next(
         (n for n, run in enumerate(runs, 1) if run.phase is Phase.SUCCEEDED), len(runs)
     )

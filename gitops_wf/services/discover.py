@@ -69,7 +69,9 @@ class Discover:
         self._condition = PollCondition(
             watched=watched, store=store, clock=clock, announcer=announcer
         )
-        self._placing = Placing(advance=advance, announcer=announcer)
+        self._placing = Placing(
+            branch=watched.config.branch, advance=advance, announcer=announcer
+        )
         arrivals = Arrivals(
             watched=watched,
             definitions=definitions,
@@ -299,7 +301,9 @@ class Discover:
         touched = self._folders.touched(commit, changes, progress.records)
         if self._is_behind:
             touched = _returning(touched, progress.records)
-        self._placing.place(transaction, touched, progress, now)
+        self._placing.place(
+            transaction, touched, progress, now, by=commit, position=position
+        )
         self._decisions.take(
             transaction,
             commit,

@@ -7,7 +7,6 @@ from datetime import datetime
 from gitops_wf.core.commit import CommitInfo, PathChange, Tree, TreeEntry
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import cut
-from gitops_wf.core.event import Event, EventType
 from gitops_wf.core.identifiers import EnvironmentId, EnvironmentName, Oid, Sha
 from gitops_wf.core.inputs import inputs_digest
 from gitops_wf.core.phases import Phase, Reason
@@ -16,7 +15,7 @@ from gitops_wf.ports.definitions import Definition, Definitions, FolderSource
 from gitops_wf.ports.store import EnvironmentRecord, Reader, Transaction
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.commit_files import CommitFiles
-from gitops_wf.services.revisions import ended_event, title
+from gitops_wf.services.revisions import created_event, ended_event
 from gitops_wf.services.watched import Watched
 
 _MOST_PATHS = 100
@@ -222,20 +221,7 @@ class MakeRevision:
 
     def tell(self, transaction: Transaction, revision: Revision, now: datetime) -> None:
         """Tell of a new revision, and of its end where it has none to wait for."""
-        back = f" (back to #{revision.rollback_of})" if revision.is_rollback else ""
-        self.announcer.announce(
-            transaction,
-            Event(
-                at=now,
-                kind="created",
-                reason="Created",
-                message=f"{title(revision)} {revision.subject}{back}",
-                type=EventType.NORMAL,
-                environment=revision.environment,
-                revision=revision.number,
-            ),
-            revision,
-        )
+        self.announcer.announce(transaction, created_event(revision, now), revision)
         if revision.phase.is_final:
             self.announcer.announce(transaction, ended_event(revision, now), revision)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from gitops_wf.core.commit import CommitInfo
 from gitops_wf.core.environment import OnRemove
 from gitops_wf.core.errors import cut
 from gitops_wf.core.event import Event, EventType
@@ -14,13 +15,15 @@ from gitops_wf.services.advance import Advance
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.folders import Touched
 from gitops_wf.services.progress import Progress
-from gitops_wf.services.revisions import end_without_run
+from gitops_wf.services.removal import removal
+from gitops_wf.services.revisions import created_event, end_without_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placing:
     """Takes in what a commit says of where environments are."""
 
+    branch: str
     advance: Advance
     announcer: Announcer
 
@@ -30,8 +33,15 @@ class Placing:
         touched: Touched,
         progress: Progress,
         now: datetime,
+        *,
+        by: CommitInfo | None,
+        position: int,
     ) -> None:
-        """Store each record that changed place, and do what follows from it."""
+        """Store each record that changed place, and do what follows from it.
+
+        ``by`` is the commit that did it; None where history was rewritten or the
+        daemon config changed: then nothing is deleted, for nobody has asked for that.
+        """
         for record in touched.records:
             old = progress.records.get(record.id)
             is_removed = record.id in touched.removed
@@ -40,7 +50,11 @@ class Placing:
             )
             transaction.lock_environment(record.id)
             if is_removed:
-                self._removed(transaction, record, now)
+                self._end(transaction, record, now)
+                made = self._removal(transaction, record, by, position, now)
+                if made is not None:
+                    gone = progress.records[record.id]
+                    progress.keep(transaction, replace(gone, last_number=made.number))
             elif old is None or old.is_removed or old.folder != record.folder:
                 self._placed(transaction, record, old, now)
             progress.moved.add(record.id)
@@ -69,37 +83,67 @@ class Placing:
             ),
         )
 
-    def _removed(
+    def _end(
         self, transaction: Transaction, record: EnvironmentRecord, now: datetime
     ) -> None:
-        """End what has not ended; the objects stay (design 3.5)."""
-        message = f"the folder {cut(record.folder)} is gone"
+        """End what has not ended."""
         end_unfinished(
             transaction,
             record.id,
             self.advance,
             self.announcer,
             reason=Reason.REMOVED,
-            message=message,
+            message=_gone(record),
             now=now,
         )
-        delete = (
-            record.definition is not None
-            and record.definition.on_remove is OnRemove.DELETE
-        )
-        stays = "its objects stay on their targets"
+
+    def _removal(
+        self,
+        transaction: Transaction,
+        record: EnvironmentRecord,
+        by: CommitInfo | None,
+        position: int,
+        now: datetime,
+    ) -> Revision | None:
+        """Tell what becomes of its objects; return the revision that deletes them.
+
+        They stay, unless its last readable definition says otherwise (design 3.5).
+        """
+        definition, revision = record.definition, None
+        says_delete = definition is not None and definition.on_remove is OnRemove.DELETE
+        follows = "its objects stay on their targets"
+        if says_delete and by is None:
+            follows += ": no commit on the way removed it, so `onRemove: delete` waits"
+        elif says_delete and definition is not None and by is not None:
+            follows = "its objects are deleted (onRemove: delete)"
+            revision = removal(
+                transaction,
+                record,
+                definition,
+                by,
+                branch=self.branch,
+                position=position,
+                now=now,
+            )
         self.announcer.announce(
             transaction,
             Event(
                 at=now,
                 kind="removed",
                 reason=Reason.REMOVED,
-                message=f"{record.name}: {message}; {stays}"
-                + (" (onRemove: delete is not supported yet)" if delete else ""),
+                message=f"{record.name}: {_gone(record)}; {follows}",
                 type=EventType.WARNING,
                 environment=record.id,
             ),
         )
+        if revision is not None:
+            transaction.save_revision(revision)
+            self.announcer.announce(transaction, created_event(revision, now), revision)
+        return revision
+
+
+def _gone(record: EnvironmentRecord) -> str:
+    return f"the folder {cut(record.folder)} is gone"
 
 
 def end_unfinished(

@@ -308,17 +308,14 @@ class Query:
     def _inventories(
         self, reader: Reader, record: EnvironmentRecord
     ) -> tuple[InventoryView, ...]:
-        views = []
-        names = dict.fromkeys((*_targets(record), *sorted(self.config.targets)))
-        for name in names:
-            inventory = reader.inventory(record.id, name)
-            if inventory is not None and inventory.entries:
-                views.append(
-                    InventoryView(
-                        environment=record.id, target=name, inventory=inventory
-                    )
-                )
-        return tuple(views)
+        found = reader.inventories(record.id)
+        # In the order of its own definition, then those that left it.
+        names = dict.fromkeys((*_targets(record), *sorted(found)))
+        return tuple(
+            InventoryView(environment=record.id, target=name, inventory=found[name])
+            for name in names
+            if name in found and found[name].entries
+        )
 
 
 def _decisions(

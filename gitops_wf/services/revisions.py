@@ -83,6 +83,20 @@ def end_without_run(
     return ended_event(ended, now)
 
 
+def created_event(revision: Revision, now: datetime) -> Event:
+    """Return the event of a new revision."""
+    back = f" (back to #{revision.rollback_of})" if revision.is_rollback else ""
+    return Event(
+        at=now,
+        kind="created",
+        reason="Created",
+        message=f"{title(revision)} {revision.subject}{back}",
+        type=EventType.NORMAL,
+        environment=revision.environment,
+        revision=revision.number,
+    )
+
+
 def ended_event(revision: Revision, now: datetime, run: str = "") -> Event:
     """Return the event of a revision's end."""
     kind = _KINDS[revision.phase]

@@ -135,7 +135,7 @@ def _target(
             reason="NoEffect",
         )
     if number is None:
-        target = next((r for r in revisions if r.released), None)
+        target = next((r for r in revisions if r.released and not r.is_removal), None)
         if target is None:
             raise TerminalError(
                 f"no revision of {record.name} has succeeded yet: there is nothing to"
@@ -150,6 +150,12 @@ def _target(
                 f" {record.name} lists them",
                 reason="NotFound",
             )
+    if target.is_removal:
+        raise TerminalError(
+            f"#{target.number} removed the environment: to do so again, remove its"
+            " folder by a commit",
+            reason="NoEffect",
+        )
     same = [r for r in revisions if r.inputs == target.inputs]
     if target.phase is not Phase.SUCCEEDED or rollback_of(same) is None:
         is_barred = any(r.barred for r in same)

@@ -64,7 +64,9 @@ class Settle:
             position = record.position + (0 if record.cursor == head else 1)
         known = set(progress.records)
         touched = self.folders.all(commit, progress.records)
-        self.placing.place(transaction, touched, progress, now)
+        self.placing.place(
+            transaction, touched, progress, now, by=None, position=position
+        )
         if since is not None:
             self._decide(
                 transaction,

@@ -1,69 +1,21 @@
 """Steps and targets that leave a workflow, on the sandbox process, by real commits."""
 
-import uuid
 from dataclasses import replace
 
 import pytest
 
-from gitops_wf.adapters.kube_api import KubeCluster, kubeconfig_access
-from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.identifiers import TargetName, environment_id
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.policy import Gate, Policy, Rulebook
 from gitops_wf.core.secret import Secret
 from gitops_wf.definitions.yaml_text import read_manifests
-from gitops_wf.ports.cluster import AllowList
-from gitops_wf.steps.deploy2env import STEP_TYPE as DEPLOY
 from gitops_wf.steps.prune_departed import STEP_TYPE as PRUNE
 from tests import sandbox_process
+from tests.namespaces import Namespaces, OwningTypes, config_map
 from tests.releases import REPOSITORY, ReleaseLine, approval
 
 HEAD = "apiVersion: gitops-wf.io/v1alpha1\nkind: Workflow\n"
 PROD = environment_id(REPOSITORY, "prod")
-
-
-class Namespaces:
-    """Targets that are namespaces of one cluster."""
-
-    def __init__(self, kubeconfig, names):
-        self.one = KubeCluster(kubeconfig_access(kubeconfig))
-        self.names = {name: f"{name}-{uuid.uuid4().hex[:8]}" for name in names}
-        for namespace in self.names.values():
-            self.one.create(
-                {
-                    "apiVersion": "v1",
-                    "kind": "Namespace",
-                    "metadata": {"name": namespace},
-                }
-            )
-
-    def cluster(self, target):
-        return self.one
-
-    def namespace(self, target):
-        if target not in self.names:
-            raise TerminalError(f"no {target}", reason="TargetNotConfigured")
-        return self.names[target]
-
-    def allowed(self, target):
-        return AllowList()
-
-    def has(self, target, name):
-        resource = self.one.resource("v1", "ConfigMap")
-        return self.one.get(resource, self.names[target], name) is not None
-
-
-class Types:
-    """The two step types, the second of which may die once."""
-
-    def __init__(self):
-        self.types = {DEPLOY.name: DEPLOY, PRUNE.name: PRUNE}
-
-    def get(self, name):
-        return self.types.get(name)
-
-    def names(self):
-        return (DEPLOY.name,)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +34,7 @@ def line(tmp_path, clusters):
     line = ReleaseLine(
         tmp_path,
         targets=("eu", "us"),
-        catalogue=Types(),
+        catalogue=OwningTypes(),
         capabilities={
             "clusters": clusters,
             "manifests": read_manifests,
@@ -91,13 +43,6 @@ def line(tmp_path, clusters):
     )
     yield line
     line.close()
-
-
-def config_map(name, metadata=""):
-    return (
-        f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}{metadata}}}\n"
-        "data: {a: b}\n"
-    )
 
 
 def deploying(*steps, head=HEAD):

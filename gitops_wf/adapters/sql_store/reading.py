@@ -27,7 +27,13 @@ from gitops_wf.adapters.sql_store import schema
 from gitops_wf.adapters.sql_store.payload import Payload, merge
 from gitops_wf.core.decision import Decision
 from gitops_wf.core.event import Event
-from gitops_wf.core.identifiers import EnvironmentId, RepositoryName, RunId, StepName
+from gitops_wf.core.identifiers import (
+    EnvironmentId,
+    RepositoryName,
+    RunId,
+    StepName,
+    TargetName,
+)
 from gitops_wf.core.inventory import Inventory
 from gitops_wf.core.message import Delivery
 from gitops_wf.core.pause import Pause
@@ -417,6 +423,16 @@ class SqlReader:
             )
         )
         return None if text is None else INVENTORY.load(text)
+
+    def inventories(self, environment: EnvironmentId) -> Mapping[TargetName, Inventory]:
+        """Return the store's copies of all inventories of an environment."""
+        table = schema.inventory
+        rows = self.connection.execute(
+            select(table.c.target, table.c.payload)
+            .where(table.c.environment == environment)
+            .order_by(table.c.target)
+        )
+        return {TargetName(target): INVENTORY.load(text) for target, text in rows}
 
     def pauses(self, environment: EnvironmentId | None = None) -> Sequence[Pause]:
         """Return all pauses, or those that hold an environment; that of all first."""

@@ -9,7 +9,7 @@ the stored value alone.
 from gitops_wf.core.engine.anchored import anchored
 from gitops_wf.core.engine.deadlines import next_due
 from gitops_wf.core.engine.decide import advance, decide
-from gitops_wf.core.engine.departed import departed, with_pruning, writers
+from gitops_wf.core.engine.departed import departed, removing, with_pruning, writers
 from gitops_wf.core.engine.events import (
     Asked,
     Began,
@@ -48,6 +48,7 @@ __all__ = [
     "places",
     "predecessors",
     "record",
+    "removing",
     "with_pruning",
     "writers",
 ]

@@ -9,9 +9,11 @@ from gitops_wf.core.identifiers import StepName, TargetName
 from gitops_wf.core.inventory import Inventory
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.run import Run
-from gitops_wf.core.workflow import PRUNE_DEPARTED, Step, Workflow
+from gitops_wf.core.workflow import PRUNE_DEPARTED, Retry, Step, Workflow
 
 _TIMEOUT = timedelta(minutes=10)
+_PATIENT = Retry(limit=5)
+"""Whoever would write a `retry` has no folder any more to write it in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +78,26 @@ def with_pruning(
     """Return the workflow with a last step that deletes what others left there."""
     if not keep:
         return workflow
-    step = Step(
-        name=_free_name(workflow),
+    step = _pruning(_free_name(workflow), keep)
+    return replace(workflow, steps=(*workflow.steps, step))
+
+
+def removing(owning: Iterable[TargetName], *, earlier: Sequence[Run]) -> Workflow:
+    """Return the workflow that deletes all objects of an environment that is gone.
+
+    ``owning`` are the targets whose inventories name some; ``earlier`` as in
+    `departed`. It has no step where there is nothing to delete.
+    """
+    targets = {*owning, *(target for run in earlier for target, _ in _delivered(run))}
+    if not targets:
+        return Workflow(steps=())
+    step = _pruning(StepName(PRUNE_DEPARTED), dict.fromkeys(sorted(targets), ()))
+    return Workflow(steps=(replace(step, retry=_PATIENT),))
+
+
+def _pruning(name: StepName, keep: Mapping[TargetName, Iterable[StepName]]) -> Step:
+    return Step(
+        name=name,
         type=PRUNE_DEPARTED,
         properties={
             "keep": {str(target): list(map(str, keep[target])) for target in keep}
@@ -85,7 +105,6 @@ def with_pruning(
         timeout=_TIMEOUT,
         targets=tuple(keep),
     )
-    return replace(workflow, steps=(*workflow.steps, step))
 
 
 def _delivered(run: Run) -> set[tuple[TargetName, StepName]]:
