@@ -19,6 +19,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
+from sqlalchemy import text
 
 from gitops_wf.adapters.sql_store import open_for_reading
 from gitops_wf.core.errors import GitOpsError
@@ -164,9 +165,8 @@ class Bench:
 
     def _suspended(self) -> int:
         with self._reading() as reader:
-            rows = reader.connection.exec_driver_sql(
-                "SELECT count(*) FROM run WHERE payload LIKE '%\"Suspended\"%'"
-            )
+            query = text("SELECT count(*) FROM run WHERE payload LIKE :phase")
+            rows = reader.connection.execute(query, {"phase": '%"Suspended"%'})
             return rows.scalar_one()
 
     def _succeeded(self, environment: EnvironmentId) -> bool:
@@ -217,8 +217,10 @@ def measure(name: str, store: Callable[[Path], str], count: int) -> None:
 def main() -> None:
     """Measure both databases."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else ENVIRONMENTS
-    measure("SQLite", lambda folder: str(folder / "store.db"), count)
-    if os.environ.get("ONLY_SQLITE"):
+    only = os.environ.get("ONLY", "")
+    if only != "postgresql":
+        measure("SQLite", lambda folder: str(folder / "store.db"), count)
+    if only == "sqlite":
         return
     with postgres_server() as server, server.database() as location:
         measure("PostgreSQL", lambda _: location, count)
