@@ -108,7 +108,7 @@ class Arrivals:
         known = transaction.decisions(record.id) if introduced else ()
         for item in introduced:
             person, evidence = self._watched.person(item.commit)
-            again = _refused_before(item, person, known)
+            again = self._without_effect(item, person, known)
             if again is None and self._is_repeated(item, known):
                 continue
             decision = Decision(
@@ -163,11 +163,35 @@ class Arrivals:
     def _is_repeated(self, item: Introduced, known: Iterable[Decision]) -> bool:
         """Whether the entry stood in an ancestor already: re-adding never acts."""
         return any(
-            decision.entry.key == item.entry.key
-            and self._watched.git.has_commit(decision.commit)
-            and self._watched.git.is_ancestor(decision.commit, item.commit.sha)
+            decision.entry.key == item.entry.key and self._is_before(decision, item)
             for decision in known
         )
+
+    def _is_before(self, decision: Decision, item: Introduced) -> bool:
+        git = self._watched.git
+        return git.has_commit(decision.commit) and git.is_ancestor(
+            decision.commit, item.commit.sha
+        )
+
+    def _without_effect(
+        self, item: Introduced, person: str, known: Iterable[Decision]
+    ) -> Decision | None:
+        """Return this person's decision by the same entry, where it may come again.
+
+        It had no effect then, or it went with the history that held it: in the new
+        history it is written for the first time.
+        """
+        for decision in known:
+            is_theirs = decision.person.casefold() == person.casefold()
+            if not is_theirs or decision.entry.key != item.entry.key:
+                continue
+            if decision.effect is Effect.REFUSED:
+                return decision
+            if decision.effect is Effect.WITHDRAWN and not self._is_before(
+                decision, item
+            ):
+                return decision
+        return None
 
     def _contributors(
         self,
@@ -260,15 +284,3 @@ class Arrivals:
 def _readable(record: EnvironmentRecord) -> EnvironmentRecord:
     conditions = {k: v for k, v in record.conditions.items() if k != UNREADABLE}
     return replace(record, conditions=conditions)
-
-
-def _refused_before(
-    item: Introduced, person: str, known: Iterable[Decision]
-) -> Decision | None:
-    """Return this person's decision by the same entry, which had no effect then."""
-    for decision in known:
-        is_theirs = decision.person.casefold() == person.casefold()
-        is_same = is_theirs and decision.entry.key == item.entry.key
-        if is_same and decision.effect is Effect.REFUSED:
-            return decision
-    return None

@@ -102,6 +102,7 @@ class Decision:
 
     entry: Entry
     person: str
+    commit: str
     effect: str = "accepted"
     number: int | None = None
     step: str = ""
@@ -274,7 +275,8 @@ class Model:
                 for entry in self._introduced(environment.name, sha):
                     if entry.key in present:
                         self._arrive(environment, entry, self.history[sha])
-            self._withdraw(environment, present)
+            if present != self._entries(environment.name, before):
+                self._withdraw(environment, present)
 
     def _entries(self, name: str, sha: str) -> dict[Key, Entry] | None:
         folder = self.history[sha].tree.get(name)
@@ -298,18 +300,22 @@ class Model:
     def _arrive(self, environment: Environment, entry: Entry, by: Commit) -> None:
         """It acts once for each person; re-adding, by whomever, never acts.
 
-        What was refused had no effect, so its author may write it again.
+        What was refused had no effect, so its author may write it again; so may
+        whose approval went, unused, with the history that held it.
         """
         place = (entry.key, by.author)
         known = environment.decisions.get(place)
-        if known is not None and known.effect != "refused":
-            return
         earlier = self.ancestors(by.sha) - {by.sha}
+        if known is not None and known.effect == "withdrawn":
+            if known.commit in earlier | {by.sha}:
+                return
+        elif known is not None and known.effect != "refused":
+            return
         if known is None and any(
             entry.key in (self._entries(environment.name, sha) or {}) for sha in earlier
         ):
             return
-        decision = Decision(entry, by.author, effect="refused")
+        decision = Decision(entry, by.author, commit=by.sha, effect="refused")
         environment.decisions[place] = decision
         self._settle_all_due(environment)
         revision = self._judge(environment, decision)

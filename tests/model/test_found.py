@@ -19,6 +19,16 @@ def line(tmp_path):
 
 
 @pytest.fixture
+def two_needed(tmp_path):
+    """A line where an approval takes two people."""
+    policy = Policy(min_approvals=2)
+    rule = PolicyRule(environments=("*",), policy=policy)
+    made = ReleaseLine(tmp_path, rulebook=Rulebook(rules=(rule,)))
+    yield made
+    made.close()
+
+
+@pytest.fixture
 def brake(line):
     return Brake(store=line.store, clock=line.clock, by="root")
 
@@ -122,11 +132,9 @@ def test_an_approval_may_name_the_run_that_is_to_begin(line, brake):
     assert line.phases("prod") == ["Succeeded"]
 
 
-def test_an_unused_approval_goes_with_the_history_that_held_it(tmp_path):
+def test_an_unused_approval_goes_with_the_history_that_held_it(two_needed):
     """A force-push that drops the commit of an approval withdraws it."""
-    policy = Policy(min_approvals=2)
-    rule = PolicyRule(environments=("*",), policy=policy)
-    line = ReleaseLine(tmp_path, rulebook=Rulebook(rules=(rule,)))
+    line = two_needed
     sha = push(line)
     decide(line, sha, "approve", step="go-live")
     line.work_off()
@@ -140,7 +148,29 @@ def test_an_unused_approval_goes_with_the_history_that_held_it(tmp_path):
     line.commit({APPROVALS: approval(sha, "go-live", by=BOB)}, "Approve", author=BOB)
     line.settle()
     assert line.phases("prod") == ["Suspended"], "the second person's alone is not two"
-    line.close()
+
+
+@pytest.mark.parametrize("is_seen_between", [True, False])
+def test_an_approval_that_went_with_its_history_can_be_given_again(
+    two_needed, is_seen_between
+):
+    """Whether the force-push was seen before decides nothing."""
+    line = two_needed
+    sha = push(line)
+    decide(line, sha, "approve", step="go-live")
+    line.work.git("reset", "-q", "--hard", sha)
+    line.work.commit({"docs.txt": "instead"})
+    line.work.push(force=True)
+    if is_seen_between:
+        line.poll()
+        assert [d.effect.value for d in line.decisions("prod")] == ["withdrawn"]
+
+    decide(line, sha, "approve", step="go-live")
+
+    assert [d.effect.value for d in line.decisions("prod")] == ["accepted"]
+    line.commit({APPROVALS: approval(sha, "go-live", by=BOB)}, "Approve", author=BOB)
+    line.settle()
+    assert line.phases("prod") == ["Succeeded"]
 
 
 def test_an_environment_that_rewritten_history_brings_runs_at_once(line):
