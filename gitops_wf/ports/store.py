@@ -1,6 +1,6 @@
 """The store: rows of revisions, runs, decisions, messages and events."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -165,6 +165,9 @@ class Reader(Protocol):
 
     def active_run(self, environment: EnvironmentId) -> Run | None:
         """Return the environment's one run that has not ended."""
+
+    def active_runs(self, repository: RepositoryName | None = None) -> Iterable[Run]:
+        """Yield all runs that have not ended (of a repository), few at a time."""
 
     def runs(
         self,

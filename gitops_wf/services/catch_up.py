@@ -53,21 +53,26 @@ class CatchUp:
             targets = {record.id: self._targets(record) for record in records}
         recalled = self.recall.read(targets)
         now = self.clock.now()
-        is_behind = False
+        behind = {r.id for r in records if recalled[r.id].newest.number > r.last_number}
+        with self.store.read() as reader:
+            refused = (
+                {record.id for record in records if _was_refused(reader, record)}
+                if self.recall.adopt
+                else set()
+            )
+            lost = {
+                record.id: found
+                for record in records
+                if (found := _lost(reader, record, recalled[record.id]))
+            }
         for record in records:
-            found = recalled[record.id]
-            if found.newest.number > record.last_number:
-                is_behind = True
-                self._behind(record, found, now)
-                continue
-            with self.store.read() as reader:
-                is_taken_over = self.recall.adopt and _was_refused(reader, record)
-                lost = _lost(reader, record, found)
-            if is_taken_over:
+            if record.id in behind:
+                self._behind(record, recalled[record.id], now)
+            elif record.id in refused:
                 self._mark(record)
-            elif lost:
-                self._tell_lost(record, lost, now)
-        return is_behind
+            elif record.id in lost:
+                self._tell_lost(record, lost[record.id], now)
+        return bool(behind)
 
     def _targets(self, record: EnvironmentRecord) -> tuple[TargetName, ...]:
         known = record.definition

@@ -245,10 +245,9 @@ class Discover:
         """Let runs go on whose gate or freeze the daemon config no longer has."""
         with self._store.read() as reader:
             held = [
-                record.id
-                for record in reader.environments(self.name)
-                if (run := reader.active_run(record.id)) is not None
-                and any(s.reason in HELD and not s.phase.is_final for s in run.steps)
+                run.subject.environment
+                for run in reader.active_runs(self.name)
+                if any(s.reason in HELD and not s.phase.is_final for s in run.steps)
             ]
         for environment in held:
             with self._store.transaction() as transaction:

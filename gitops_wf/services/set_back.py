@@ -1,7 +1,6 @@
 """Mending what a clock that was set back holds up: delays of work, and due times."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 import structlog
 
@@ -13,8 +12,6 @@ from gitops_wf.ports.store import Store
 from gitops_wf.services.advance import Advance
 
 log = structlog.get_logger()
-
-_EVER = timedelta(days=36500)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +29,9 @@ class SetBack:
         now = self.clock.now()
         with self.store.read() as reader:
             ahead = [
-                environment
-                for environment in reader.due(now + _EVER)
-                if (run := reader.active_run(environment)) is not None
-                and anchored(run, now) is not run
+                run.subject.environment
+                for run in reader.active_runs()
+                if anchored(run, now) is not run
             ]
         for environment in ahead:
             self._move(environment)

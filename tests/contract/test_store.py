@@ -566,6 +566,20 @@ class TestRuns:
         with store.read() as reader:
             assert reader.active_run(PROD) == a_run(number=2)
 
+    def test_all_active_runs_come_with_their_steps_however_many(self, store: Store):
+        others = [EnvironmentId(f"shop/e{number:03}") for number in range(450)]
+        wiki = EnvironmentId("wiki/e")
+        with store.transaction() as transaction:
+            for environment in (*others, wiki):
+                transaction.save_environment(an_environment(environment))
+                transaction.save_run(a_run(environment))
+            transaction.save_run(a_run(others[7], seq=1, phase=Phase.SUCCEEDED))
+
+        with store.read() as reader:
+            found = list(reader.active_runs("shop"))
+            assert found == [a_run(e) for e in others if e != others[7]]
+            assert list(reader.active_runs())[-1] == a_run(wiki)
+
     def test_other_environments_have_their_own_active_run(self, store: Store):
         save(store, a_run(PROD), a_run(TEST))
 

@@ -1,6 +1,6 @@
 """Questions to the store, on one connection."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -200,6 +200,29 @@ class SqlReader:
     def active_run(self, environment: EnvironmentId) -> Run | None:
         """Return the environment's one run that has not ended."""
         return self._one_run(_ACTIVE_RUN, {"environment": environment})
+
+    def active_runs(self, repository: RepositoryName | None = None) -> Iterator[Run]:
+        """Yield all runs that have not ended (of a repository), few at a time."""
+        table, place = schema.run, schema.environment
+        query = (
+            _runs()
+            .add_columns(table.c.environment)
+            .where(table.c.active == ACTIVE)
+            .order_by(table.c.environment)
+            .limit(_FEW)
+        )
+        if repository is not None:
+            query = query.join(place, place.c.id == table.c.environment).where(
+                place.c.repository == repository
+            )
+        last = ""
+        while rows := self.connection.execute(
+            query.where(table.c.environment > last)
+        ).all():
+            steps = self._steps([row.id for row in rows])
+            for row in rows:
+                yield _run(row, steps[row.id].values())
+            last = rows[-1].environment
 
     def runs(
         self,
@@ -492,6 +515,7 @@ def beyond(
 
 
 _MOST_PARAMETERS = 500
+_FEW = 200
 """Databases limit the parameters of one query; SQLite's old limit is 999."""
 
 
