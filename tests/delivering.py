@@ -151,6 +151,11 @@ class World:
         context = self.context(step_type, properties)
         return self.runner(step_type).attempt(context)
 
+    def look(self, step_type: Any, result: Any, *, started: datetime) -> Any:
+        """Look once at what an attempt at that time has begun."""
+        context = self.context(step_type, {}, look=1, memo=result.memo, started=started)
+        return self.runner(step_type).look(context)
+
     def until_done(
         self, step_type: Any, result: Any, look: int = 1, **properties: Any
     ) -> Any:

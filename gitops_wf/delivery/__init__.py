@@ -4,19 +4,23 @@ What the steps use is named here; the modules behind it are each one part.
 """
 
 from gitops_wf.delivery.choosing import Part
+from gitops_wf.delivery.claims import ObjectClaimedError
 from gitops_wf.delivery.delivery import Delivery, Order, Rendered
 from gitops_wf.delivery.inventories import Writer, check_owner, list_inventories
 from gitops_wf.delivery.jobs import JobOrder, JobRuns, JobState
+from gitops_wf.delivery.names import CLAIMED
 from gitops_wf.delivery.observing import DONE, ObjectHealth
 from gitops_wf.delivery.selector import Selector
 from gitops_wf.delivery.targeting import TargetProperties, chosen_targets
 
 __all__ = [
+    "CLAIMED",
     "DONE",
     "Delivery",
     "JobOrder",
     "JobRuns",
     "JobState",
+    "ObjectClaimedError",
     "ObjectHealth",
     "Order",
     "Part",

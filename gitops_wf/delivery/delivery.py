@@ -17,6 +17,7 @@ from gitops_wf.core.phases import Reason
 from gitops_wf.core.secret import Secret
 from gitops_wf.delivery.applying import Applier, wait
 from gitops_wf.delivery.choosing import Part
+from gitops_wf.delivery.claims import Claims
 from gitops_wf.delivery.contents import Contents
 from gitops_wf.delivery.digest import digest_of
 from gitops_wf.delivery.inventories import (
@@ -193,6 +194,7 @@ class Delivery:
             cluster=store.cluster,
             target=order.target,
             environment=order.id,
+            claims=self._claims(store),
             applier=Applier(
                 cluster=store.cluster,
                 force=order.force,
@@ -298,6 +300,13 @@ class Delivery:
             lock=self._locks.setdefault((environment, target), threading.Lock()),
         )
 
+    def _claims(self, store: InventoryStore) -> Claims:
+        return Claims(
+            cluster=store.cluster,
+            namespace=store.namespace,
+            environment=store.environment,
+        )
+
     def _writer(self, now: datetime) -> Writer:
         return Writer(instance=self._instance, now=now, adopt=self._adopt)
 
@@ -355,7 +364,8 @@ class Delivery:
         target: TargetName,
         gone: Sequence[InventoryEntry],
     ) -> Pruned:
-        pruned = prune(store.cluster, environment, gone)
+        elsewhere = self._claims(store).elsewhere() if gone else {}
+        pruned = prune(store.cluster, environment, gone, elsewhere)
         for entry in gone:
             ref = entry.ref
             self._snapshots.written(target, ref.group, ref.kind, ref.namespace)

@@ -12,7 +12,12 @@ from gitops_wf.core.errors import TerminalError, cut
 from gitops_wf.core.identifiers import EnvironmentId
 from gitops_wf.core.inventory import Inventory, InventoryEntry, Manifest, ObjectRef
 from gitops_wf.core.phases import Reason
-from gitops_wf.delivery.names import ENVIRONMENT_LABEL, inventory_name, label_value
+from gitops_wf.delivery.names import (
+    ENVIRONMENT_LABEL,
+    inventory_name,
+    inventory_of,
+    label_value,
+)
 from gitops_wf.ports.cluster import ApiResource, Cluster, ResourceConflictError
 
 CLAIM_LIFETIME = timedelta(days=1)
@@ -144,6 +149,34 @@ def list_inventories(
         for manifest in cluster.list(CONFIG_MAP, namespace, _OURS)
         if (name := str((manifest.get("metadata") or {}).get("name"))) in by_name
     }
+
+
+def inventory_of_label(
+    cluster: Cluster, namespace: str, label: str
+) -> tuple[EnvironmentId, Inventory] | None:
+    """Return whose label that is, and its inventory; None where there is none here.
+
+    Nor where it cannot be read: then nobody knows what it names.
+    """
+    manifest = cluster.get(CONFIG_MAP, namespace, inventory_of(label))
+    return None if manifest is None else _named(manifest, namespace)
+
+
+def all_inventories(
+    cluster: Cluster, namespace: str
+) -> list[tuple[EnvironmentId, Inventory]]:
+    """Return every readable inventory of a namespace, by one LIST."""
+    listed = cluster.list(CONFIG_MAP, namespace, _OURS)
+    found = (_named(manifest, namespace) for manifest in listed)
+    return [each for each in found if each is not None]
+
+
+def _named(
+    manifest: Manifest, namespace: str
+) -> tuple[EnvironmentId, Inventory] | None:
+    environment = EnvironmentId(str((manifest.get("data") or {}).get("environment")))
+    inventory = _read(manifest, namespace, environment)
+    return None if isinstance(inventory, TerminalError) else (environment, inventory)
 
 
 def _read(

@@ -41,4 +41,9 @@ def label_value(environment: EnvironmentId) -> str:
 
 def inventory_name(environment: EnvironmentId) -> str:
     """Return the name of the ConfigMap that holds an environment's inventory."""
-    return f"gitops-wf.{label_value(environment)}"
+    return inventory_of(label_value(environment))
+
+
+def inventory_of(label: str) -> str:
+    """Return the name of the inventory of the environment with that label value."""
+    return f"gitops-wf.{label}"

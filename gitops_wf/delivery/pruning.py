@@ -77,7 +77,7 @@ def left_by_others(
     return gone
 
 
-def kept_because(ref: ObjectRef, live: Manifest, environment: EnvironmentId) -> str:
+def kept_because(ref: ObjectRef, live: Manifest) -> str:
     """Return why an object may not be pruned, or nothing."""
     metadata: Mapping[str, Any] = live.get("metadata") or {}
     marks = {**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})}
@@ -94,14 +94,22 @@ def kept_because(ref: ObjectRef, live: Manifest, environment: EnvironmentId) -> 
             f"kept: a {ref.kind} is deleted only with the annotation "
             f"{PRUNE_ANNOTATIONS[0]}: allowed"
         )
-    owner = (metadata.get("labels") or {}).get(ENVIRONMENT_LABEL)
-    if owner != label_value(environment):
-        return (
-            f"kept: now of environment {owner}"
-            if owner
-            else f"kept: its label {ENVIRONMENT_LABEL} was removed"
-        )
+    if not (metadata.get("labels") or {}).get(ENVIRONMENT_LABEL):
+        return f"kept: its label {ENVIRONMENT_LABEL} was removed"
     return ""
+
+
+def _taken(
+    ref: ObjectRef,
+    live: Manifest,
+    environment: EnvironmentId,
+    elsewhere: Mapping[ObjectRef, EnvironmentId],
+) -> str:
+    """Return whose an object is by now, or nothing."""
+    owner = ((live.get("metadata") or {}).get("labels") or {}).get(ENVIRONMENT_LABEL)
+    if owner and owner != label_value(environment):
+        return str(owner)
+    return elsewhere.get(ref, "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +121,14 @@ class Pruned:
 
 
 def prune(
-    cluster: Cluster, environment: EnvironmentId, entries: Iterable[InventoryEntry]
+    cluster: Cluster,
+    environment: EnvironmentId,
+    entries: Iterable[InventoryEntry],
+    elsewhere: Mapping[ObjectRef, EnvironmentId],
 ) -> Pruned:
     """Delete what may be deleted, in the reverse order of an apply.
 
+    ``elsewhere`` are the objects that other environments' inventories name.
     An object that is still there afterwards (finalizers) stays in the inventory,
     and so does one that is kept; one that another environment took does not.
     """
@@ -128,10 +140,11 @@ def prune(
         live = _live(cluster, entry)
         if live is None:
             continue
-        why = kept_because(ref, live, environment)
+        owner = _taken(ref, live, environment, elsewhere)
+        why = f"kept: now of environment {owner}" if owner else kept_because(ref, live)
         if why:
             changes.append(ChangeEntry(ref=ref, change=Change.SKIPPED, message=why))
-            if not why.startswith("kept: now of"):
+            if not owner:
                 kept.append(entry)
             continue
         try:

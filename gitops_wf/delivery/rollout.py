@@ -14,7 +14,8 @@ from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.inventory import Manifest, ObjectRef
 from gitops_wf.core.phases import Reason
 from gitops_wf.delivery.applying import Applier
-from gitops_wf.delivery.names import CLAIMED, ENVIRONMENT_LABEL, label_value
+from gitops_wf.delivery.claims import Claims
+from gitops_wf.delivery.names import ENVIRONMENT_LABEL, label_value
 from gitops_wf.delivery.ordering import DEFINITIONS, stage
 from gitops_wf.delivery.rendering import Desired
 from gitops_wf.delivery.snapshot import Snapshots
@@ -35,6 +36,7 @@ class Rollout:
     cluster: Cluster
     target: TargetName
     environment: EnvironmentId
+    claims: Claims
     applier: Applier
     snapshots: Snapshots
     threads: ThreadPoolExecutor
@@ -69,7 +71,7 @@ class Rollout:
     def _live(self, group: Iterable[Desired]) -> dict[ObjectRef, Manifest]:
         """Return the live objects of a stage, by one LIST per kind and namespace.
 
-        Errors: TerminalError where another environment has one of them.
+        Errors: ObjectClaimedError where another environment has one of them.
         """
         kinds: dict[tuple[str, str, str], list[Desired]] = defaultdict(list)
         for item in group:
@@ -89,8 +91,11 @@ class Rollout:
             # beside that is older, and may be gone.
             if wanted - found.keys():
                 for manifest in listed(selector=ENVIRONMENT_LABEL, max_age=SHARED_AGE):
-                    if (ref := ObjectRef.of(manifest)) in wanted:
-                        _check_claim(ref, manifest, self.environment)
+                    ref = ObjectRef.of(manifest)
+                    label = manifest["metadata"]["labels"][ENVIRONMENT_LABEL]
+                    if ref in wanted and label != mine:
+                        self.claims.check(ref, label)
+                        live[ref] = manifest
         return live
 
     def _await_definitions(self, group: Iterable[Desired]) -> None:
@@ -113,16 +118,6 @@ class Rollout:
                 self.applier.pause(_PAUSE)
             else:
                 raise TransientError(f"{item.ref}: not Established yet")
-
-
-def _check_claim(ref: ObjectRef, live: Manifest, environment: EnvironmentId) -> None:
-    owner = ((live.get("metadata") or {}).get("labels") or {}).get(ENVIRONMENT_LABEL)
-    if owner and owner != label_value(environment):
-        raise TerminalError(
-            f"{ref} is claimed by two environments: {environment} wants it, and "
-            f"{str(owner).replace('.', '/')} has it; remove it from one of them",
-            reason=CLAIMED,
-        )
 
 
 def _together(errors: Sequence[GitOpsError], done: ChangeSet) -> GitOpsError:

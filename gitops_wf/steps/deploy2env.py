@@ -12,8 +12,10 @@ from gitops_wf.core.errors import DefinitionError, TerminalError
 from gitops_wf.core.health import Health
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.delivery import (
+    CLAIMED,
     DONE,
     Delivery,
+    ObjectClaimedError,
     ObjectHealth,
     Order,
     Part,
@@ -28,6 +30,11 @@ LAST_LOOK = timedelta(seconds=10)
 SHARED_AGE = timedelta(seconds=2)
 """How old the LIST of a look may be: environments that look together share it."""
 
+CLAIM_PATIENCE = timedelta(minutes=1)
+"""How long an object may be another environment's: a commit that moves it makes a
+revision of both, and either may come first."""
+
+CLAIM_LOOK = timedelta(seconds=5)
 SHOWN = 3
 OUTPUT_OBJECTS = 200
 MEMO_OBJECTS = 500
@@ -94,6 +101,8 @@ class DeployRunner:
                 message=str(exc),
                 is_final=True,
             )
+        except ObjectClaimedError as exc:
+            return _claimed(context, exc)
         memo = {
             "changes": str(changes),
             "digest": rendered.digest,
@@ -112,6 +121,8 @@ class DeployRunner:
 
     def look(self, context: StepContext) -> StepResult:
         """Look at the objects; the last look records that the step completed."""
+        if context.memo.get("claimed"):
+            return self.attempt(context)
         # The first may be of another process, whose list is from before the apply.
         max_age = SHARED_AGE if context.look > 1 else timedelta()
         return self._judged(context, dict(context.memo), max_age=max_age)
@@ -153,6 +164,21 @@ class DeployRunner:
             outputs=outputs,
             memo=memo,
         )
+
+
+def _claimed(context: StepContext, error: ObjectClaimedError) -> StepResult:
+    """Try again for a while; two files that want one object are then an error."""
+    if context.now - context.started < CLAIM_PATIENCE:
+        return StepResult(
+            phase=Phase.RUNNING,
+            reason=CLAIMED,
+            message=f"{error}; waiting for that",
+            retry_after=CLAIM_LOOK,
+            memo={"claimed": True},
+        )
+    return StepResult(
+        phase=Phase.FAILED, reason=CLAIMED, message=str(error), is_final=True
+    )
 
 
 def _order(context: StepContext) -> Order:

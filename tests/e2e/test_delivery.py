@@ -3,6 +3,7 @@
 import socket
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,10 +12,11 @@ from gitops_wf.core.errors import TerminalError, TransientError
 from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.core.phases import Phase
+from gitops_wf.delivery.inventories import InventoryStore, Writer
 from gitops_wf.ports.cluster import AllowList, ClusterUnavailableError
 from gitops_wf.steps.deploy2env import STEP_TYPE as DEPLOY
 from tests import sandbox_process
-from tests.delivering import World
+from tests.delivering import NOW, World
 
 
 @pytest.fixture(scope="module")
@@ -84,14 +86,16 @@ def deployment(image="nginx:1", name="web", **metadata):
     }
 
 
-def inventory(world):
-    from gitops_wf.delivery.inventories import InventoryStore
-
+def inventory_store(world):
     return InventoryStore(
         cluster=world.cluster,
         namespace=world.namespace,
         environment=EnvironmentId(f"shop/{world.name}"),
-    ).read()
+    )
+
+
+def inventory(world):
+    return inventory_store(world).read()
 
 
 def owned(world):
@@ -417,12 +421,61 @@ def test_two_environments_that_claim_one_object_are_both_named(make):
     second.write(config_map("a", k="2"))
     deploy(first)
 
-    with pytest.raises(TerminalError, match="shop/staging") as caught:
-        deploy(second)
+    waiting = second.attempt(DEPLOY)
 
-    assert "shop/prod" in str(caught.value)
-    assert caught.value.reason == "ObjectClaimed"
+    assert waiting.phase is Phase.RUNNING
+    assert "shop/staging wants it, and shop/prod has it" in waiting.message
+    second.later(timedelta(minutes=2))
+    failed = second.look(DEPLOY, waiting, started=NOW)
+    assert (failed.phase, failed.reason) == (Phase.FAILED, "ObjectClaimed")
+    assert "shop/staging wants it, and shop/prod has it" in failed.message
     assert first.get("v1", "ConfigMap", "a")["data"] == {"k": "1"}
+
+
+def test_an_object_moves_to_another_environment_and_is_never_deleted(make):
+    """In one commit; the environment that gets it comes first, and waits."""
+    first, second = make(name="prod"), make(name="staging")
+    first.write(config_map("a", k="1"), config_map("b"))
+    deploy(first)
+    before = first.get("v1", "ConfigMap", "a")["metadata"]["uid"]
+    first.write(config_map("b"))
+    second.write(config_map("a", k="2"))
+    waiting = second.attempt(DEPLOY)
+    assert waiting.phase is Phase.RUNNING
+
+    left = deploy(first)
+    second.later(timedelta(seconds=6))
+    came = second.look(DEPLOY, waiting, started=NOW)
+
+    assert left.message.startswith("1 unchanged, 1 skipped")
+    assert came.phase is Phase.SUCCEEDED
+    after = first.get("v1", "ConfigMap", "a")
+    assert (after["metadata"]["uid"], after["data"]) == (before, {"k": "2"})
+    assert owned(second) == [f"ConfigMap/{second.namespace}/a"]
+    assert owned(first) == [f"ConfigMap/{first.namespace}/b"]
+
+
+def test_what_another_environment_only_labelled_is_taken_over_at_once(make):
+    """Its inventory was lost, or no longer names the object: the label says nothing."""
+    first, second = make(name="prod"), make(name="staging")
+    first.write(config_map("a"), config_map("b"))
+    deploy(first)
+    drop(first, "a")
+    second.write(config_map("a", k="2"))
+
+    assert deploy(second).phase is Phase.SUCCEEDED
+    assert first.get("v1", "ConfigMap", "a")["data"] == {"k": "2"}
+
+
+def drop(world, name):
+    """Take an object out of an inventory, as an earlier prune would have."""
+    kept = inventory_store(world)
+    kept.update(
+        Writer(instance=world.instance, now=world.now),
+        lambda old: replace(
+            old, entries=tuple(e for e in old.entries if e.ref.name != name)
+        ),
+    )
 
 
 def test_a_second_daemon_is_noticed_unless_it_adopts_or_the_first_is_gone(make):
