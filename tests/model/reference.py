@@ -535,6 +535,7 @@ class Model:
                 if old.phase == "Succeeded":
                     new.end("Succeeded")
                     new.approved = old.approved
+                    new.attempt, new.look = old.attempt, old.look
         revision.runs.append(Run(len(revision.runs) + 1, steps))
         revision.phase, revision.reason = "Running", ""
         revision.keeps = False
