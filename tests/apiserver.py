@@ -1,7 +1,9 @@
 """A real API server for the contract suites, from the binaries of `KUBEBUILDER_ASSETS`.
 
 As envtest does it (sigs.k8s.io/controller-runtime/pkg/envtest): etcd and kube-apiserver
-on loopback, without controllers, a scheduler or a kubelet.
+on loopback, without a scheduler or a kubelet. Where kube-controller-manager lies beside
+them it runs too; without it, no ServiceAccount is ever made, and the plug-in that
+insists on one for each Pod is left out.
 """
 
 import contextlib
@@ -21,6 +23,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 PATIENCE = 60.0
+CONTROLLERS = "kube-controller-manager"
 
 
 def free_port() -> int:
@@ -44,7 +47,11 @@ def real_api_server(assets: Path) -> Iterator[Path]:
         command = _api_server(assets, folder, etcd, port, token)
         process = stack.enter_context(_running(command, log))
         _wait(f"https://127.0.0.1:{port}/readyz", token, process, log)
-        yield _kubeconfig(folder, port, token)
+        kubeconfig = _kubeconfig(folder, port, token)
+        if (assets / CONTROLLERS).is_file():
+            controllers = _controller_manager(assets, folder, kubeconfig)
+            stack.enter_context(_running(controllers, folder / f"{CONTROLLERS}.log"))
+        yield kubeconfig
 
 
 def _etcd(assets: Path, folder: Path, url: str) -> list[str]:
@@ -69,8 +76,8 @@ def _api_server(
             serialization.NoEncryption(),
         )
     )
-    (folder / "tokens.csv").write_text(f"{token},admin,admin,system:masters\n")
-    return [
+    (folder / "tokens.csv").write_text(f"{token},admin,admin-uid,system:masters\n")
+    command = [
         str(assets / "kube-apiserver"),
         f"--etcd-servers={etcd}",
         f"--cert-dir={folder / 'certificates'}",
@@ -82,7 +89,25 @@ def _api_server(
         f"--token-auth-file={folder / 'tokens.csv'}",
         "--authorization-mode=RBAC",
         "--service-cluster-ip-range=10.0.0.0/24",
-        "--disable-admission-plugins=ServiceAccount",
+    ]
+    if not (assets / CONTROLLERS).is_file():
+        command.append("--disable-admission-plugins=ServiceAccount")
+    return command
+
+
+def _controller_manager(assets: Path, folder: Path, kubeconfig: Path) -> list[str]:
+    return [
+        str(assets / CONTROLLERS),
+        f"--kubeconfig={kubeconfig}",
+        f"--service-account-private-key-file={folder / 'sa.key'}",
+        f"--root-ca-file={folder / 'certificates' / 'apiserver.crt'}",
+        f"--secure-port={free_port()}",
+        f"--cert-dir={folder / CONTROLLERS}",
+        "--bind-address=127.0.0.1",
+        "--leader-elect=false",
+        # No kubelet tells that the node is alive, and no metrics API what Pods use.
+        "--controllers=*,-node-lifecycle-controller",
+        "--horizontal-pod-autoscaler-sync-period=5s",
     ]
 
 

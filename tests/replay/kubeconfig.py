@@ -41,6 +41,8 @@ def client_of(path: Path, scratch: Path) -> Client:
         tls = ssl.create_default_context(
             cadata=authority.decode() if authority else None
         )
+        if cluster.get("insecure-skip-tls-verify"):
+            tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
         certificate = _bytes(user, "client-certificate", path.parent)
         key = _bytes(user, "client-key", path.parent)
         if certificate and key:
