@@ -174,16 +174,19 @@ class Mutation:
         subresource: str = "",
     ) -> Manifest:
         """The object after a server-side apply; ApiError 409 for a conflict."""
+        schema = self.schema(resource)
         with refusals():
-            return server_side_apply(
+            new = server_side_apply(
                 copy(live),
                 copy(applied),
                 manager=manager,
                 force=force,
-                schema=self.schema(resource),
+                schema=schema,
                 now=stamp(now),
                 subresource=subresource,
             )
+            validate.check_applied(applied, schema)
+            return new
 
     def patched(
         self,

@@ -1,6 +1,7 @@
 """The Cluster port: on the sandbox, and on a real API server where one is at hand."""
 
 import os
+import re
 import threading
 import time
 import uuid
@@ -178,6 +179,33 @@ def test_an_invalid_object_is_refused_with_the_fields(cluster, namespace):
 def test_a_field_that_does_not_exist_is_refused_for_good(cluster, namespace):
     with pytest.raises(ClusterRefusalError, match="replicsa"):
         cluster.apply(deployment(namespace, replicsa=1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "said"),
+    [
+        ("Secret", "data", "the server's text is withheld, for it may hold its values"),
+        ("ConfigMap", "binaryData", "illegal base64 data at input byte 3"),
+    ],
+)
+def test_data_that_is_no_base64_is_refused_for_good(
+    cluster, namespace, kind, field, said
+):
+    broken = config_map(namespace, **{field: {"k": "not base64!"}}) | {"kind": kind}
+
+    with pytest.raises(ClusterRefusalError, match=re.escape(said)) as caught:
+        cluster.apply(broken)
+
+    assert str(caught.value).startswith(f"{kind}/{namespace}/a: apply: refused (500): ")
+
+
+def test_a_quantity_that_is_none_is_refused_for_good(cluster, namespace):
+    broken = deployment(namespace)
+    container = broken["spec"]["template"]["spec"]["containers"][0]
+    container["resources"] = {"limits": {"cpu": "lots"}}
+
+    with pytest.raises(ClusterRefusalError, match="quantities must match"):
+        cluster.apply(broken)
 
 
 def test_an_immutable_field_is_refused_with_its_text(cluster, namespace):

@@ -24,8 +24,13 @@ _NOT_CURED = (
     "failed to create typed patch object",
     "failed to create typed live object",
     "duplicate entries for key",
+    "failed to convert new object",
 )
-"""An apply with an unknown or twice given field is answered 500, not 4xx."""
+"""An apply that can't be read is answered 500, not 4xx.
+
+So it is with an unknown field, one that is given twice, and text that is no base64 or
+no quantity.
+"""
 
 _WHAT = {
     400: "rejected as malformed",

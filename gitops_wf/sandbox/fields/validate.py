@@ -4,8 +4,6 @@ The texts are those of Go's JSON decoder, which the API server answers with. Wha
 well-formed built-in object may not hold is not judged here.
 """
 
-import base64
-import binascii
 import json
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -23,6 +21,7 @@ FieldValidation = Literal["", "Strict", "Warn", "Ignore"]
 """The query parameter `fieldValidation`; empty is Warn."""
 
 _SCHEME = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"
+_BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 _QUANTITY = (
     "quantities must match the regular expression "
     "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
@@ -139,17 +138,36 @@ def _go_type(schema: Schema) -> str:
 
 
 def _base64_problem(text: str) -> str:
-    alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-    raw = text.replace("\n", "").replace("\r", "").encode()
-    body = raw.rstrip(b"=")
-    for index, byte in enumerate(body):
-        if byte not in alphabet:
-            return f"illegal base64 data at input byte {index}"
-    try:
-        base64.b64decode(raw, validate=True)
-    except (binascii.Error, ValueError):
-        return f"illegal base64 data at input byte {len(raw) // 4 * 4}"
-    return ""
+    at = _corrupt_at(text)
+    return "" if at is None else f"illegal base64 data at input byte {at}"
+
+
+def _corrupt_at(text: str) -> int | None:
+    """Where Go's encoding/base64 stops reading; None if the text is well-formed."""
+    raw = text.encode()
+    quantum = 0
+    for at, byte in enumerate(raw):
+        if byte in b"\r\n":
+            continue
+        if byte == ord("="):
+            return _bad_padding(raw, at, quantum)
+        if byte not in _BASE64:
+            return at
+        quantum = (quantum + 1) % 4
+    return len(raw) - quantum if quantum else None
+
+
+def _bad_padding(raw: bytes, at: int, quantum: int) -> int | None:
+    if quantum < 2:
+        return at
+    rest = [place for place in range(at + 1, len(raw)) if raw[place] not in b"\r\n"]
+    if quantum == 2:
+        if not rest:
+            return len(raw)
+        if raw[rest[0]] != ord("="):
+            return rest[0] - 1
+        rest = rest[1:]
+    return rest[0] if rest else None
 
 
 def strict_problem(duplicates: Sequence[str], unknown: Sequence[str]) -> str:
@@ -196,6 +214,26 @@ def check_decoding(
             raise _cannot_be_handled(schema, strict)
         return []
     return [*duplicates, *(f'unknown field "{path}"' for path in unknown)]
+
+
+def check_applied(applied: Object, schema: Schema) -> None:
+    """Raise FieldError 500 where what was applied fits its types and yet can't be read.
+
+    So the server answers an apply of text that is no base64, or no quantity.
+    """
+    problem = "" if schema.custom else decoding_problem(applied, schema)
+    if not problem:
+        return
+    metadata = applied.get("metadata") or {}
+    name = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
+    version = schema.api_version
+    kind = f"{version if '/' in version else f'/{version}'}, Kind={schema.kind}"
+    if problem != _QUANTITY:
+        problem = f"error decoding from json: {problem}"
+    raise FieldError(
+        f"failed to convert new object ({name}; {kind}) to proper version: unable to "
+        f"convert unstructured object to {kind}: {problem}"
+    )
 
 
 def _cannot_be_handled(schema: Schema, problem: str) -> FieldError:
