@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from random import Random
 from typing import Any, Literal
 
 from gitops_wf.sandbox import deletion, scale
+from gitops_wf.sandbox.asking import CONTROLLER, Asker, Call
+from gitops_wf.sandbox.authorization import Authorizer
 from gitops_wf.sandbox.clocks import system_now
 from gitops_wf.sandbox.conversion import from_stored
 from gitops_wf.sandbox.custom import CustomResources
 from gitops_wf.sandbox.deletion import Preconditions
+from gitops_wf.sandbox.escalation import Escalation
 from gitops_wf.sandbox.mutation import Level, Mutation, PatchKind, refusals
 from gitops_wf.sandbox.objects import (
     Manifest,
@@ -25,17 +29,22 @@ from gitops_wf.sandbox.objects import (
 )
 from gitops_wf.sandbox.resources import Resource, ResourceTable
 from gitops_wf.sandbox.selectors import LabelSelector, parse_labels
-from gitops_wf.sandbox.statuses import bad_request, deleted, forbidden, not_found
+from gitops_wf.sandbox.statuses import (
+    ApiError,
+    bad_request,
+    conflict,
+    deleted,
+    forbidden,
+    not_found,
+)
 from gitops_wf.sandbox.storage import Change, Storage
+from gitops_wf.sandbox.webhooks import Webhooks
 from gitops_wf.sandbox.writes import Writes
 
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
 Subscriber = Callable[[EventType, Resource, Manifest, Manifest | None], None]
-Warn = Callable[[str], None]
-
-
-def _unheard(_warning: str) -> None:
-    """A caller in this process has nobody to warn."""
+# How often a write is made anew because others wrote while a webhook was asked.
+_ATTEMPTS = 5
 
 
 class ObjectApi:
@@ -63,7 +72,14 @@ class ObjectApi:
             now=self.now,
             random=random or Random(),  # noqa: S311 - names, not secrets
         )
+        self._escalation = Escalation(Authorizer(storage))
+        self._webhooks = Webhooks(storage, self.resources)
         self._customs = CustomResources(self, self.resources, self.mutation)
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether a write may have to wait for somebody outside, as webhooks are."""
+        return self._webhooks.are_registered
 
     def now(self) -> datetime:
         """The cluster's time."""
@@ -106,17 +122,25 @@ class ObjectApi:
         *,
         manager: str,
         dry_run: bool = False,
+        asker: Asker = CONTROLLER,
     ) -> Manifest:
         """Store a new object; its namespace is that of its metadata."""
         new = self._complete(resource, manifest)
         revision = revision_of(new)
         new = self._tracked(resource, None, new, manager=manager)
-        return self._made(resource, new, revision=revision, dry_run=dry_run)
+        return self._made(resource, new, asker, revision=revision, dry_run=dry_run)
 
     def _made(
-        self, resource: Resource, new: Manifest, *, revision: str, dry_run: bool
+        self,
+        resource: Resource,
+        new: Manifest,
+        asker: Asker,
+        *,
+        revision: str,
+        dry_run: bool,
     ) -> Manifest:
-        with self.storage.lock:
+        asked = asker.call("CREATE", resource, new, dry_run=dry_run)
+        with self._alone(asked):
             if resource.custom and self._customs.is_ending(resource):
                 raise forbidden(
                     resource,
@@ -124,11 +148,28 @@ class ObjectApi:
                     "create not allowed while custom resource definition is "
                     "terminating",
                 )
-            made = self._writes.create(
-                resource, new, revision=revision, dry_run=dry_run
-            )
-            self._customs.after_write(resource, name_of(made))
-            return made
+            self._writes.admit(resource, new)
+            new = self._mutated(asked, new, None)
+            self._escalation.check(asked, new, None)
+            stored = self._writes.prepared(resource, new, revision=revision)
+            self._webhooks.validate(asked, from_stored(resource, stored), None)
+            with self.storage.lock:
+                made = self._writes.add(resource, stored, dry_run=dry_run)
+                self._customs.after_write(resource, name_of(made))
+                return made
+
+    def _alone(self, asked: Call) -> AbstractContextManager[object]:
+        """The storage's lock from here to the write, unless somebody has to be asked.
+
+        A webhook may take its time, and may look at the cluster itself.
+        """
+        return nullcontext() if self._webhooks.concern(asked) else self.storage.lock
+
+    def _mutated(self, asked: Call, new: Manifest, old: Manifest | None) -> Manifest:
+        resource = asked.resource
+        return self._webhooks.mutate(
+            asked, new, old, lambda one: self.mutation.complete(resource, one)
+        )
 
     def review_form(
         self, resource: Resource, manifest: Manifest, *, manager: str
@@ -173,6 +214,7 @@ class ObjectApi:
         manager: str,
         subresource: str = "",
         dry_run: bool = False,
+        asker: Asker = CONTROLLER,
     ) -> Manifest:
         """Replace an object, or what a subresource of it may write.
 
@@ -180,8 +222,8 @@ class ObjectApi:
         live one's. A write that changes nothing keeps the resourceVersion. For
         `scale` the manifest is a Scale, and so is the answer.
         """
-        with self.storage.lock:
-            live = self._live(resource, namespace_of(manifest), name_of(manifest))
+
+        def changed(live: Manifest) -> Manifest:
             if subresource != "scale":
                 self._writes.check_has_revision(resource, manifest)
             self._writes.check_revision(resource, manifest, live)
@@ -192,13 +234,13 @@ class ObjectApi:
             else:
                 new = self._complete(resource, manifest)
             return self._changed(
-                resource,
-                new,
-                live,
-                manager=manager,
-                subresource=subresource,
-                dry_run=dry_run,
+                resource, new, live, manager=manager, subresource=subresource
             )
+
+        asked = asker.call(
+            "UPDATE", resource, manifest, subresource=subresource, dry_run=dry_run
+        )
+        return self._rewritten(asked, changed)
 
     def _changed(
         self,
@@ -208,7 +250,6 @@ class ObjectApi:
         *,
         manager: str,
         subresource: str,
-        dry_run: bool,
     ) -> Manifest:
         old = from_stored(resource, live)
         # What the server itself keeps must not look like a change of the client's.
@@ -226,24 +267,35 @@ class ObjectApi:
         )
         if subresource == "scale":
             scale.forget_time(new, manager)
-        return self._stored(
-            resource, new, live, subresource=subresource, dry_run=dry_run
-        )
+        return new
 
-    def _stored(
-        self,
-        resource: Resource,
-        new: Manifest,
-        live: Manifest,
-        *,
-        subresource: str,
-        dry_run: bool,
+    def _rewritten(
+        self, asked: Call, changed: Callable[[Manifest], Manifest]
     ) -> Manifest:
-        stored = self._writes.change(
-            resource, new, live, subresource=subresource, dry_run=dry_run
-        )
-        self._customs.after_write(resource, name_of(live))
-        return self._answered(resource, stored, subresource)
+        """Store what `changed` makes of the live object, once all have agreed to it.
+
+        Made anew where the object was written while a webhook was being asked.
+        """
+        resource, sub = asked.resource, asked.subresource
+        for _ in range(_ATTEMPTS):
+            with self._alone(asked):
+                with self.storage.lock:
+                    live = self._live(resource, asked.namespace, asked.name)
+                    new = changed(live)
+                old = from_stored(resource, live)
+                new = self._mutated(asked, new, old)
+                self._escalation.check(asked, new, old)
+                draft = self._writes.drafted(resource, new, live, subresource=sub)
+                self._webhooks.validate(asked, from_stored(resource, draft), old)
+                with self.storage.lock:
+                    if self._live(resource, asked.namespace, asked.name) is not live:
+                        continue
+                    stored = self._writes.replace(
+                        resource, draft, live, dry_run=asked.dry_run
+                    )
+                    self._customs.after_write(resource, name_of(live))
+                    return self._answered(resource, stored, sub)
+        raise conflict(resource, asked.name)
 
     def _answered(
         self, resource: Resource, stored: Manifest, subresource: str
@@ -269,31 +321,36 @@ class ObjectApi:
         subresource: str = "",
         dry_run: bool = False,
         level: Level = "Ignore",
-        warn: Warn = _unheard,
+        asker: Asker = CONTROLLER,
     ) -> Manifest:
         """Change an object by a JSON, merge or strategic merge patch."""
-        with self.storage.lock:
-            live = self._live(resource, namespace, name)
+
+        def changed(live: Manifest) -> Manifest:
             old = from_stored(resource, live)
             if subresource == "scale":
                 with refusals():
                     new = scale.patched(old, kind, patch, resource)
             else:
                 new = self.mutation.patched(
-                    resource, old, kind, patch, level=level, warn=warn
+                    resource, old, kind, patch, level=level, warn=asker.warn
                 )
                 self._check_name(resource, new, namespace, name)
                 new = self._complete(resource, new)
             self._writes.check_revision(resource, new, live)
             self._writes.check_patched_uid(resource, new, live)
             return self._changed(
-                resource,
-                new,
-                live,
-                manager=manager,
-                subresource=subresource,
-                dry_run=dry_run,
+                resource, new, live, manager=manager, subresource=subresource
             )
+
+        asked = asker.call_on(
+            "UPDATE",
+            resource,
+            namespace,
+            name,
+            subresource=subresource,
+            dry_run=dry_run,
+        )
+        return self._rewritten(asked, changed)
 
     def apply(
         self,
@@ -306,21 +363,20 @@ class ObjectApi:
         force: bool = False,
         subresource: str = "",
         dry_run: bool = False,
+        asker: Asker = CONTROLLER,
     ) -> tuple[Manifest, bool]:
         """Server-side apply; also says whether the object was made by it."""
-        with self.storage.lock:
-            space = namespace if resource.namespaced else ""
-            live = self.storage.get(resource.collection, space, name)
-            if live is None and subresource:
-                raise not_found(resource, name)
+
+        def changed(live: Manifest | None) -> Manifest:
             old = None if live is None else from_stored(resource, live)
+            wanted = applied
             if subresource == "scale":
                 assert old is not None
-                applied = scale.applied(old, applied, resource)
+                wanted = scale.applied(old, applied, resource)
             new = self.mutation.apply(
                 resource,
                 old,
-                applied,
+                wanted,
                 manager=manager,
                 force=force,
                 now=self.now(),
@@ -328,15 +384,51 @@ class ObjectApi:
             )
             if resource.namespaced:
                 metadata(new)["namespace"] = namespace
-            if live is None:
-                made = self._made(resource, new, revision="", dry_run=dry_run)
-                return made, True
-            self._writes.check_revision(resource, applied, live)
-            self._writes.check_patched_uid(resource, applied, live)
-            stored = self._stored(
-                resource, new, live, subresource=subresource, dry_run=dry_run
+            if live is not None:
+                self._writes.check_revision(resource, applied, live)
+                self._writes.check_patched_uid(resource, applied, live)
+            return new
+
+        if not subresource:
+            made = self._applied_anew(
+                resource, namespace, name, changed, asker, dry_run=dry_run
             )
-            return stored, False
+            if made is not None:
+                return made, True
+        asked = asker.call_on(
+            "UPDATE",
+            resource,
+            namespace,
+            name,
+            subresource=subresource,
+            dry_run=dry_run,
+        )
+        return self._rewritten(asked, changed), False
+
+    def _applied_anew(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        changed: Callable[[Manifest | None], Manifest],
+        asker: Asker,
+        *,
+        dry_run: bool,
+    ) -> Manifest | None:
+        """What an apply creates; None where the object is there already."""
+        space = namespace if resource.namespaced else ""
+        with self._alone(asker.call_on("CREATE", resource, namespace, name)):
+            if self.storage.get(resource.collection, space, name) is not None:
+                return None
+            asker.check_create()
+            new = changed(None)
+            try:
+                return self._made(resource, new, asker, revision="", dry_run=dry_run)
+            except ApiError as error:
+                # Somebody made it while a webhook was being asked.
+                if error.reason == "AlreadyExists":
+                    return None
+                raise
 
     def _check_name(
         self, resource: Resource, new: Manifest, namespace: str, name: str
@@ -364,6 +456,7 @@ class ObjectApi:
         preconditions: Preconditions | None = None,
         grace_seconds: int | None = None,
         dry_run: bool = False,
+        asker: Asker = CONTROLLER,
     ) -> Manifest:
         """Delete an object, or mark it; returns what a DELETE request answers.
 
@@ -371,6 +464,10 @@ class ObjectApi:
         Status that says what is gone. `propagation` is Background, Foreground or
         Orphan.
         """
+        asked = asker.call_on("DELETE", resource, namespace, name, dry_run=dry_run)
+        if self._webhooks.concern(asked):
+            old = self.get(resource, namespace, name)
+            self._webhooks.validate(asked, None, old)
         with self.storage.lock:
             deletion.check_protected(resource, name)
             live = self._live(resource, namespace, name)

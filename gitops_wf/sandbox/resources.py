@@ -143,6 +143,16 @@ class ResourceTable:
                     return resource
         return None
 
+    def other_versions(self, resource: Resource) -> list[Resource]:
+        """The same resource in the other versions that are served."""
+        with self._lock:
+            return [
+                one
+                for (group, _, plural), one in self._resources.items()
+                if (group, plural) == (resource.group, resource.plural)
+                and one.version != resource.version
+            ]
+
     def of_collection(self, collection: str) -> Resource | None:
         """The preferred resource of a stored collection."""
         with self._lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -256,3 +256,30 @@ def _read_event(event: Manifest, path: str) -> str:
         source = event.get("source") or {}
         return source.get("component") or event.get("reportingComponent") or ""
     return read_path(event, path)
+
+
+def selects(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:
+    """Whether a LabelSelector selects these labels; an empty one selects everything."""
+    selector = selector or {}
+    wanted = selector.get("matchLabels") or {}
+    if any(labels.get(key) != value for key, value in wanted.items()):
+        return False
+    return all(
+        _expression_matches(one, labels)
+        for one in selector.get("matchExpressions") or []
+    )
+
+
+def _expression_matches(
+    expression: Mapping[str, Any], labels: Mapping[str, str]
+) -> bool:
+    key, values = expression["key"], expression.get("values") or []
+    match expression["operator"]:
+        case "In":
+            return key in labels and labels[key] in values
+        case "NotIn":
+            return labels.get(key) not in values
+        case "Exists":
+            return key in labels
+        case _:
+            return key not in labels

@@ -195,6 +195,16 @@ def internal(message: str) -> ApiError:
     return ApiError(500, message)
 
 
+def internal_error(message: str) -> ApiError:
+    """The 500 that tells what failed inside."""
+    return ApiError(
+        500,
+        f"Internal error occurred: {message}",
+        reason="InternalError",
+        details={"causes": [{"message": message}]},
+    )
+
+
 def method_not_allowed() -> ApiError:
     """A verb that the path does not have."""
     return ApiError(

@@ -8,7 +8,7 @@ from datetime import datetime
 from random import Random
 
 from gitops_wf.sandbox import deletion, strategies
-from gitops_wf.sandbox.admission import admit_create, random_suffix
+from gitops_wf.sandbox.admission import Admission, random_suffix
 from gitops_wf.sandbox.clocks import stamp
 from gitops_wf.sandbox.conversion import from_stored, to_stored
 from gitops_wf.sandbox.mutation import Mutation
@@ -22,6 +22,7 @@ from gitops_wf.sandbox.objects import (
     revision_of,
     uid_of,
 )
+from gitops_wf.sandbox.quotas import Quotas
 from gitops_wf.sandbox.resources import Resource, ResourceTable
 from gitops_wf.sandbox.services import (
     ServiceNetwork,
@@ -60,34 +61,43 @@ class Writes:
         self._storage, self._mutation = storage, mutation
         self._now, self._random = now, random
         self._network = ServiceNetwork(random)
+        self._admission = Admission(storage, random)
+        self._quotas = Quotas(storage, table, mutation, now)
         self._namespaces = table.named("namespaces")
 
-    def create(
-        self, resource: Resource, new: Manifest, *, revision: str, dry_run: bool
-    ) -> Manifest:
-        """Store a new object; `revision` is the resourceVersion that it came with."""
+    def admit(self, resource: Resource, new: Manifest) -> None:
+        """Let a new object in, with what admission adds in place; ApiError 403, 404."""
+        if not resource.namespaced:
+            metadata(new).pop("namespace", None)
+        self._admit_namespace(resource, new)
+        self._admission.complete(resource, new)
+
+    def prepared(self, resource: Resource, new: Manifest, *, revision: str) -> Manifest:
+        """The new object as it would be stored; ApiError 422.
+
+        `revision` is the resourceVersion that it came with.
+        """
+        self._begin_metadata(resource, new)
+        strategies.prepare_create(resource, new)
+        stored = to_stored(resource, new)
+        causes = validate_create(resource, stored)
+        causes += self._mutation.invalid(resource, stored, None)
+        if resource.qualified == "services" and not causes:
+            others = self._storage.list("services")
+            self._network.prepare_create(stored, others)
+            causes = [*check_address(stored), *check_node_ports(stored)]
+        if causes:
+            raise invalid_object(resource, name_of(new), causes)
+        if revision not in ("", "0"):
+            raise internal("resourceVersion should not be set on objects to be created")
+        return stored
+
+    def add(self, resource: Resource, new: Manifest, *, dry_run: bool) -> Manifest:
+        """Store a new object that is prepared; ApiError 403, 409."""
         with self._storage.lock:
-            meta = metadata(new)
-            if not resource.namespaced:
-                meta.pop("namespace", None)
             self._admit_namespace(resource, new)
-            generated = bool(meta.get("generateName"))
-            self._begin_metadata(resource, new)
-            admit_create(resource, new, self._random)
-            strategies.prepare_create(resource, new)
-            stored = to_stored(resource, new)
-            causes = validate_create(resource, stored)
-            causes += self._mutation.invalid(resource, stored, None)
-            if resource.qualified == "services" and not causes:
-                others = self._storage.list("services")
-                self._network.prepare_create(stored, others)
-                causes = [*check_address(stored), *check_node_ports(stored)]
-            if causes:
-                raise invalid_object(resource, name_of(new), causes)
-            if revision not in ("", "0"):
-                raise internal(
-                    "resourceVersion should not be set on objects to be created"
-                )
+            self._admission.judge(resource, new)
+            quotas = self._quotas.weigh(resource, new)
             existing = self._storage.get(
                 resource.collection, namespace_of(new), name_of(new)
             )
@@ -96,11 +106,12 @@ class Writes:
                     resource,
                     name_of(new),
                     deleting=is_deleting(existing),
-                    generated=generated,
+                    generated=bool(metadata(new).get("generateName")),
                 )
             if not dry_run:
-                stored = self._storage.put(resource.collection, stored)
-            return copy(from_stored(resource, stored))
+                self._quotas.note(quotas)
+                new = self._storage.put(resource.collection, new)
+            return copy(from_stored(resource, new))
 
     def _admit_namespace(self, resource: Resource, new: Manifest) -> None:
         if not resource.namespaced:
@@ -179,16 +190,10 @@ class Writes:
             # The server checks this in two places and so says it twice.
             raise invalid_object(resource, name_of(live), [cause, cause])
 
-    def change(
-        self,
-        resource: Resource,
-        new: Manifest,
-        live: Manifest,
-        *,
-        subresource: str,
-        dry_run: bool,
+    def drafted(
+        self, resource: Resource, new: Manifest, live: Manifest, *, subresource: str
     ) -> Manifest:
-        """Store a changed object. One that differs in nothing stays as it is."""
+        """The changed object as it would be stored: the live one if nothing differs."""
         old = from_stored(resource, live)
         metadata(new)["resourceVersion"] = revision_of(live)
         strategies.prepare_update(resource, new, old, subresource)
@@ -205,13 +210,20 @@ class Writes:
             causes = [*validate_update(resource, stored, live), *causes]
         if causes:
             raise invalid_object(resource, name_of(new), causes)
-        stored = self._mutation.keep_times(live, stored)
-        if stored == live:
-            return copy(old)
+        return self._mutation.keep_times(live, stored)
+
+    def replace(
+        self, resource: Resource, draft: Manifest, live: Manifest, *, dry_run: bool
+    ) -> Manifest:
+        """Store a draft in the place of the live object; one that is equal stays."""
+        if draft == live:
+            return copy(from_stored(resource, live))
+        quotas = self._quotas.weigh(resource, draft, live)
         if dry_run:
-            return copy(from_stored(resource, stored))
-        if deletion.is_done(resource, stored):
+            return copy(from_stored(resource, draft))
+        self._quotas.note(quotas)
+        if deletion.is_done(resource, draft):
             self._storage.remove(resource.collection, namespace_of(live), name_of(live))
         else:
-            stored = self._storage.put(resource.collection, stored)
-        return copy(from_stored(resource, stored))
+            draft = self._storage.put(resource.collection, draft)
+        return copy(from_stored(resource, draft))

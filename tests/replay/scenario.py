@@ -211,7 +211,9 @@ class Replay:
     def _watch(self, step: Mapping[str, Any]) -> None:
         request, expected = step["request"], step["response"]
         reader = self.client.watch(
-            self.bindings.fill(request["path"]), request.get("headers", {})
+            self.bindings.fill(request["path"]),
+            request.get("headers", {}),
+            request.get("auth", ""),
         )
         if isinstance(reader, Received):
             self._compare(step, reader)

@@ -1,12 +1,14 @@
-"""What a fresh cluster holds: its system namespaces and its one node."""
+"""What a fresh cluster holds: system namespaces, default roles and its one node."""
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
+from importlib import resources as package_files
 
 from gitops_wf.sandbox.controllers.kubelet import NODE
 from gitops_wf.sandbox.controllers.reading import format_time
-from gitops_wf.sandbox.objects import Manifest
+from gitops_wf.sandbox.objects import Manifest, Manifests
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 _ROOM = {"cpu": "8", "memory": "16Gi", "pods": "1000"}
@@ -15,6 +17,17 @@ _ROOM = {"cpu": "8", "memory": "16Gi", "pods": "1000"}
 def namespace(name: str) -> Manifest:
     """A system namespace."""
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+def bootstrap() -> Manifests:
+    """The default roles, their bindings and the system's priority classes.
+
+    Of the many roles that a Kubernetes API server makes, these are for people and for
+    what they deploy; the others are those of its own parts.
+    """
+    path = package_files.files("gitops_wf.sandbox") / "data" / "bootstrap.json"
+    found: Manifests = json.loads(path.read_bytes())
+    return found
 
 
 def node(now: datetime) -> Manifest:

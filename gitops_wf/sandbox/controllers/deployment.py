@@ -13,7 +13,6 @@ from gitops_wf.sandbox.controllers.reading import (
     controller_of,
     created_at,
     find_condition,
-    matches,
     owner_references,
 )
 from gitops_wf.sandbox.controllers.replica_set_of_template import (
@@ -65,6 +64,7 @@ from gitops_wf.sandbox.objects import (
     name_of,
     uid_of,
 )
+from gitops_wf.sandbox.selectors import selects
 
 COMPONENT = "deployment-controller"
 
@@ -102,7 +102,7 @@ def _claim(
             owner is None
             and not is_deleting(one)
             and not is_deleting(deployment)
-            and matches(deployment["spec"].get("selector"), labels_of(one))
+            and selects(deployment["spec"].get("selector"), labels_of(one))
         ):
             adopted = copy(one)
             adopted["metadata"]["ownerReferences"] = [

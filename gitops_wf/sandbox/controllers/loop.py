@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gitops_wf.sandbox.api import ObjectApi
-from gitops_wf.sandbox.controllers import defaults, endpoints, job, namespace
+from gitops_wf.sandbox.controllers import (
+    aggregation,
+    defaults,
+    endpoints,
+    job,
+    namespace,
+    quota,
+)
 from gitops_wf.sandbox.controllers.execution import Execution, Refusal
 from gitops_wf.sandbox.controllers.garbage import collect
 from gitops_wf.sandbox.controllers.index import Index, Key, Seen, key_of
@@ -126,6 +133,11 @@ class ControllerLoop:
             if storage.get("namespaces", "", name) is None:
                 made = defaults.namespace(name)
                 self._api.create(named("namespaces"), made, manager=CONTROLLER_MANAGER)
+        for made in defaults.bootstrap():
+            resource = self._api.resources.by_kind(made["apiVersion"], made["kind"])
+            assert resource is not None
+            if storage.get(resource.collection, "", name_of(made)) is None:
+                self._api.create(resource, made, manager="kube-apiserver")
         node = defaults.node(self._api.now())
         if storage.get("nodes", "", NODE) is None:
             self._api.create(named("nodes"), node, manager=SCHEDULER)
@@ -198,6 +210,12 @@ class ControllerLoop:
                 self._queue.add(_Task("tracking", key))
             if key.resource == "namespaces":
                 self._queue.add(_Task("namespace", key))
+        if key.resource == aggregation.ROLES:
+            for role in self._index.of_resource(aggregation.ROLES, ""):
+                self._queue.add(_Task("aggregation", role.key))
+        if key.namespace:
+            for counted in self._index.of_resource("resourcequotas", key.namespace):
+                self._queue.add(_Task("quota", counted.key))
         self._wake_services(change, key)
         for state in (manifest, change.old):
             if state is not None:
@@ -315,8 +333,31 @@ class ControllerLoop:
         if task.controller == "namespace":
             content = self._index.in_namespace(task.key.name)
             return namespace.reconcile(situation, content, self._ca)
+        if task.controller == "aggregation":
+            return aggregation.reconcile(
+                seen.object, self._index.of_resource(aggregation.ROLES, "")
+            )
+        if task.controller == "quota":
+            return self._quota(task.key)
         controller = self._controllers.get(task.controller)
         return controller.reconcile(situation) if controller else NOTHING
+
+    def _quota(self, key: Key) -> Outcome:
+        """The next step of a quota, by what is stored.
+
+        The server notes a use and stores its object in one go, which the index might
+        have seen half of.
+        """
+        storage, table = self._api.storage, self._api.resources
+        with storage.lock:
+            live = storage.get(key.resource, key.namespace, key.name)
+            content = [
+                (resource.qualified, one)
+                for collection in dict.fromkeys(each.collection for each in table)
+                if (resource := table.of_collection(collection)) is not None
+                for one in storage.list(collection, key.namespace)
+            ]
+        return NOTHING if live is None else quota.reconcile(live, content)
 
     def _endpoints(self, situation: Situation) -> Outcome:
         service = situation.object

@@ -10,7 +10,6 @@ from gitops_wf.sandbox.controllers.reading import (
     controller_of,
     created_at,
     is_ready,
-    matches,
     owner_references,
     phase_of,
 )
@@ -24,6 +23,7 @@ from gitops_wf.sandbox.objects import (
     namespace_of,
     uid_of,
 )
+from gitops_wf.sandbox.selectors import selects
 
 _PHASES = {"Pending": 0, "": 1, "Running": 2}
 
@@ -62,7 +62,7 @@ def claim(
             not is_deleting(pod)
             and not is_deleting(owner)
             and phase_of(pod) not in {"Succeeded", "Failed"}
-            and matches(owner["spec"]["selector"], labels_of(pod))
+            and selects(owner["spec"]["selector"], labels_of(pod))
         ):
             adopted = copy(pod)
             adopted["metadata"]["ownerReferences"] = [

@@ -57,33 +57,6 @@ def controlled_by(owner: Manifest, api_version: str, kind: str) -> dict[str, Any
     }
 
 
-def matches(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:
-    """Whether a LabelSelector selects these labels; an empty one selects everything."""
-    selector = selector or {}
-    wanted = selector.get("matchLabels") or {}
-    if any(labels.get(key) != value for key, value in wanted.items()):
-        return False
-    return all(
-        _expression_matches(one, labels)
-        for one in selector.get("matchExpressions") or []
-    )
-
-
-def _expression_matches(
-    expression: Mapping[str, Any], labels: Mapping[str, str]
-) -> bool:
-    key, values = expression["key"], expression.get("values") or []
-    match expression["operator"]:
-        case "In":
-            return key in labels and labels[key] in values
-        case "NotIn":
-            return labels.get(key) not in values
-        case "Exists":
-            return key in labels
-        case _:
-            return key not in labels
-
-
 def find_condition(conditions: Sequence[Mapping[str, Any]] | None, kind: str) -> Any:
     """The condition of a type, or None."""
     return next((one for one in conditions or [] if one.get("type") == kind), None)

@@ -33,6 +33,20 @@ def is_quantity(value: Any) -> bool:
     return _FORM.fullmatch(str(value)) is not None
 
 
+def amount(value: Any) -> Decimal:
+    """The number that a quantity is; 0 for what is none."""
+    found = _FORM.fullmatch(str(value))
+    if found is None:
+        return Decimal(0)
+    sign, digits, suffix = found.groups()
+    number = Decimal(f"{sign}{digits}")
+    if suffix in _BINARY:
+        return number * Decimal(1024) ** _BINARY[suffix]
+    if suffix in _DECIMAL:
+        return number.scaleb(_DECIMAL[suffix])
+    return number.scaleb(int(suffix[1:]))
+
+
 def canonical(value: Any) -> Any:
     """The quantity as the server stores it; what is none is left as it is."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -40,13 +54,11 @@ def canonical(value: Any) -> Any:
     found = _FORM.fullmatch(str(value))
     if found is None:
         return value
-    sign, digits, suffix = found.groups()
-    number = Decimal(f"{sign}{digits}")
+    suffix = found[3]
     if suffix in _BINARY:
-        return _binary(number * 1024 ** _BINARY[suffix])
-    if suffix in _DECIMAL:
-        return _decimal(number.scaleb(_DECIMAL[suffix]), exponent="")
-    return _decimal(number.scaleb(int(suffix[1:])), exponent=suffix[0])
+        return _binary(amount(value))
+    exponent = "" if suffix in _DECIMAL else suffix[0]
+    return _decimal(amount(value), exponent=exponent)
 
 
 def _binary(number: Decimal) -> str:

@@ -238,7 +238,7 @@ def _broken(rule: Mapping[str, Any], value: Any, old: Any) -> str:
     """The message of a rule that does not hold; empty if it does."""
     text = rule["rule"].strip()
     try:
-        holds = _program(text).execute({"self": value, "oldSelf": old})
+        holds = program(text).execute({"self": value, "oldSelf": old})
     except Exception as exc:  # the library raises whatever the expression led to
         return f"rule evaluation error: {exc}"
     if holds is True:
@@ -247,5 +247,6 @@ def _broken(rule: Mapping[str, Any], value: Any, old: Any) -> str:
 
 
 @cache
-def _program(text: str) -> Any:
+def program(text: str) -> Any:
+    """A compiled CEL expression, to be executed with its variables."""
     return cel.compile(text)

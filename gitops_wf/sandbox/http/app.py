@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
+import asyncio
 import json
 import logging
 import urllib.parse
@@ -12,6 +12,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from gitops_wf.sandbox.api import ObjectApi
+from gitops_wf.sandbox.authorization import Authorizer
 from gitops_wf.sandbox.fields.errors import FieldError
 from gitops_wf.sandbox.http import discovery, openapi
 from gitops_wf.sandbox.http.answers import (
@@ -22,17 +23,19 @@ from gitops_wf.sandbox.http.answers import (
     structured,
     text,
 )
+from gitops_wf.sandbox.http.attributes import attributes_of
+from gitops_wf.sandbox.http.authentication import Authentication
 from gitops_wf.sandbox.http.bodies import LIMIT, too_large
 from gitops_wf.sandbox.http.negotiation import PLAIN, negotiate
 from gitops_wf.sandbox.http.paths import Target, UnknownPath, resolve
 from gitops_wf.sandbox.http.request import Request
 from gitops_wf.sandbox.http.requestlog import RequestLog
-from gitops_wf.sandbox.http.reviews import User
 from gitops_wf.sandbox.http.streams import stream_watch
+from gitops_wf.sandbox.http.tokens import AccountTokens
 from gitops_wf.sandbox.http.verbs import Verbs
 from gitops_wf.sandbox.http.watches import WatchHub
 from gitops_wf.sandbox.mutation import refusal
-from gitops_wf.sandbox.statuses import ApiError, bad_request
+from gitops_wf.sandbox.statuses import ApiError, internal_error
 
 _LOG = logging.getLogger(__name__)
 _HEALTH = frozenset({"/healthz", "/livez", "/readyz"})
@@ -46,8 +49,11 @@ class SandboxApp:
     """Serves one cluster's ObjectApi."""
 
     def __init__(self, api: ObjectApi, *, token: str, log: RequestLog) -> None:
-        self._api, self._token, self._log = api, token, log
-        self._verbs = Verbs(api)
+        self._api, self._log = api, log
+        self._authorizer = Authorizer(api.storage)
+        tokens = AccountTokens(token, api.storage)
+        self._authentication = Authentication(token, tokens, self._authorizer)
+        self._verbs = Verbs(api, self._authorizer, tokens)
         self._hub: WatchHub | None = None
 
     def end_watches(self) -> None:
@@ -68,7 +74,11 @@ class SandboxApp:
             await self._send(request, failure(too_large()), send)
             return
         try:
-            answer = self._answer(request)
+            if request.method != "GET" and self._api.may_wait:
+                # Others go on being served while a webhook is asked.
+                answer = await asyncio.to_thread(self._answer, request)
+            else:
+                answer = self._answer(request)
             if isinstance(answer, Target):
                 await self._watch(request, answer, receive, send)
                 return
@@ -79,17 +89,21 @@ class SandboxApp:
         except Exception as exc:
             # One bad request must not look like a broken connection to the client.
             _LOG.exception("request failed: %s %s", request.method, request.path)
-            answer = failure(_internal(exc))
+            message = f"{type(exc).__name__}: {exc}"[:256]
+            answer = failure(internal_error(message))
         await self._send(request, answer, send)
 
     def _answer(self, request: Request) -> Answer | Target:
         """The answer, or the collection to watch."""
         path = request.path
-        if path in _HEALTH or path.startswith(tuple(f"{one}/" for one in _HEALTH)):
-            return text(200, "ok")
-        if path == "/version":
-            return Answer(200, encode(discovery.VERSION))
-        request.user = self._authenticate(request)
+        public = self._public(path)
+        if public is not None and not request.header("authorization"):
+            return public
+        asked = attributes_of(request.method, path, request.query)
+        request.user = self._authentication.user(request, asked, self._api.now())
+        self._authorizer.check(request.user, asked)
+        if public is not None:
+            return public
         plain = self._document(request)
         if plain is not None:
             return plain
@@ -107,24 +121,14 @@ class SandboxApp:
             return target
         return self._verbs.answer(request, target)
 
-    def _authenticate(self, request: Request) -> User:
-        scheme, _, token = request.header("authorization").partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(
-            token.strip().encode(), self._token.encode()
-        ):
-            raise ApiError(401, "Unauthorized", reason="Unauthorized")
-        name = request.header("impersonate-user")
-        groups = tuple(request.all_headers("impersonate-group"))
-        if not name:
-            if groups:
-                shown = ", ".join(f'"{one}"' for one in groups)
-                raise bad_request(
-                    f'requested &user.DefaultInfo{{Name:"", UID:"", Groups:[]string{{'
-                    f"{shown}}}, Extra:map[string][]string(nil)}} without "
-                    "impersonating a user name"
-                )
-            return User()
-        return User(name=name, uid="", groups=(*groups, "system:authenticated"))
+    @staticmethod
+    def _public(path: str) -> Answer | None:
+        """What is answered to those without a token, too."""
+        if path in _HEALTH or path.startswith(tuple(f"{one}/" for one in _HEALTH)):
+            return text(200, "ok")
+        if path == "/version":
+            return Answer(200, encode(discovery.VERSION))
+        return None
 
     def _document(self, request: Request) -> Answer | None:
         """What is neither a resource nor one group's discovery."""
@@ -202,7 +206,7 @@ class SandboxApp:
             method=request.method,
             path=request.full_path,
             user_agent=request.header("user-agent"),
-            user=request.user.name if request.user else "",
+            user=request.user.name,
             code=code,
             revision=revision,
         )
@@ -219,16 +223,6 @@ class SandboxApp:
             {"type": "http.response.start", "status": answer.code, "headers": headers}
         )
         await send({"type": "http.response.body", "body": body})
-
-
-def _internal(exc: Exception) -> ApiError:
-    message = f"{type(exc).__name__}: {exc}"[:256]
-    return ApiError(
-        500,
-        f"Internal error occurred: {message}",
-        reason="InternalError",
-        details={"causes": [{"message": message}]},
-    )
 
 
 def _method_not_allowed() -> ApiError:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from typing import cast
 
 from gitops_wf.sandbox import binding
 from gitops_wf.sandbox.api import ObjectApi
-from gitops_wf.sandbox.clocks import stamp
 from gitops_wf.sandbox.controllers.logs import log_of
 from gitops_wf.sandbox.http.answers import Answer, structured
 from gitops_wf.sandbox.http.bodies import decode_patch
@@ -16,6 +13,7 @@ from gitops_wf.sandbox.http.negotiation import PLAIN
 from gitops_wf.sandbox.http.options import first
 from gitops_wf.sandbox.http.paths import Target
 from gitops_wf.sandbox.http.request import Request
+from gitops_wf.sandbox.http.tokens import AccountTokens
 from gitops_wf.sandbox.objects import Manifest, metadata, revision_of
 from gitops_wf.sandbox.statuses import (
     bad_request,
@@ -31,7 +29,9 @@ _CALLS = {
 }
 
 
-def answer(api: ObjectApi, request: Request, target: Target) -> Answer | None:
+def answer(
+    api: ObjectApi, tokens: AccountTokens, request: Request, target: Target
+) -> Answer | None:
     """The answer to such a call; None where the request is none."""
     if (target.resource.qualified, target.subresource) not in _CALLS:
         return None
@@ -51,7 +51,7 @@ def answer(api: ObjectApi, request: Request, target: Target) -> Answer | None:
             return structured(201, _done(), PLAIN)
         case "token":
             account = api.get(target.resource, space, name)
-            return structured(201, _token(api, account, body), PLAIN)
+            return structured(201, tokens.issue(account, body, api.now()), PLAIN)
         case _:
             raise resource_not_found()
 
@@ -76,23 +76,6 @@ def bind(
     done.revision = revision_of(stored)
     done.warnings = request.warnings
     return done
-
-
-def _token(api: ObjectApi, account: Manifest, body: Manifest) -> Manifest:
-    spec = body.get("spec") or {}
-    claims = {"sub": metadata(account).get("name"), "iat": api.now().timestamp()}
-    text_of = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode()
-    return {
-        "kind": "TokenRequest",
-        "apiVersion": "authentication.k8s.io/v1",
-        "metadata": {
-            "name": metadata(account).get("name"),
-            "namespace": metadata(account).get("namespace"),
-            "creationTimestamp": stamp(api.now()),
-        },
-        "spec": {"audiences": [], "expirationSeconds": 3600, **spec},
-        "status": {"token": text_of, "expirationTimestamp": stamp(api.now())},
-    }
 
 
 def _log(pod: Manifest, request: Request) -> Answer:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gitops_wf.sandbox.http.options import first
-from gitops_wf.sandbox.http.reviews import User
+from gitops_wf.sandbox.users import UNKNOWN, User
 
 
 @dataclass(slots=True, kw_only=True)
@@ -19,7 +19,7 @@ class Request:
     query: Mapping[str, list[str]]
     headers: Mapping[str, list[str]]
     body: bytes = b""
-    user: User | None = None
+    user: User = UNKNOWN
     warnings: list[str] = field(default_factory=list)
 
     def header(self, name: str) -> str:

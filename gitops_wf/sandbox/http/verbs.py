@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
+
 from gitops_wf.sandbox import deletion
 from gitops_wf.sandbox.api import ObjectApi
+from gitops_wf.sandbox.authorization import Authorizer
 from gitops_wf.sandbox.deletion import Preconditions
 from gitops_wf.sandbox.http import podcalls
 from gitops_wf.sandbox.http.answers import (
@@ -25,7 +28,8 @@ from gitops_wf.sandbox.http.options import (
 )
 from gitops_wf.sandbox.http.paths import Target
 from gitops_wf.sandbox.http.request import Request
-from gitops_wf.sandbox.http.reviews import REVIEWS, User, review
+from gitops_wf.sandbox.http.reviews import REVIEWS, review
+from gitops_wf.sandbox.http.tokens import AccountTokens
 from gitops_wf.sandbox.http.writing import Writing, object_answer
 from gitops_wf.sandbox.objects import name_of
 from gitops_wf.sandbox.statuses import (
@@ -41,9 +45,11 @@ _WRITTEN_SUBRESOURCES = frozenset({"", "status", "scale", "finalize", "approval"
 class Verbs:
     """Answers requests on collections, objects and their subresources."""
 
-    def __init__(self, api: ObjectApi) -> None:
-        self._api = api
-        self._writing = Writing(api)
+    def __init__(
+        self, api: ObjectApi, authorizer: Authorizer, tokens: AccountTokens
+    ) -> None:
+        self._api, self._authorizer, self._tokens = api, authorizer, tokens
+        self._writing = Writing(api, authorizer)
 
     def is_watch(self, request: Request, target: Target) -> bool:
         """Whether a GET is a watch; on a single object the parameter is ignored."""
@@ -73,7 +79,7 @@ class Verbs:
         shape = negotiate(request.header("accept"))
         if resource.qualified in REVIEWS:
             return self._review(request, target, shape)
-        special = podcalls.answer(self._api, request, target)
+        special = podcalls.answer(self._api, self._tokens, request, target)
         if special is not None:
             return special
         if target.subresource and target.subresource not in _WRITTEN_SUBRESOURCES:
@@ -163,6 +169,7 @@ class Verbs:
             ),
             grace_seconds=options.grace_seconds,
             dry_run=options.dry_run,
+            asker=self._writing.asker(request),
         )
         if answer.get("kind") == "Status":
             done = structured(200, answer, PLAIN)
@@ -191,9 +198,10 @@ class Verbs:
         body = decode_delete(request.body, request.header("content-type"))
         options = delete_options(request.query, body)
         listing = list_options(request.query, watch=False)
-        with self._api.storage.lock:
-            found = page(self._api, resource, target.namespace, listing)
-            for one in found.items:
+        found = page(self._api, resource, target.namespace, listing)
+        asker = self._writing.asker(request)
+        for one in found.items:
+            try:
                 self._api.delete(
                     resource,
                     target.namespace or "",
@@ -201,7 +209,12 @@ class Verbs:
                     propagation=options.propagation,
                     grace_seconds=options.grace_seconds,
                     dry_run=options.dry_run,
+                    asker=asker,
                 )
+            except ApiError as error:
+                # What is gone by now needs no delete.
+                if error.code != http.client.NOT_FOUND:
+                    raise
         answer = self._listed(found, target, shape, listing)
         if found.items and not options.dry_run:
             answer.revision = str(self._api.storage.revision)
@@ -224,6 +237,10 @@ class Verbs:
             manager=self._writing.options(request, "CreateOptions").manager,
         )
         answer = review(
-            target.resource, tracked, request.user or User(), now=self._api.now()
+            target.resource,
+            tracked,
+            request.user,
+            self._authorizer,
+            now=self._api.now(),
         )
         return structured(201, answer, shape)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 from gitops_wf.sandbox.api import ObjectApi
+from gitops_wf.sandbox.asking import Asker
+from gitops_wf.sandbox.authorization import Authorizer
 from gitops_wf.sandbox.http import podcalls
 from gitops_wf.sandbox.http.answers import (
     Answer,
     object_form,
     structured,
 )
+from gitops_wf.sandbox.http.attributes import attributes_of
 from gitops_wf.sandbox.http.bodies import (
     decode_apply,
     decode_object,
@@ -20,6 +24,7 @@ from gitops_wf.sandbox.http.bodies import (
 from gitops_wf.sandbox.http.negotiation import Representation
 from gitops_wf.sandbox.http.options import (
     WriteOptions,
+    first,
     write_options,
 )
 from gitops_wf.sandbox.http.paths import Target
@@ -52,8 +57,8 @@ _NAMESPACE_DIFFERS = (
 class Writing:
     """Answers the requests that carry an object or a patch."""
 
-    def __init__(self, api: ObjectApi) -> None:
-        self._api = api
+    def __init__(self, api: ObjectApi, authorizer: Authorizer) -> None:
+        self._api, self._authorizer = api, authorizer
 
     def options(
         self, request: Request, kind: str, *, apply: bool = False
@@ -61,6 +66,21 @@ class Writing:
         """The options of a write; ApiError 422."""
         return write_options(
             request.query, kind, user_agent=request.header("user-agent"), apply=apply
+        )
+
+    def asker(self, request: Request) -> Asker:
+        """Who asks for a write."""
+        manager = first(request.query, "fieldManager")
+
+        def check_create() -> None:
+            asked = attributes_of(request.method, request.path, request.query)
+            self._authorizer.check(request.user, replace(asked, verb="create"))
+
+        return Asker(
+            user=request.user,
+            warn=request.warnings.append,
+            check_create=check_create,
+            options={"fieldManager": manager} if manager else {},
         )
 
     def create(self, request: Request, target: Target, shape: Representation) -> Answer:
@@ -77,7 +97,11 @@ class Writing:
                 self._api, target.namespace or "", name_of(body), body, request
             )
         made = self._api.create(
-            resource, body, manager=options.manager, dry_run=options.dry_run
+            resource,
+            body,
+            manager=options.manager,
+            dry_run=options.dry_run,
+            asker=self.asker(request),
         )
         return object_answer(
             self._api,
@@ -147,6 +171,7 @@ class Writing:
             manager=options.manager,
             subresource=target.subresource,
             dry_run=options.dry_run,
+            asker=self.asker(request),
         )
         return object_answer(
             self._api,
@@ -184,7 +209,7 @@ class Writing:
             subresource=target.subresource,
             dry_run=options.dry_run,
             level=cast("Level", options.field_validation),
-            warn=request.warnings.append,
+            asker=self.asker(request),
         )
         return object_answer(
             self._api,
@@ -219,6 +244,7 @@ class Writing:
             force=options.force,
             subresource=target.subresource,
             dry_run=options.dry_run,
+            asker=self.asker(request),
         )
         return object_answer(
             self._api,

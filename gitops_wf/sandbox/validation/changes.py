@@ -175,9 +175,11 @@ def _claim(new: Manifest, old: Manifest) -> list[StatusCause]:
 def _role_ref(new: Manifest, old: Manifest) -> list[StatusCause]:
     if new.get("roleRef") == old.get("roleRef"):
         return []
-    return [
-        invalid_value("roleRef", go_json(new.get("roleRef")), "cannot change roleRef")
-    ]
+    given = new.get("roleRef") or {}
+    # This text has the names of the Go struct's fields.
+    names = {"APIGroup": "apiGroup", "Kind": "kind", "Name": "name"}
+    shown = go_json({name: given.get(key, "") for name, key in names.items()})
+    return [invalid_value("roleRef", shown, "cannot change roleRef")]
 
 
 def _definition(new: Manifest, old: Manifest) -> list[StatusCause]:

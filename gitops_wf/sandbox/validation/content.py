@@ -24,6 +24,7 @@ from gitops_wf.sandbox.validation.names import (
     label_causes,
 )
 from gitops_wf.sandbox.validation.texts import go_json_error
+from gitops_wf.sandbox.validation.webhooks import configuration as webhook_configuration
 from gitops_wf.sandbox.validation.workloads import job, pod_spec, workload
 
 _CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
@@ -40,6 +41,7 @@ _SECRET_KEYS = {
     "kubernetes.io/ssh-auth": ("ssh-privatekey",),
     "kubernetes.io/tls": ("tls.crt", "tls.key"),
 }
+_REGISTRATION = "admissionregistration.k8s.io"
 _SERVICE_TYPES = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"]
 
 
@@ -213,6 +215,8 @@ def _definition(manifest: Manifest) -> list[StatusCause]:
 
 _RULES: dict[str, Callable[[Manifest], list[StatusCause]]] = {
     "configmaps": _config_map,
+    f"mutatingwebhookconfigurations.{_REGISTRATION}": webhook_configuration,
+    f"validatingwebhookconfigurations.{_REGISTRATION}": webhook_configuration,
     "customresourcedefinitions.apiextensions.k8s.io": _definition,
     "daemonsets.apps": workload,
     "deployments.apps": workload,

@@ -90,6 +90,8 @@ def test_a_copy_handed_out_does_not_change_what_is_stored(api):
 def test_status_is_written_only_by_its_subresource_and_counts_no_generation(api):
     pods = api.resources.named("pods")
     spec = {"containers": [{"name": "a", "image": "b"}]}
+    account = {"metadata": {"name": "default", "namespace": "a"}}
+    api.create(api.resources.named("serviceaccounts"), account, manager="t")
     pod = api.create(
         pods, {"metadata": {"name": "p", "namespace": "a"}, "spec": spec}, manager="t"
     )
