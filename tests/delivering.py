@@ -167,10 +167,16 @@ class World:
         while str(result.phase) == "Running":
             assert time.monotonic() < deadline, result
             threading.Event().wait(0.1)
-            context = self.context(step_type, properties, look=look, memo=result.memo)
-            result = self.runner(step_type).look(context)
+            result = self.look(step_type, result, look, **properties)
             look = 1
         return result
+
+    def look(
+        self, step_type: Any, result: Any, look: int = 1, **properties: Any
+    ) -> Any:
+        """Look once at what an attempt began."""
+        context = self.context(step_type, properties, look=look, memo=result.memo)
+        return self.runner(step_type).look(context)
 
     def get(
         self, version: str, kind: str, name: str, namespace: str | None = None

@@ -1,11 +1,7 @@
 """The Cluster port: on the sandbox, and on a real API server where one is at hand."""
 
-import os
 import re
-import threading
-import time
 import uuid
-from pathlib import Path
 
 import pytest
 
@@ -17,43 +13,9 @@ from gitops_wf.ports.cluster import (
     ResourceConflictError,
     UnknownKindError,
 )
-from tests import sandbox_process
+from tests.clusters import cluster, config_map, kubeconfig, namespace
 
-
-@pytest.fixture(scope="module", params=["sandbox", "real API server"])
-def kubeconfig(request, tmp_path_factory):
-    if request.param == "sandbox":
-        with sandbox_process.running(tmp_path_factory.mktemp("sandbox")) as sandbox:
-            yield sandbox.kubeconfig
-        return
-    path = os.environ.get("KUBECONFIG")
-    if not path:
-        pytest.skip("no API server: set KUBECONFIG to run the suite on one")
-    yield Path(path)
-
-
-@pytest.fixture(scope="module")
-def cluster(kubeconfig):
-    return KubeCluster(kubeconfig_access(kubeconfig))
-
-
-@pytest.fixture
-def namespace(cluster):
-    name = f"gw-{uuid.uuid4().hex[:8]}"
-    cluster.create(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    )
-    yield name
-    cluster.delete(ObjectRef(group="", kind="Namespace", namespace="", name=name), "v1")
-
-
-def config_map(namespace, name="a", **body):
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": name, "namespace": namespace, **body.pop("metadata", {})},
-        **body,
-    }
+__all__ = ["cluster", "kubeconfig", "namespace"]
 
 
 def deployment(namespace, **spec):
@@ -71,14 +33,6 @@ def deployment(namespace, **spec):
             **spec,
         },
     }
-
-
-def eventually(look, seconds=15):
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, "not seen in time"
-        threading.Event().wait(0.05)
-    return found
 
 
 def test_a_kind_is_addressed_as_discovery_says(cluster):

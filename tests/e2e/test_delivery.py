@@ -1,5 +1,6 @@
 """Delivery on the sandbox process: what its own request log and objects witness."""
 
+import re
 import socket
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,9 @@ from gitops_wf.delivery.inventories import InventoryStore, Writer
 from gitops_wf.ports.cluster import AllowList, ClusterUnavailableError
 from gitops_wf.steps.deploy2env import STEP_TYPE as DEPLOY
 from tests import sandbox_process
+from tests.clusters import allow, eventually, of_account
 from tests.delivering import NOW, World
+from tests.webhooks import configuration, webhook
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +108,67 @@ def owned(world):
 def deploy(world, **properties):
     result = world.attempt(DEPLOY, **properties)
     return world.until_done(DEPLOY, result, **properties)
+
+
+def test_a_webhook_that_says_no_fails_the_step_in_its_words(world, tmp_path):
+    with webhook(tmp_path) as hook:
+        hook.denies("data must be signed")
+        unsigned = {"matchLabels": {"signed": "no"}}
+        made = configuration(world.namespace, hook.client(), objectSelector=unsigned)
+        world.cluster.create(made)
+        world.write(config_map(metadata={"labels": {"signed": "no"}}))
+
+        with pytest.raises(TerminalError) as caught:
+            deploy(world)
+
+    assert str(caught.value) == (
+        f"ConfigMap/{world.namespace}/config: apply: not admitted (400): admission "
+        'webhook "check.example.com" denied the request: data must be signed'
+    )
+
+
+def test_what_the_roles_do_not_allow_fails_the_step(sandbox, world, tmp_path):
+    core = {"apiGroups": [""], "resources": ["*"], "verbs": ["*"]}
+    read = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list"]}
+    allow(world.cluster, world.namespace, core, read)
+    limited = World(
+        kubeconfig=of_account(sandbox.kubeconfig, world.namespace, tmp_path),
+        namespace=world.namespace,
+    )
+    limited.write(config_map(), deployment())
+
+    with pytest.raises(TerminalError) as caught:
+        deploy(limited)
+
+    assert str(caught.value) == (
+        f"Deployment/{world.namespace}/web: apply: forbidden (403): deployments.apps "
+        f'"web" is forbidden: User "system:serviceaccount:{world.namespace}:deployer" '
+        'cannot patch resource "deployments" in API group "apps" in the namespace '
+        f'"{world.namespace}" (applied before: 1 created)'
+    )
+
+
+def test_pods_over_the_quota_are_told_while_the_step_waits(world):
+    hard = {"pods": "0"}
+    quota = {"metadata": {"name": "team", "namespace": world.namespace}}
+    head = {"apiVersion": "v1", "kind": "ResourceQuota"}
+    world.cluster.create({**head, **quota, "spec": {"hard": hard}})
+    eventually(lambda: world.get("v1", "ResourceQuota", "team")["status"].get("hard"))
+    world.write(deployment())
+
+    result = world.attempt(DEPLOY)
+    result = eventually(
+        lambda: (
+            found if "quota" in (found := world.look(DEPLOY, result)).message else None
+        )
+    )
+
+    assert result.phase is Phase.RUNNING
+    assert re.sub(r"web-\w+-\w+", "web-x", result.message) == (
+        f"1 created; waiting for Deployment/{world.namespace}/web: 0 of 1 replicas "
+        'updated: FailedCreate: pods "web-x" is forbidden: exceeded quota: team, '
+        "requested: pods=1, used: pods=0, limited: pods=0"
+    )
 
 
 def test_a_first_apply_creates_all_and_waits_until_they_are_healthy(world):

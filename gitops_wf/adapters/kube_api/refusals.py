@@ -32,6 +32,9 @@ So it is with an unknown field, one that is given twice, and text that is no bas
 no quantity.
 """
 
+_TEXT = 1024
+"""Of an API server's text: what mends a refusal often stands at its end."""
+
 _WHAT = {
     400: "rejected as malformed",
     403: "forbidden",
@@ -64,7 +67,8 @@ def error_of(
     reason = str(status.get("reason") or "")
     causes = _causes(status)
     is_secret = subject.startswith("Secret/")
-    shown = _withheld(status) if is_secret and answer.status != 403 else cut(text)
+    is_told = answer.status == 403 or not is_secret
+    shown = cut(text, _TEXT) if is_told else _withheld(status)
     match answer.status:
         case 401:
             # Whoever cannot log in has no answer yet; a kubeconfig that is renewed
@@ -104,6 +108,9 @@ def error_of(
                 retry_after=_retry_after(answer, status),
             )
     what = _WHAT.get(answer.status, "refused")
+    if text.startswith("admission webhook "):
+        # With whatever status it chose.
+        what = "not admitted"
     return ClusterRefusalError(
         f"{subject}: {verb}: {what} ({answer.status}): {shown}",
         reason=reason or "Refused",
