@@ -62,7 +62,7 @@ class TargetConfig:
     """A cluster and the namespace for objects that name none.
 
     ``path`` is the kubeconfig's or the directory's. None in the allow-lists allows
-    all.
+    all. ``substitute`` are values of variables for environments that declare any.
     """
 
     name: TargetName
@@ -72,6 +72,7 @@ class TargetConfig:
     namespace: str = "default"
     namespaces: tuple[str, ...] | None = None
     kinds: tuple[str, ...] | None = None
+    substitute: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

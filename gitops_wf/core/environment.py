@@ -1,7 +1,7 @@
 """An environment as its folder declares it at one commit."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -63,10 +63,39 @@ class HelmChart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Substitute:
-    """Values of ``${name}`` in what is delivered; a target's own win."""
+    """Values of ``${name}`` in what is delivered; a target's own win.
+
+    ``given`` are those of the daemon config by target, as far as the environment has
+    none of that name itself: they are frozen with it.
+    """
 
     values: Mapping[str, str] = field(default_factory=dict)
     targets: Mapping[TargetName, Mapping[str, str]] = field(default_factory=dict)
+    given: Mapping[TargetName, Mapping[str, str]] = field(default_factory=dict)
+
+    def on(self, target: TargetName) -> dict[str, str]:
+        """Return all values on a target."""
+        return {
+            **self.given.get(target, {}),
+            **self.values,
+            **self.targets.get(target, {}),
+        }
+
+    def with_given(
+        self,
+        configured: Mapping[TargetName, Mapping[str, str]],
+        targets: Iterable[TargetName],
+    ) -> "Substitute":
+        """Return it with what the daemon config gives on an environment's targets."""
+        given = {
+            target: {
+                name: value
+                for name, value in configured.get(target, {}).items()
+                if name not in self.values and name not in self.targets.get(target, {})
+            }
+            for target in targets
+        }
+        return replace(self, given={t: values for t, values in given.items() if values})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

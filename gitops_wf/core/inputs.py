@@ -6,7 +6,8 @@ object ids, so nothing is read to know that nothing changed.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from gitops_wf.core.commit import TreeEntry
@@ -39,12 +40,14 @@ def inputs_digest(
     ignore: Sequence[str],
     watched: Iterable[tuple[str, Oid | None]],
     targets: Sequence[TargetName],
+    given: Mapping[TargetName, Mapping[str, str]],
 ) -> str:
     """Return the digest of an environment's inputs, as hex of SHA-256.
 
     ``entries`` are the folder's, paths relative to it, so that a moved folder is
     the same environment. ``targets`` are those of the daemon config, where the
-    environment names none of its own.
+    environment names none of its own. ``given`` are the daemon config's values of
+    variables that the environment can see (`Substitute.given`).
     """
     lines = [
         f"file {entry.mode:o} {entry.oid} {entry.path}"
@@ -53,6 +56,11 @@ def inputs_digest(
     ]
     lines += [f"watch {oid or '-'} {path}" for path, oid in sorted(watched)]
     lines += [f"target {target}" for target in targets]
+    lines += [
+        f"value {json.dumps([target, name, value])}"
+        for target, values in sorted(given.items())
+        for name, value in sorted(values.items())
+    ]
     digest = hashlib.sha256()
     for line in lines:
         digest.update(line.encode("utf-8", "surrogateescape") + b"\0")

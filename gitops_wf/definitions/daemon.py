@@ -54,6 +54,7 @@ def known_of(config: DaemonConfig) -> Known:
         channels=frozenset(config.channels),
         secrets=config.secrets,
         groups=config.groups,
+        values={name: target.substitute for name, target in config.targets.items()},
     )
 
 
@@ -89,6 +90,7 @@ class _Paths:
                     namespace=part.namespace,
                     namespaces=part.namespaces,
                     kinds=part.kinds,
+                    substitute=part.substitute,
                 )
                 for name, part in file.targets.items()
             },

@@ -27,6 +27,7 @@ from gitops_wf.definitions.fields import (
     PositiveCount,
     PositiveSpan,
     Text,
+    VariableName,
     broken,
 )
 from gitops_wf.definitions.health_file import HealthPart
@@ -220,6 +221,11 @@ class TargetPart(Part):
     kinds: tuple[Text, ...] | None = Field(
         default=None,
         description="Only these may be written, as Kind or Kind.group; default: all.",
+    )
+    substitute: dict[VariableName, Text] = Field(
+        default_factory=dict,
+        description="Values of `${name}` there, for environments that declare"
+        " `substitute`; their own values win.",
     )
     gate: GatePart | None = Field(
         default=None, description="Who must approve writes to it."

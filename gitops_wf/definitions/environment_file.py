@@ -1,9 +1,9 @@
 """The shape of environment.yaml, and its core value."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from gitops_wf.core.environment import (
     After,
@@ -16,7 +16,6 @@ from gitops_wf.core.environment import (
     Substitute,
 )
 from gitops_wf.core.identifiers import EnvironmentName, TargetName
-from gitops_wf.core.substitution import NAME
 from gitops_wf.definitions.fields import (
     API_VERSION,
     Flag,
@@ -27,6 +26,7 @@ from gitops_wf.definitions.fields import (
     QueueLength,
     Span,
     Text,
+    VariableName,
     broken,
 )
 from gitops_wf.definitions.policies import PolicyPart
@@ -107,16 +107,13 @@ class HelmPart(Part):
     )
 
 
-Variable = Annotated[Text, StringConstraints(pattern=f"^{NAME.pattern}$")]
-
-
 class SubstitutePart(Part):
     """Values of `${name}` in what is delivered; without it, that is plain text."""
 
-    values: dict[Variable, Text] = Field(
+    values: dict[VariableName, Text] = Field(
         default_factory=dict, description="Values by name; text or numbers."
     )
-    targets: dict[Name, dict[Variable, Text]] = Field(
+    targets: dict[Name, dict[VariableName, Text]] = Field(
         default_factory=dict, description="Values by target and name; they win."
     )
 

@@ -27,6 +27,8 @@ class Known:
     channels: frozenset[str] | None = None
     secrets: Mapping[str, SecretGrant] | None = None
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    values: Mapping[TargetName, Mapping[str, str]] = field(default_factory=dict)
+    """Values of variables by target."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

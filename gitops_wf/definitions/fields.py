@@ -22,6 +22,7 @@ from pydantic_core import PydanticCustomError
 
 from gitops_wf.core.durations import parse_duration
 from gitops_wf.core.errors import cut
+from gitops_wf.core.substitution import NAME
 
 API_VERSION = "gitops-wf.io/v1alpha1"
 LONGEST = timedelta(days=366)
@@ -85,6 +86,16 @@ def _check_word(value: str) -> str:
     return value
 
 
+def _check_variable(value: str) -> str:
+    if not NAME.fullmatch(value):
+        raise broken(
+            "variable-syntax",
+            f"`{cut(value, 80)}` is no name for a variable: use letters, digits and"
+            " `_`, not beginning with a digit",
+        )
+    return value
+
+
 def _span(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value
@@ -138,6 +149,14 @@ Word = Annotated[
         {"type": "string", "pattern": f"^{_WORD.pattern}$", "maxLength": 63}
     ),
 ]
+VariableName = Annotated[
+    str,
+    BeforeValidator(_text),
+    AfterValidator(_check_variable),
+    WithJsonSchema({"type": "string", "pattern": f"^{NAME.pattern}$"}),
+]
+"""What stands in `${…}` in a manifest."""
+
 _SPAN_SCHEMA = WithJsonSchema(
     {
         "type": "string",

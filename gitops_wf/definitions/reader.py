@@ -108,14 +108,16 @@ class DefinitionReader:
         problems += broken_rules(facts)
         if problems or environment is None:
             return Definition(
-                environment=environment, workflow=None, problems=errors(problems)
+                environment=environment and self._with_values(environment),
+                workflow=None,
+                problems=errors(problems),
             )
         if facts.workflow is None:
             workflow = generated_workflow(environment, self._catalogue)
         else:
             workflow = core_workflow(facts)
             environment = replace(environment, targets=_targets(facts, environment))
-        return Definition(environment=environment, workflow=workflow)
+        return Definition(environment=self._with_values(environment), workflow=workflow)
 
     def entries(self, path: str, data: bytes) -> Sequence[Entry]:
         """An approvals file's entries; DefinitionError where it is wrong."""
@@ -167,6 +169,14 @@ class DefinitionReader:
             helm=chart,
             groups=self._known.groups,
         )
+
+    def _with_values(self, environment: Environment) -> Environment:
+        """Give it what the daemon config says of variables on its targets."""
+        declared = environment.substitute
+        if declared is None:
+            return environment
+        given = declared.with_given(self._known.values, environment.targets)
+        return replace(environment, substitute=given)
 
     def _workflow_file(
         self,

@@ -41,6 +41,7 @@ RULES: tuple[Rule, ...] = (
     Rule("wrong-value", "A value is one of those that its field takes."),
     Rule("name-syntax", "Names are DNS labels of at most 63 characters."),
     Rule("output-name-syntax", "Names of outputs are words of at most 63 characters."),
+    Rule("variable-syntax", "Names of variables are those of a shell."),
     Rule("duration-syntax", "Durations are numbers with units, as in Go."),
     Rule("duration-bounds", "Durations are longer than nothing and at most a year."),
     Rule("person-syntax", "People are named by e-mail addresses."),

@@ -72,6 +72,8 @@ def rule_of(error: ErrorDetails) -> str:
 def sentence(error: ErrorDetails, model: type[BaseModel]) -> str:
     """What is wrong, and what would be right."""
     location = error["loc"]
+    if location[-1:] == ("[key]",):  # of a map: the message quotes it
+        location = location[:-2]
     key = next((part for part in reversed(location) if isinstance(part, str)), "")
     subject = f"`{cut(str(key), 64)}`" if key else "the file"
     if location and isinstance(location[-1], int):

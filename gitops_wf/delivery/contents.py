@@ -54,10 +54,13 @@ class Contents:
         declared = self.environment.substitute
         if declared is None:
             return None
-        values = {**declared.values, **declared.targets.get(target, {})}
         folder = self.environment.folder
         path = f"{folder}/environment.yaml" if folder else "environment.yaml"
-        return Variables(values, f"`substitute` of {path}")
+        return Variables(
+            declared.on(target),
+            f"`substitute` of {path}, or in `targets.{target}.substitute` of the"
+            " daemon config",
+        )
 
     def _with_watched(self, files: Iterable[File]) -> list[File]:
         given = {file.path: file for file in files}

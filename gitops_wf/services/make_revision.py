@@ -97,6 +97,7 @@ class MakeRevision:
             ignore=known.ignore if known else ("*.md",),
             watched=zip(watch, oids, strict=True),
             targets=known.targets if known else self.watched.config.targets,
+            given=known.substitute.given if known and known.substitute else {},
         )
 
     def _definition(

@@ -30,7 +30,8 @@ def release(tmp_path):
         config = folder / "gitops-wf.yaml"
         config.write_text(
             f"repositories: {{shop: {{url: {remote.url}, interval: 1s}}}}\n"
-            "targets: {cluster: {sandbox: true, namespace: shop}}\n"
+            "targets: {cluster: {sandbox: true, namespace: shop,"
+            " substitute: {site: fra, region: elsewhere}}}\n"
         )
         daemon = DaemonProcess(folder, config)
         yield remote.work, daemon
@@ -88,7 +89,7 @@ CHART = {
     "charts/web/templates/cm.yaml": (
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}-web}\n"
         "data: {value: '{{ .Values.value }}', zone: '{{ .Values.zone }}',"
-        " region: '${region}'}\n"
+        " region: '${region}', site: '${site}'}\n"
     ),
 }
 HELM = ENVIRONMENT + (
@@ -112,7 +113,7 @@ def test_a_chart_is_delivered_with_the_values_of_its_target(release):
     daemon.reaches("eu", ["Succeeded"])
 
     found = daemon.kubectl("get", "configmap", "eu-web", "-n", "shop")["data"]
-    assert found == {"value": "one", "zone": "a", "region": "eu-1"}
+    assert found == {"value": "one", "zone": "a", "region": "eu-1", "site": "fra"}
 
     template = CHART["charts/web/templates/cm.yaml"].replace("value: '", "value: 'x")
     work.push_commit({"charts/web/templates/cm.yaml": template})

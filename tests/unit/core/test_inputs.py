@@ -1,19 +1,27 @@
 """What an environment is made of, and the digest that tells it apart."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import pytest
 
 from gitops_wf.core.commit import TreeEntry
 from gitops_wf.core.inputs import inputs_digest, is_decision_path, is_ignored
 
 A, B = "a" * 40, "b" * 40
+NOTHING: Mapping = MappingProxyType({})
 
 
 def entry(path: str, oid: str = A, mode: int = 0o100644) -> TreeEntry:
     return TreeEntry(path=path, mode=mode, oid=oid)
 
 
-def digest(*entries: TreeEntry, ignore=("*.md",), watched=(), targets=()) -> str:
-    return inputs_digest(entries, ignore=ignore, watched=watched, targets=targets)
+def digest(
+    *entries: TreeEntry, ignore=("*.md",), watched=(), targets=(), given=NOTHING
+) -> str:
+    return inputs_digest(
+        entries, ignore=ignore, watched=watched, targets=targets, given=given
+    )
 
 
 WEB = entry("web.yaml")
@@ -70,6 +78,7 @@ def test_decisions_and_readmes_are_no_inputs(more):
         digest(WEB, watched=[("base", A)]),
         digest(WEB, watched=[("base", None)]),
         digest(WEB, targets=["eu"]),
+        digest(WEB, given={"eu": {"region": "eu-1"}}),
     ],
 )
 def test_every_other_change_changes_the_digest(other):
@@ -96,6 +105,8 @@ def test_names_cannot_be_made_to_look_like_others():
     forged = entry(f"web.yaml\nwatch {A} base")
 
     assert digest(forged) != digest(WEB, watched=[("base", A)])
+    one, two = {"a": "1", "b": "2"}, {"a": '1", "b": "2'}
+    assert digest(WEB, given={"eu": one}) != digest(WEB, given={"eu": two})
 
 
 def test_a_path_that_is_not_utf_8_has_a_digest():
