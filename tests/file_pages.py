@@ -186,6 +186,8 @@ def _word(choice: dict[str, Any]) -> str:
             return "a map by name"
         case "string" if "(ms|d|h|m|s)" in choice.get("pattern", ""):
             return "a duration"
+        case ["string", "integer"] if "[KMGT]" in choice.get("pattern", ""):
+            return "a size"
         case "string":
             return "text"
         case "boolean":

@@ -214,7 +214,7 @@ def _put_together(
             manifests=read_manifests,
             digest_key=_digest_key(Path(config.directory), redactor),
             health=health_rules(config),
-            renderer=Tools(Path(config.directory) / "render"),
+            renderer=Tools(Path(config.directory) / "render", config.rendering),
         ),
         new_token=lambda: uuid4().hex,
         recorder=recorder,

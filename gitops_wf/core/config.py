@@ -11,6 +11,7 @@ from gitops_wf.core.grants import SecretGrant
 from gitops_wf.core.health import HealthRule
 from gitops_wf.core.identifiers import RepositoryName, TargetName
 from gitops_wf.core.policy import Rulebook
+from gitops_wf.core.render_limits import RenderLimits
 from gitops_wf.core.retention import Retention
 
 
@@ -101,6 +102,7 @@ class DaemonConfig:
     server: str = ""
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     retention: Retention = field(default_factory=Retention)
+    rendering: RenderLimits = field(default_factory=RenderLimits)
     health_rules: tuple[HealthRule, ...] = ()
     is_all_sandbox: bool = False
     adopt: bool = False

@@ -11,6 +11,7 @@ from gitops_wf.core.config import (
 from gitops_wf.core.grants import SecretGrant
 from gitops_wf.core.identifiers import RepositoryName, TargetName
 from gitops_wf.core.policy import Freeze, Gate, OnRollback, PolicyRule, Rulebook
+from gitops_wf.core.render_limits import RenderLimits
 from gitops_wf.core.retention import Retention
 from gitops_wf.definitions.daemon_file import (
     AuthPart,
@@ -111,6 +112,7 @@ class _Paths:
             server=file.server or "",
             groups=file.groups,
             retention=Retention(**dict(file.retention)),
+            rendering=RenderLimits(**dict(file.renderers)),
             health_rules=tuple(
                 rule
                 for number, part in enumerate(file.health.rules)

@@ -17,18 +17,24 @@ from pydantic import (
 from gitops_wf.core.config import TargetKind
 from gitops_wf.core.errors import cut
 from gitops_wf.core.freeze import Window, WindowKind
+from gitops_wf.core.render_limits import RenderLimits
 from gitops_wf.core.retention import Retention
+from gitops_wf.core.sizes import Size
 from gitops_wf.definitions.environment_file import NotifyPart
 from gitops_wf.definitions.fields import (
+    Bytes,
     Flag,
     Name,
     Part,
     Port,
     PositiveCount,
     PositiveSpan,
+    Span,
     Text,
     VariableName,
     broken,
+    sizes,
+    spans,
 )
 from gitops_wf.definitions.health_file import HealthPart
 from gitops_wf.definitions.policies import Person, PolicyPart
@@ -438,6 +444,31 @@ class RetentionPart(Part):
     )
 
 
+_LIMITS = RenderLimits()
+_LEAST_SPAN = timedelta(seconds=1)
+_LEAST_OUTPUT = Size(64 << 10)
+_LEAST_MEMORY = Size(64 << 20)
+"""Less holds none of the tools themselves."""
+
+
+class RenderersPart(Part):
+    """What rendering one environment may cost: with Helm, kustomize or SOPS."""
+
+    timeout: Annotated[Span, spans(_LEAST_SPAN, timedelta(hours=1))] = Field(
+        default=_LIMITS.timeout, description="Its time in all."
+    )
+    cpu: Annotated[Span, spans(_LEAST_SPAN, timedelta(hours=1))] = Field(
+        default=_LIMITS.cpu, description="Its processor time, in whole seconds."
+    )
+    memory: Annotated[Bytes, sizes(_LEAST_MEMORY, Size(64 << 30))] = Field(
+        default=_LIMITS.memory, description="Its memory, from 64Mi to 64Gi."
+    )
+    output: Annotated[Bytes, sizes(_LEAST_OUTPUT, Size(64 << 20))] = Field(
+        default=_LIMITS.output,
+        description="What it may write, from 64Ki to 64Mi; of one file 8Mi are read.",
+    )
+
+
 class DaemonFile(Part):
     """What the platform team trusts the daemon with."""
 
@@ -487,6 +518,9 @@ class DaemonFile(Part):
     retention: RetentionPart = Field(
         default=RetentionPart(),
         description="How much of the past is kept, and for how long.",
+    )
+    renderers: RenderersPart = Field(
+        default=RenderersPart(), description="Limits of rendering."
     )
     health: HealthPart = Field(
         default=HealthPart(), description="How objects of custom kinds are judged."

@@ -20,8 +20,9 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from gitops_wf.core.durations import parse_duration
+from gitops_wf.core.durations import format_duration, parse_duration
 from gitops_wf.core.errors import cut
+from gitops_wf.core.sizes import Size, parse_size
 from gitops_wf.core.substitution import NAME
 
 API_VERSION = "gitops-wf.io/v1alpha1"
@@ -116,6 +117,46 @@ def _span(value: Any) -> Any:
     return span
 
 
+def _size(value: Any) -> Any:
+    written = _text(value)
+    if isinstance(written, int) and not isinstance(written, bool):
+        written = str(int(written))
+    if not isinstance(written, str):
+        raise broken("size-syntax", "must be a size, such as 512Mi")
+    try:
+        return parse_size(written)
+    except ValueError as exc:
+        raise broken("size-syntax", cut(str(exc))) from exc
+
+
+def sizes(least: Size, most: Size) -> AfterValidator:
+    """Take sizes between two, both included."""
+
+    def check(value: int) -> Size:
+        size = Size(value)
+        if not least <= size <= most:
+            raise broken(
+                "size-bounds", f"must be between {least} and {most}, not {size}"
+            )
+        return size
+
+    return AfterValidator(check)
+
+
+def spans(least: timedelta, most: timedelta) -> AfterValidator:
+    """Take durations between two, both included."""
+
+    def check(value: timedelta) -> timedelta:
+        if not least <= value <= most:
+            raise broken(
+                "duration-bounds",
+                f"must be between {format_duration(least)} and {format_duration(most)}",
+            )
+        return value
+
+    return AfterValidator(check)
+
+
 def _positive(value: timedelta) -> timedelta:
     if value <= timedelta(0):
         raise broken("duration-bounds", "must be longer than 0s")
@@ -168,6 +209,19 @@ Span = Annotated[timedelta, BeforeValidator(_span), _SPAN_SCHEMA]
 PositiveSpan = Annotated[
     timedelta, BeforeValidator(_span), AfterValidator(_positive), _SPAN_SCHEMA
 ]
+Bytes = Annotated[
+    int,
+    BeforeValidator(_size),
+    WithJsonSchema(
+        {
+            "type": ["string", "integer"],
+            "pattern": "^[0-9]+([KMGT]i?|k)?$",
+            "examples": ["512Mi", "2Gi"],
+        }
+    ),
+]
+"""A size; `sizes` says which a field takes."""
+
 Flag = StrictBool
 # Bounds belong into the type: those of a field's own `Field` beside a type that has
 # some are dropped without a word.

@@ -44,6 +44,8 @@ RULES: tuple[Rule, ...] = (
     Rule("variable-syntax", "Names of variables are those of a shell."),
     Rule("duration-syntax", "Durations are numbers with units, as in Go."),
     Rule("duration-bounds", "Durations are longer than nothing and at most a year."),
+    Rule("size-syntax", "Sizes are numbers with units, as of Kubernetes' memory."),
+    Rule("size-bounds", "Sizes are within what their field can use."),
     Rule("person-syntax", "People are named by e-mail addresses."),
     # environment.yaml
     Rule("duplicate-target", "An environment names each target once."),

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from gitops_wf.core.durations import format_duration
+from gitops_wf.core.sizes import Size
 from gitops_wf.definitions.approvals_file import ApprovalsFile, EntryPart
 from gitops_wf.definitions.daemon_file import DaemonFile
 from gitops_wf.definitions.environment_file import EnvironmentFile
@@ -128,11 +129,13 @@ def _of(model: type[BaseModel], ref_template: str = _REF) -> Schema:
 
 
 class _AsWritten(GenerateJsonSchema):
-    """Gives defaults as a user would write them: `5m`, not ISO 8601's `PT5M`."""
+    """Gives defaults as a user would write them: `5m`, not `PT5M`; `8Mi`."""
 
     def encode_default(self, dft: Any) -> Any:
         if isinstance(dft, timedelta):
             return format_duration(dft)
+        if isinstance(dft, Size):
+            return str(dft)
         return super().encode_default(dft)
 
 

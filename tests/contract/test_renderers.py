@@ -1,10 +1,14 @@
 """kustomize and Helm as limited children: what they render, and what they cannot do."""
 
+from datetime import timedelta
+
 import pytest
 
-from gitops_wf.adapters.renderers import Limits, Tools
+from gitops_wf.adapters.renderers import Tools
 from gitops_wf.adapters.renderers.helm_child import merge
 from gitops_wf.core.errors import DefinitionError, TransientError
+from gitops_wf.core.render_limits import RenderLimits
+from gitops_wf.core.sizes import Size
 from gitops_wf.ports.content import File
 from gitops_wf.ports.renderer import Chart
 
@@ -165,32 +169,36 @@ def test_a_chart_that_cannot_be_rendered_says_why(tools, given, words):
 def test_a_template_that_eats_memory_is_ended_and_told(tools):
     bomb = chart('{{ repeat 2000000000 "aaaaaaaaaaaaaaaa" }}')
 
-    with pytest.raises(DefinitionError, match="more than 512 MiB of memory"):
+    words = "more than 512Mi of memory: `renderers.memory` of the daemon config must"
+    with pytest.raises(DefinitionError, match=words):
         tools.helm(bomb, WEB)
 
     assert tools.helm(chart(CM), WEB), "and the next one is rendered"
 
 
 def test_a_template_that_never_ends_is_ended_and_told(tmp_path):
-    tools = Tools(tmp_path, Limits(cpu_seconds=1))
+    tools = Tools(tmp_path, RenderLimits(cpu=timedelta(seconds=1)))
     loop = "{{ range until 9999 }}{{ range until 9999 }}{{ end }}{{ end }}"
 
-    with pytest.raises(DefinitionError, match="more than 1 s of processor time"):
+    words = "more than 1s of processor time: `renderers.cpu` of the daemon config must"
+    with pytest.raises(DefinitionError, match=words):
         tools.helm(chart(loop), WEB)
 
 
 def test_what_takes_longer_than_the_wall_time_is_tried_again(tmp_path):
-    tools = Tools(tmp_path, Limits(wall_seconds=0.01))
+    tools = Tools(tmp_path, RenderLimits(timeout=timedelta(milliseconds=10)))
 
-    with pytest.raises(TransientError, match="took longer than"):
+    with pytest.raises(
+        TransientError, match=r"longer than 0.01 s .*`renderers.timeout`"
+    ):
         tools.helm(chart(CM), WEB)
 
 
 def test_more_output_than_the_cap_is_refused(tmp_path):
-    tools = Tools(tmp_path, Limits(output=1 << 20))
+    tools = Tools(tmp_path, RenderLimits(output=Size(1 << 20)))
     large = chart('a: {{ repeat 2000000 "x" }}')
 
-    with pytest.raises(DefinitionError, match="more than 1 MiB"):
+    with pytest.raises(DefinitionError, match=r"more than 1Mi: `renderers.output`"):
         tools.helm(large, WEB)
 
 

@@ -32,6 +32,7 @@ def release(tmp_path):
             f"repositories: {{shop: {{url: {remote.url}, interval: 1s}}}}\n"
             "targets: {cluster: {sandbox: true, namespace: shop,"
             " substitute: {site: fra, region: elsewhere}}}\n"
+            "renderers: {output: 64Ki}\n"
         )
         daemon = DaemonProcess(folder, config)
         yield remote.work, daemon
@@ -124,6 +125,13 @@ def test_a_chart_is_delivered_with_the_values_of_its_target(release):
     daemon.reaches("eu", ["Succeeded", "Succeeded", "Failed/InvalidDefinition"])
     message = daemon.get("revisions")[0]["message"]
     assert message.startswith("envs/eu/environment.yaml:4: there is no file")
+
+    large = template.replace("value: '", "more: '{{ repeat 70000 `x` }}', value: '")
+    work.push_commit(
+        {"charts/web/templates/cm.yaml": large, "envs/eu/environment.yaml": HELM}
+    )
+    daemon.reaches("eu", ["Succeeded", "Succeeded", *["Failed/InvalidDefinition"] * 2])
+    assert "more than 64Ki: `renderers.output`" in daemon.get("revisions")[0]["message"]
     assert daemon.stop() == 0
 
 

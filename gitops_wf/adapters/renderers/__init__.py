@@ -1,6 +1,5 @@
 """The Renderer role: kustomize, Helm and SOPS as limited children."""
 
-from gitops_wf.adapters.renderers.child import Limits
 from gitops_wf.adapters.renderers.tools import Tools
 
-__all__ = ["Limits", "Tools"]
+__all__ = ["Tools"]

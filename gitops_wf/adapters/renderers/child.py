@@ -14,7 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitops_wf.core.durations import format_duration
 from gitops_wf.core.errors import TransientError
+from gitops_wf.core.render_limits import RenderLimits
 
 # Run by a bare interpreter that then becomes the tool: code between fork and exec of
 # a process with threads may dead-lock. RLIMIT_DATA and not RLIMIT_AS, for Go reserves
@@ -41,16 +43,6 @@ _TOO_LARGE = b"file too large"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What one child may cost: bytes of memory, seconds, bytes of output."""
-
-    memory: int = 512 << 20
-    cpu_seconds: int = 30
-    wall_seconds: float = 60.0
-    output: int = 8 << 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """How a child ended; ``problem`` says which limit ended it, if one did."""
 
@@ -63,7 +55,7 @@ class Ended:
 def run(
     command: Sequence[str],
     folder: Path,
-    limits: Limits,
+    limits: RenderLimits,
     *,
     environment: Mapping[str, str] | None = None,
     given: bytes = b"",
@@ -74,7 +66,8 @@ def run(
     longer than the wall time, for that may be the machine's load.
     """
     out, err = folder / ".stdout", folder / ".stderr"
-    arguments = [limits.memory, limits.cpu_seconds, limits.output]
+    seconds = int(limits.cpu.total_seconds())
+    arguments = [int(limits.memory), seconds, int(limits.output)]
     with out.open("wb") as output, err.open("wb") as errors:
         child = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _BECOME, *map(str, arguments), *command],
@@ -86,10 +79,11 @@ def run(
             start_new_session=True,
         )
         try:
-            child.communicate(given, timeout=limits.wall_seconds)
+            child.communicate(given, timeout=limits.timeout.total_seconds())
         except subprocess.TimeoutExpired as exc:
             raise TransientError(
-                f"rendering took longer than {limits.wall_seconds:g} s and was ended"
+                f"rendering took longer than {limits.timeout.total_seconds():g} s and "
+                f"was ended: the machine is slow, or {_more('timeout')}"
             ) from exc
         finally:
             # All of its group: what it started itself must not go on either.
@@ -105,18 +99,26 @@ def run(
     )
 
 
-def _problem(code: int, errors: bytes, limits: Limits) -> str:
-    """Say which limit a child ran into, or nothing."""
+def _more(setting: str) -> str:
+    return f"`renderers.{setting}` of the daemon config must allow more"
+
+
+def _problem(code: int, errors: bytes, limits: RenderLimits) -> str:
+    """Say which limit a child ran into and where it is set, or nothing."""
     if code == 0:
         return ""
-    time = f"it takes more than {limits.cpu_seconds} s of processor time"
-    memory = f"it needs more than {limits.memory >> 20} MiB of memory"
+    time = f"it takes more than {format_duration(limits.cpu)} of processor time"
+    memory = f"it needs more than {limits.memory} of memory"
     if code == -signal.SIGXFSZ or _TOO_LARGE in errors.lower():
-        return f"it writes more than {limits.output >> 20} MiB"
+        return f"it writes more than {limits.output}: {_more('output')}"
     if code == -signal.SIGXCPU:
-        return time
+        return f"{time}: {_more('cpu')}"
     if any(words in errors for words in _OUT_OF_MEMORY):
-        return memory
+        return f"{memory}: {_more('memory')}"
     if code == -signal.SIGKILL:
-        return f"the kernel ended it: {time}, or {memory}"
+        settings = "`renderers.cpu` or `renderers.memory`"
+        return (
+            f"the kernel ended it: {time}, or {memory} ({settings} of the daemon "
+            "config), or the machine has none left"
+        )
     return ""

@@ -4,9 +4,10 @@ import json
 import sys
 from collections.abc import Sequence
 
-from gitops_wf.adapters.renderers.child import Limits, run
+from gitops_wf.adapters.renderers.child import run
 from gitops_wf.adapters.renderers.workspace import Workspaces
 from gitops_wf.core.errors import DefinitionError, TerminalError, cut
+from gitops_wf.core.render_limits import RenderLimits
 from gitops_wf.ports.content import File
 from gitops_wf.ports.renderer import Chart
 
@@ -15,7 +16,7 @@ _SHOWN = 1_000
 
 
 def template(
-    workspaces: Workspaces, limits: Limits, files: Sequence[File], chart: Chart
+    workspaces: Workspaces, limits: RenderLimits, files: Sequence[File], chart: Chart
 ) -> list[File]:
     """Return the rendered templates of a chart, its `crds/` first."""
     name = f"{chart.path}/Chart.yaml" if chart.path else "Chart.yaml"

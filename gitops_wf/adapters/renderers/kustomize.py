@@ -5,9 +5,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gitops_wf.adapters.renderers.child import Limits, run
+from gitops_wf.adapters.renderers.child import run
 from gitops_wf.adapters.renderers.workspace import Workspaces
 from gitops_wf.core.errors import DefinitionError, TerminalError, cut
+from gitops_wf.core.render_limits import RenderLimits
 from gitops_wf.ports.content import File
 
 _SHOWN = 1_000
@@ -36,7 +37,7 @@ def kustomize_command() -> list[str]:
 
 
 def build(
-    workspaces: Workspaces, limits: Limits, files: Sequence[File], folder: str
+    workspaces: Workspaces, limits: RenderLimits, files: Sequence[File], folder: str
 ) -> File:
     """Return what a kustomization builds.
 

@@ -11,9 +11,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from gitops_wf.adapters.renderers.child import Ended, Limits, run
+from gitops_wf.adapters.renderers.child import Ended, run
 from gitops_wf.adapters.renderers.workspace import Workspaces
 from gitops_wf.core.errors import DefinitionError, TerminalError, cut
+from gitops_wf.core.render_limits import RenderLimits
 from gitops_wf.core.secret import Secret
 from gitops_wf.ports.content import File
 
@@ -30,7 +31,7 @@ _SHOWN = 600
 
 
 def decrypt(
-    workspaces: Workspaces, limits: Limits, file: File, keys: Sequence[Secret]
+    workspaces: Workspaces, limits: RenderLimits, file: File, keys: Sequence[Secret]
 ) -> File:
     """Return the plain file; what SOPS says of a failure holds no plain text."""
     name = PurePosixPath(file.path)
@@ -58,7 +59,7 @@ def decrypt(
 
 
 def _keys(
-    place: Path, ring: Path, limits: Limits, file: File, keys: Sequence[Secret]
+    place: Path, ring: Path, limits: RenderLimits, file: File, keys: Sequence[Secret]
 ) -> dict[str, str]:
     """Hand the keys over: age in a variable, OpenPGP in a keyring of this render."""
     age = [key.reveal() for key in keys if _AGE in key.reveal()]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gitops_wf.adapters.renderers import helm, kustomize, sops
-from gitops_wf.adapters.renderers.child import Limits
 from gitops_wf.adapters.renderers.workspace import Workspaces
+from gitops_wf.core.render_limits import RenderLimits
 from gitops_wf.core.secret import Secret
 from gitops_wf.ports.content import File
 from gitops_wf.ports.renderer import Chart
@@ -17,9 +17,9 @@ class Tools:
     ``folder`` is its own: what is in there is deleted.
     """
 
-    def __init__(self, folder: Path, limits: Limits | None = None) -> None:
+    def __init__(self, folder: Path, limits: RenderLimits | None = None) -> None:
         self._workspaces = Workspaces(folder)
-        self._limits = limits or Limits()
+        self._limits = limits or RenderLimits()
 
     def kustomize(self, files: Sequence[File], folder: str) -> File:
         """Build the kustomization in a folder."""

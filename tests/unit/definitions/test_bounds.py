@@ -1,7 +1,11 @@
 """Numbers that have bounds: a quorum of nobody would open every gate."""
 
+from datetime import timedelta
+
 import pytest
 
+from gitops_wf.core.render_limits import RenderLimits
+from gitops_wf.core.sizes import Size
 from gitops_wf.definitions.daemon import read_daemon_config
 from tests.definitions import read
 
@@ -34,3 +38,16 @@ def test_an_environments_own_numbers_are_bounded_too(field, text):
     definition = read({"environment.yaml": f"{HEAD}{text}\n"})
 
     assert any(field in str(problem) for problem in definition.problems)
+
+
+def test_the_limits_of_renderers_are_those_of_the_file():
+    data = (
+        b"repositories: {shop: {url: /srv/shop.git}}\n"
+        b"renderers: {timeout: 5m, memory: 2Gi, output: 1048576}\n"
+    )
+
+    config = read_daemon_config(data, "/etc/gitops-wf.yaml")
+
+    assert config.rendering == RenderLimits(
+        timeout=timedelta(minutes=5), memory=Size(2 << 30), output=Size(1 << 20)
+    )
