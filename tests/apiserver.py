@@ -144,7 +144,7 @@ def _wait(url: str, token: str, process: subprocess.Popen, log: Path) -> None:
 def _kubeconfig(folder: Path, port: int, token: str) -> Path:
     cluster = {
         "server": f"https://127.0.0.1:{port}",
-        "insecure-skip-tls-verify": True,
+        "certificate-authority": str(folder / "certificates" / "apiserver.crt"),
     }
     path = folder / "kubeconfig"
     path.write_text(

@@ -18,6 +18,7 @@ from gitops_wf.core.identifiers import (
 )
 from gitops_wf.core.run import Subject
 from gitops_wf.core.secret import Secret
+from gitops_wf.definitions.remembered import RememberedManifests
 from gitops_wf.definitions.yaml_text import read_manifests
 from gitops_wf.ports.cluster import AllowList
 from gitops_wf.ports.content import File
@@ -93,7 +94,7 @@ class World:
             renderer=unused,
             instance=self.instance,
             channels={},
-            manifests=read_manifests,
+            manifests=RememberedManifests(read_manifests),
             adopt=self.adopt,
             digest_key=Secret("key"),
         )

@@ -22,16 +22,18 @@ _HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "keep-alive"
 
 
 class FaultProxy:
-    """Forwards to the sandbox of a folder.
+    """Forwards to the sandbox, or the real API server, of a folder.
 
     ``faults`` by lane: an int answers that status (with ``retry_after`` seconds),
     "hang" never answers, "reset" sends half of the answer and resets the connection.
+    ``requests`` and ``received`` count requests and their bytes by lane.
     """
 
     def __init__(self, sandbox: Path, url: str) -> None:
         self.faults: dict[str, int | str] = {}
         self.retry_after = 0
         self.requests: Counter[str] = Counter()
+        self.received: Counter[str] = Counter()
         self.waiting = 0
         self.lock = threading.Lock()
         self.closing = threading.Event()
@@ -40,7 +42,7 @@ class FaultProxy:
         handler = type("Handler", (_Handler,), {"proxy": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
-        files = [next(sandbox.rglob(name)) for name in ("server.crt", "server.key")]
+        files = [next(sandbox.rglob(name)) for name in ("*server.crt", "*server.key")]
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*files)
         # Shaken hands in the connection's own thread: one client must not stop all.
@@ -85,6 +87,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         with self.proxy.lock:
             self.proxy.requests[lane] += 1
+            self.proxy.received[lane] += len(self.raw_requestline) + len(body)
+            self.proxy.received[lane] += len(bytes(self.headers))
         match self.proxy.faults.get(lane):
             case "hang":
                 self._hang()

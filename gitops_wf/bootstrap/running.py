@@ -54,6 +54,7 @@ from gitops_wf.daemon.supervisor import Daemon, Ending, Part
 from gitops_wf.daemon.ticks import Ticks
 from gitops_wf.definitions.daemon import known_of
 from gitops_wf.definitions.reader import DefinitionReader
+from gitops_wf.definitions.remembered import RememberedManifests
 from gitops_wf.definitions.yaml_text import read_manifests
 from gitops_wf.ports.git import BasicAuth, BearerAuth, Credential, Remote, SshAuth
 from gitops_wf.ports.observer import Observer
@@ -211,7 +212,7 @@ def _put_together(
             instance=config.instance,
             adopt=config.adopt,
             channels=config.channels,
-            manifests=read_manifests,
+            manifests=RememberedManifests(read_manifests),
             digest_key=_digest_key(Path(config.directory), redactor),
             health=health_rules(config),
             renderer=Tools(Path(config.directory) / "render", config.rendering),

@@ -55,6 +55,12 @@ class Applier:
     force_conflicts: bool = False
     pause: Callable[[float], None] = wait
 
+    def settled(self, item: Desired, live: Manifest | None) -> ChangeEntry | None:
+        """Return what becomes of an object that needs no request; None: apply it."""
+        if live is None or not is_settled(item.manifest, live):
+            return None
+        return ChangeEntry(ref=item.ref, change=Change.UNCHANGED)
+
     def apply(self, item: Desired, live: Manifest | None) -> ChangeEntry:
         """Bring one object to what Git says.
 
@@ -63,8 +69,6 @@ class Applier:
         """
         if live is not None:
             _check_stays(item, live)
-            if is_settled(item.manifest, live):
-                return ChangeEntry(ref=item.ref, change=Change.UNCHANGED)
         try:
             applied = self._taken_over(item, self._apply(item))
         except ClusterRefusalError as exc:

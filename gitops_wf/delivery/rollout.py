@@ -1,8 +1,8 @@
 """Applying a render: stage after stage, the objects of one stage at once."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -49,14 +49,13 @@ class Rollout:
         changes: list[ChangeEntry] = []
         for group in ordered:
             live = self._live(group)
-            futures = [
-                self.threads.submit(self.applier.apply, item, live.get(item.ref))
-                for item in group
-            ]
             errors: list[GitOpsError] = []
-            for item, future in zip(group, futures, strict=True):
+            for item, change in self._begun(group, live):
+                if isinstance(change, ChangeEntry):
+                    changes.append(change)
+                    continue
                 try:
-                    changes.append(future.result())
+                    changes.append(change.result())
                 except (TerminalError, TransientError) as exc:
                     errors.append(exc)
                 self.snapshots.written(
@@ -67,6 +66,19 @@ class Rollout:
             if stage(group[0].ref.kind) == DEFINITIONS:
                 self._await_definitions(group)
         return changes
+
+    def _begun(
+        self, group: Sequence[Desired], live: Mapping[ObjectRef, Manifest]
+    ) -> list[tuple[Desired, ChangeEntry | Future[ChangeEntry]]]:
+        """Let the threads apply what needs a request, and only that."""
+        begun: list[tuple[Desired, ChangeEntry | Future[ChangeEntry]]] = []
+        for item in group:
+            there = live.get(item.ref)
+            change = self.applier.settled(item, there)
+            begun.append(
+                (item, change or self.threads.submit(self.applier.apply, item, there))
+            )
+        return begun
 
     def _live(self, group: Iterable[Desired]) -> dict[ObjectRef, Manifest]:
         """Return the live objects of a stage, by one LIST per kind and namespace.

@@ -2,11 +2,14 @@
 
 import re
 import uuid
+from pathlib import Path
 
 import pytest
+import yaml
 
 from gitops_wf.adapters.kube_api import KubeCluster, kubeconfig_access
 from gitops_wf.core.inventory import ObjectRef
+from gitops_wf.delivery.settled import is_settled
 from gitops_wf.ports.cluster import (
     ApplyConflictError,
     ClusterRefusalError,
@@ -16,6 +19,9 @@ from gitops_wf.ports.cluster import (
 from tests.clusters import cluster, config_map, kubeconfig, namespace
 
 __all__ = ["cluster", "kubeconfig", "namespace"]
+
+ORDINARY = Path(__file__).parents[1] / "data" / "ordinary_manifests.yaml"
+"""One object each of the kinds that people deliver most, written as they write them."""
 
 
 def deployment(namespace, **spec):
@@ -218,3 +224,21 @@ def test_a_secret_s_value_never_stands_in_an_error(cluster, namespace):
 
 def test_the_log_of_a_pod_that_is_not_there_is_empty(cluster, namespace):
     assert not cluster.logs(namespace, "none")
+
+
+def ordinary_manifests():
+    return list(yaml.safe_load_all(ORDINARY.read_text()))
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    ordinary_manifests(),
+    ids=lambda each: f"{each['kind']}/{each['metadata']['name']}",
+)
+def test_an_ordinary_object_is_seen_to_be_as_git_wants_it(cluster, namespace, manifest):
+    """However the server defaults and normalises it: else each delivery writes it."""
+    if cluster.resource(manifest["apiVersion"], manifest["kind"]).is_namespaced:
+        manifest["metadata"]["namespace"] = namespace
+    applied = cluster.apply(manifest).manifest
+
+    assert is_settled(manifest, applied)

@@ -143,3 +143,58 @@ def test_fields_of_another_version_or_manager_are_not_ours():
 
     assert not is_settled(wanted(data={"k": "1"}), other)
     assert not is_settled(wanted(data={"k": "1"}) | {"apiVersion": "v2"}, live)
+
+
+def whole(api_version, wanted, live):
+    """A spec that is owned as a whole, so that its values are compared as they are."""
+    head = {"apiVersion": api_version, "kind": "X"}
+    entry = {
+        "manager": "gitops-wf",
+        "operation": "Apply",
+        "apiVersion": api_version,
+        "fieldsV1": {"f:spec": {}},
+    }
+    metadata = {"name": "a", "managedFields": [entry]}
+    return is_settled(
+        {**head, "metadata": {"name": "a"}, "spec": wanted},
+        {**head, "metadata": metadata, "spec": live},
+    )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "live", "settled"),
+    [
+        ("1024Mi", "1Gi", True),
+        (0.5, "500m", True),
+        (2, "2", True),
+        ("1e3", "1e3", True),
+        ("1.5Gi", "1536Mi", True),
+        ("1024Mi", "1025Mi", False),
+        ("1G", "1Gi", False),
+        # The same amount, but the server would write the other notation.
+        ("1Gi", "1073741824", False),
+        (True, "1", False),
+        ("much", "more", False),
+    ],
+)
+def test_a_quantity_may_stand_in_the_server_s_form(wanted, live, settled):
+    def resources(value):
+        return {"resources": {"limits": {"memory": value}}}
+
+    assert whole("apps/v1", resources(wanted), resources(live)) is settled
+    # What no server knows as a quantity is a text.
+    assert not whole("apps/v1", {"env": "1024Mi"}, {"env": "1Gi"})
+    # A custom resource is kept as it was sent.
+    assert not whole("example.com/v1", resources("1024Mi"), resources("1Gi"))
+
+
+def test_a_default_within_what_is_owned_as_a_whole_is_no_difference():
+    wanted = {"valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+    live = copy.deepcopy(wanted)
+    live["valueFrom"]["fieldRef"]["apiVersion"] = "v1"
+
+    assert whole("apps/v1", wanted, live)
+    assert not whole("example.com/v1", wanted, live)
+    assert not whole("apps/v1", live, wanted)
+    live["valueFrom"]["fieldRef"]["apiVersion"] = "v2"
+    assert not whole("apps/v1", wanted, live)
