@@ -152,11 +152,6 @@ class World:
         context = self.context(step_type, properties)
         return self.runner(step_type).attempt(context)
 
-    def look(self, step_type: Any, result: Any, *, started: datetime) -> Any:
-        """Look once at what an attempt at that time has begun."""
-        context = self.context(step_type, {}, look=1, memo=result.memo, started=started)
-        return self.runner(step_type).look(context)
-
     def until_done(
         self, step_type: Any, result: Any, look: int = 1, **properties: Any
     ) -> Any:
@@ -173,10 +168,22 @@ class World:
         return result
 
     def look(
-        self, step_type: Any, result: Any, look: int = 1, **properties: Any
+        self,
+        step_type: Any,
+        result: Any,
+        look: int = 1,
+        *,
+        started: datetime | None = None,
+        **properties: Any,
     ) -> Any:
-        """Look once at what an attempt began."""
-        context = self.context(step_type, properties, look=look, memo=result.memo)
+        """Look once at what an attempt began, at that time or just now."""
+        context = self.context(
+            step_type,
+            properties,
+            look=look,
+            memo=result.memo,
+            started=started or self.now,
+        )
         return self.runner(step_type).look(context)
 
     def get(
