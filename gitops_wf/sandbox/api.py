@@ -38,6 +38,7 @@ from gitops_wf.sandbox.statuses import (
     not_found,
 )
 from gitops_wf.sandbox.storage import Change, Storage
+from gitops_wf.sandbox.validation.warnings import warnings
 from gitops_wf.sandbox.webhooks import Webhooks
 from gitops_wf.sandbox.writes import Writes
 
@@ -152,11 +153,18 @@ class ObjectApi:
             new = self._mutated(asked, new, None)
             self._escalation.check(asked, new, None)
             stored = self._writes.prepared(resource, new, revision=revision)
+            self._warn(asked, stored)
             self._webhooks.validate(asked, from_stored(resource, stored), None)
             with self.storage.lock:
                 made = self._writes.add(resource, stored, dry_run=dry_run)
                 self._customs.after_write(resource, name_of(made))
                 return made
+
+    @staticmethod
+    def _warn(asked: Call, stored: Manifest) -> None:
+        if not asked.subresource:
+            for text in warnings(asked.resource, stored):
+                asked.warn(text)
 
     def _alone(self, asked: Call) -> AbstractContextManager[object]:
         """The storage's lock from here to the write, unless somebody has to be asked.
@@ -286,6 +294,8 @@ class ObjectApi:
                 new = self._mutated(asked, new, old)
                 self._escalation.check(asked, new, old)
                 draft = self._writes.drafted(resource, new, live, subresource=sub)
+                if draft is not live:
+                    self._warn(asked, draft)
                 self._webhooks.validate(asked, from_stored(resource, draft), old)
                 with self.storage.lock:
                     if self._live(resource, asked.namespace, asked.name) is not live:

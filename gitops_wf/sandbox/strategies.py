@@ -18,6 +18,7 @@ _GENERATED = frozenset(
         "cronjobs.batch",
         "daemonsets.apps",
         "deployments.apps",
+        "endpointslices.discovery.k8s.io",
         "flowschemas.flowcontrol.apiserver.k8s.io",
         "ingressclasses.networking.k8s.io",
         "ingresses.networking.k8s.io",
@@ -212,6 +213,8 @@ def _counts_generation(resource: Resource, new: Manifest, old: Manifest) -> bool
         return True
     if kind == "priorityclasses.scheduling.k8s.io":
         return False
+    if kind == "endpointslices.discovery.k8s.io":
+        return _without_status(new) != _without_status(old)
     return new.get("spec") != old.get("spec")
 
 

@@ -103,6 +103,11 @@ class Index:
         """The objects of one resource in a namespace."""
         return self._in_order(self._kinds.get((resource, namespace), ()))
 
+    def everywhere(self, resource: str) -> list[Seen]:
+        """The objects of one resource in all namespaces."""
+        kinds = [keys for (kind, _), keys in self._kinds.items() if kind == resource]
+        return self._in_order(key for keys in kinds for key in keys)
+
     def _in_order(self, keys: Iterable[Key]) -> list[Seen]:
         ordered = sorted(keys, key=lambda key: (key.resource, key.namespace, key.name))
         return [self._objects[key] for key in ordered]

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 
 from gitops_wf.sandbox.api import ObjectApi
 from gitops_wf.sandbox.controllers import (
-    aggregation,
     defaults,
     endpoints,
     job,
@@ -27,7 +26,7 @@ from gitops_wf.sandbox.controllers.index import Index, Key, Seen, key_of
 from gitops_wf.sandbox.controllers.kubelet import NODE
 from gitops_wf.sandbox.controllers.queue import WorkQueue
 from gitops_wf.sandbox.controllers.reading import controller_of, owner_references
-from gitops_wf.sandbox.controllers.registry import Controller, controllers
+from gitops_wf.sandbox.controllers.registry import OVERSEERS, Controller, controllers
 from gitops_wf.sandbox.controllers.work import (
     CONTROLLER_MANAGER,
     KUBELET,
@@ -210,9 +209,9 @@ class ControllerLoop:
                 self._queue.add(_Task("tracking", key))
             if key.resource == "namespaces":
                 self._queue.add(_Task("namespace", key))
-        if key.resource == aggregation.ROLES:
-            for role in self._index.of_resource(aggregation.ROLES, ""):
-                self._queue.add(_Task("aggregation", role.key))
+        for overseer in OVERSEERS:
+            for concerned in overseer.wakes(key, manifest, self._index):
+                self._queue.add(_Task(overseer.name, concerned))
         if key.namespace:
             for counted in self._index.of_resource("resourcequotas", key.namespace):
                 self._queue.add(_Task("quota", counted.key))
@@ -333,10 +332,9 @@ class ControllerLoop:
         if task.controller == "namespace":
             content = self._index.in_namespace(task.key.name)
             return namespace.reconcile(situation, content, self._ca)
-        if task.controller == "aggregation":
-            return aggregation.reconcile(
-                seen.object, self._index.of_resource(aggregation.ROLES, "")
-            )
+        for overseer in OVERSEERS:
+            if overseer.name == task.controller:
+                return overseer.reconcile(situation, self._index)
         if task.controller == "quota":
             return self._quota(task.key)
         controller = self._controllers.get(task.controller)

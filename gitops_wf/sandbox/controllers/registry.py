@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gitops_wf.sandbox.controllers import (
+    aggregation,
+    autoscaler,
     daemonset,
     deployment,
+    disruption,
     events,
     job,
     kubelet,
     replicaset,
     statefulset,
+    volumes,
 )
+from gitops_wf.sandbox.controllers.index import Index, Key
 from gitops_wf.sandbox.controllers.work import Outcome, Pace, Situation
+from gitops_wf.sandbox.objects import Manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +32,29 @@ class Controller:
     owned: tuple[str, ...] = ()
     # Whether it adopts matching objects that no controller owns.
     adopts: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overseer:
+    """A controller that looks at more than one object and those that it owns.
+
+    `wakes` gives the objects to look at after a change of another one, or of itself.
+    """
+
+    name: str
+    wakes: Callable[[Key, Manifest, Index], Iterable[Key]]
+    reconcile: Callable[[Situation, Index], Outcome]
+
+
+OVERSEERS = (
+    Overseer(
+        name="aggregation", wakes=aggregation.wakes, reconcile=aggregation.reconcile
+    ),
+    Overseer(name="claim", wakes=volumes.wake_claims, reconcile=volumes.claim),
+    Overseer(name="volume", wakes=volumes.wake_volumes, reconcile=volumes.volume),
+    Overseer(name="disruption", wakes=disruption.wakes, reconcile=disruption.reconcile),
+    Overseer(name="autoscaler", wakes=autoscaler.wakes, reconcile=autoscaler.reconcile),
+)
 
 
 def controllers(pace: Pace) -> tuple[Controller, ...]:

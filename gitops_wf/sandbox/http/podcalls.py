@@ -14,8 +14,17 @@ from gitops_wf.sandbox.http.options import first
 from gitops_wf.sandbox.http.paths import Target
 from gitops_wf.sandbox.http.request import Request
 from gitops_wf.sandbox.http.tokens import AccountTokens
-from gitops_wf.sandbox.objects import Manifest, metadata, revision_of
+from gitops_wf.sandbox.objects import (
+    Manifest,
+    labels_of,
+    metadata,
+    name_of,
+    namespace_of,
+    revision_of,
+)
+from gitops_wf.sandbox.selectors import selects
 from gitops_wf.sandbox.statuses import (
+    ApiError,
     bad_request,
     method_not_allowed,
     resource_not_found,
@@ -47,6 +56,7 @@ def answer(
         case "binding":
             return bind(api, space, name, body, request)
         case "eviction":
+            _check_budgets(api, api.get(target.resource, space, name))
             api.delete(target.resource, space, name)
             return structured(201, _done(), PLAIN)
         case "token":
@@ -54,6 +64,28 @@ def answer(
             return structured(201, tokens.issue(account, body, api.now()), PLAIN)
         case _:
             raise resource_not_found()
+
+
+def _check_budgets(api: ObjectApi, pod: Manifest) -> None:
+    """ApiError 429 where a PodDisruptionBudget does not let the Pod go."""
+    space = namespace_of(pod)
+    for budget in api.storage.list("poddisruptionbudgets.policy", space):
+        status = budget.get("status") or {}
+        if not selects((budget.get("spec") or {}).get("selector"), labels_of(pod)):
+            continue
+        if status.get("disruptionsAllowed", 0) > 0:
+            continue
+        text = (
+            f"The disruption budget {name_of(budget)} needs "
+            f"{status.get('desiredHealthy', 0)} healthy pods and has "
+            f"{status.get('currentHealthy', 0)} currently"
+        )
+        raise ApiError(
+            429,
+            "Cannot evict pod as it would violate the pod's disruption budget.",
+            reason="TooManyRequests",
+            details={"causes": [{"reason": "DisruptionBudget", "message": text}]},
+        )
 
 
 def _done() -> Manifest:

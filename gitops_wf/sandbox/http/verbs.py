@@ -38,6 +38,7 @@ from gitops_wf.sandbox.statuses import (
     resource_not_found,
     too_large_revision,
 )
+from gitops_wf.sandbox.validation.warnings import ENDPOINTS
 
 _WRITTEN_SUBRESOURCES = frozenset({"", "status", "scale", "finalize", "approval"})
 
@@ -77,6 +78,8 @@ class Verbs:
         """The answer to anything but a watch; ApiError for a refusal."""
         resource = target.resource
         shape = negotiate(request.header("accept"))
+        if resource.qualified == "endpoints":
+            request.warnings.append(ENDPOINTS)
         if resource.qualified in REVIEWS:
             return self._review(request, target, shape)
         special = podcalls.answer(self._api, self._tokens, request, target)
@@ -128,7 +131,9 @@ class Verbs:
         if int(options.revision or 0) > self._api.storage.revision:
             raise self._too_large(int(options.revision))
         found = page(self._api, target.resource, target.namespace, options)
-        return self._listed(found, target, shape, options)
+        answer = self._listed(found, target, shape, options)
+        answer.warnings = request.warnings
+        return answer
 
     def _listed(
         self,
@@ -216,6 +221,7 @@ class Verbs:
                 if error.code != http.client.NOT_FOUND:
                     raise
         answer = self._listed(found, target, shape, listing)
+        answer.warnings = request.warnings
         if found.items and not options.dry_run:
             answer.revision = str(self._api.storage.revision)
         return answer

@@ -16,6 +16,7 @@ from gitops_wf.sandbox.statuses import (
     required,
     unsupported,
 )
+from gitops_wf.sandbox.validation.ingresses import ingress
 from gitops_wf.sandbox.validation.names import (
     LABEL_1035_TEXT,
     LABEL_1123_TEXT,
@@ -23,6 +24,7 @@ from gitops_wf.sandbox.validation.names import (
     is_label_1035,
     label_causes,
 )
+from gitops_wf.sandbox.validation.schedules import cron_job
 from gitops_wf.sandbox.validation.texts import go_json_error
 from gitops_wf.sandbox.validation.webhooks import configuration as webhook_configuration
 from gitops_wf.sandbox.validation.workloads import job, pod_spec, workload
@@ -215,6 +217,8 @@ def _definition(manifest: Manifest) -> list[StatusCause]:
 
 _RULES: dict[str, Callable[[Manifest], list[StatusCause]]] = {
     "configmaps": _config_map,
+    "cronjobs.batch": cron_job,
+    "ingresses.networking.k8s.io": ingress,
     f"mutatingwebhookconfigurations.{_REGISTRATION}": webhook_configuration,
     f"validatingwebhookconfigurations.{_REGISTRATION}": webhook_configuration,
     "customresourcedefinitions.apiextensions.k8s.io": _definition,

@@ -33,7 +33,7 @@ LABEL_1035_TEXT = (
     "'my-name',  or 'abc-123', regex used for validation is "
     "'[a-z]([-a-z0-9]*[a-z0-9])?')"
 )
-_SUBDOMAIN_TEXT = (
+SUBDOMAIN_TEXT = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric "
     "characters, '-' or '.', and must start and end with an alphanumeric character "
     "(e.g. 'example.com', regex used for validation is "
@@ -71,6 +71,11 @@ _OWNER_KEYS = (
 _SAID_ON_UPDATE = {"configmaps": 4}
 
 
+def is_subdomain(value: str) -> bool:
+    """Whether a text is a lowercase RFC 1123 subdomain."""
+    return len(value) <= 253 and _SUBDOMAIN.fullmatch(value) is not None
+
+
 def is_label(text: str) -> bool:
     """Whether text is an RFC 1123 label."""
     return len(text) <= 63 and _LABEL_1123.fullmatch(text) is not None
@@ -88,7 +93,7 @@ def _name_problems(resource: Resource, name: str) -> list[str]:
             return [f"may not be '{name}'"]
         return [f"may not contain '{sign}'" for sign in "/%" if sign in name]
     problems = []
-    longest, pattern, text = 253, _SUBDOMAIN, _SUBDOMAIN_TEXT
+    longest, pattern, text = 253, _SUBDOMAIN, SUBDOMAIN_TEXT
     if kind in _LABEL_NAMES:
         longest, pattern, text = 63, _LABEL_1123, LABEL_1123_TEXT
     if len(name) > longest:
@@ -109,7 +114,7 @@ def key_problems(key: str) -> list[str]:
         if not parts[0]:
             problems.append("prefix part must be non-empty")
         elif not _SUBDOMAIN.fullmatch(parts[0]):
-            problems.append(f"prefix part {_SUBDOMAIN_TEXT}")
+            problems.append(f"prefix part {SUBDOMAIN_TEXT}")
     name = parts[-1]
     if not name:
         problems.append("name part must be non-empty")
