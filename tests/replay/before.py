@@ -97,7 +97,32 @@ def _edit(client: Client) -> None:
     _merge(client, path, {"data": {"k": "edited"}}, "editor")
 
 
+def _make(path: str, name: str, **content: Any) -> Callable[[Client], None]:
+    def make(client: Client) -> None:
+        named = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
+        _post(client, path, named | content)
+
+    return make
+
+
+def _delete(path: str) -> Callable[[Client], None]:
+    def delete(client: Client) -> None:
+        received = client.send("DELETE", path, _AGENT, None)
+        assert received.status == 200, received.body
+
+    return delete
+
+
+def _come_and_go(client: Client) -> None:
+    path = "/api/v1/namespaces/t81/configmaps"
+    _make(path, "new", data={"k": "v"})(client)
+    _delete(f"{path}/new")(client)
+
+
 # What others did while kubectl ran, by scenario and the step before which they did it.
 MEANWHILE: dict[tuple[str, int], Callable[[Client], None]] = {
+    ("81-kubectl-get-watch", 4): _come_and_go,
     ("82-kubectl-apply-server-side", 17): _edit,
+    ("87-kubectl-wait", 10): _make("/api/v1/namespaces/t87/configmaps", "later"),
+    ("87-kubectl-wait", 15): _delete("/api/v1/namespaces/t87/configmaps/later"),
 }
