@@ -238,7 +238,7 @@ class ObjectApi:
             self._writes.check_replaced_uid(resource, manifest, live)
             old = from_stored(resource, live)
             if subresource == "scale":
-                new = scale.scaled(old, manifest)
+                new = scale.scaled(old, manifest, resource)
             else:
                 new = self._complete(resource, manifest)
             return self._changed(
@@ -270,6 +270,9 @@ class ObjectApi:
         ):
             if key in metadata(old):
                 metadata(new)[key] = metadata(old)[key]
+        if subresource == "scale" and resource.custom:
+            # The server keeps no owner of a scale that it reads by a path.
+            return new
         new = self._tracked(
             resource, old, new, manager=manager, subresource=subresource
         )

@@ -15,7 +15,7 @@ from gitops_wf.sandbox.objects import (
     name_of,
     namespace_of,
 )
-from gitops_wf.sandbox.resources import Column, Resource, ResourceTable
+from gitops_wf.sandbox.resources import Column, Resource, ResourceTable, ScalePaths
 from gitops_wf.sandbox.storage import Change, Storage
 
 DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
@@ -126,7 +126,16 @@ def _resource(
             )
             for one in version.get("additionalPrinterColumns") or []
         ),
+        scale=_scale(given.get("scale") or {}),
         discovery=discovery,
+    )
+
+
+def _scale(given: dict[str, Any]) -> ScalePaths:
+    return ScalePaths(
+        wanted=given.get("specReplicasPath") or ".spec.replicas",
+        actual=given.get("statusReplicasPath") or ".status.replicas",
+        selector=given.get("labelSelectorPath") or "",
     )
 
 

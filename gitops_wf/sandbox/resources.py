@@ -27,6 +27,21 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScalePaths:
+    """Where the scale subresource of an object finds its values, as `.spec.replicas`.
+
+    An empty `selector` names no field of text: the object has a LabelSelector.
+    """
+
+    wanted: str = ".spec.replicas"
+    actual: str = ".status.replicas"
+    selector: str = ""
+
+
+DEFAULT_SCALE = ScalePaths()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """One resource in one version, as discovery describes it."""
 
@@ -43,6 +58,7 @@ class Resource:
     custom: bool = False
     list_kind: str = ""
     columns: tuple[Column, ...] = ()
+    scale: ScalePaths = DEFAULT_SCALE
     discovery: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property

@@ -16,25 +16,40 @@ _META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 def of(resource: Resource, manifest: Manifest) -> Manifest:
     """The Scale of an object."""
-    spec, status = manifest.get("spec") or {}, manifest.get("status") or {}
-    meta = metadata(manifest)
-    selector = spec.get("selector") or {}
-    if resource.plural == "replicationcontrollers":
-        selector = {"matchLabels": selector}
-    shown: dict[str, Any] = {"replicas": status.get("replicas", 0)}
-    text = selector_text(selector)
-    if text != "<none>":
+    paths, meta = resource.scale, metadata(manifest)
+    shown: dict[str, Any] = {"replicas": _at(manifest, paths.actual) or 0}
+    text = _selector(resource, manifest)
+    if text:
         shown["selector"] = text
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {key: meta[key] for key in _META if key in meta},
-        "spec": {"replicas": spec.get("replicas", 0)},
+        "spec": {"replicas": _at(manifest, paths.wanted) or 0},
         "status": shown,
     }
 
 
-def scaled(live: Manifest, scale: Manifest) -> Manifest:
+def _at(manifest: Manifest, path: str) -> Any:
+    """What stands at a path of names, as `.spec.replicas`; None where nothing does."""
+    found: Any = manifest
+    for name in path.strip(".").split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
+
+
+def _selector(resource: Resource, manifest: Manifest) -> str:
+    if resource.custom:
+        path = resource.scale.selector
+        return str(_at(manifest, path) or "") if path else ""
+    selector = (manifest.get("spec") or {}).get("selector") or {}
+    if resource.plural == "replicationcontrollers":
+        selector = {"matchLabels": selector}
+    text = selector_text(selector)
+    return "" if text == "<none>" else text
+
+
+def scaled(live: Manifest, scale: Manifest, resource: Resource) -> Manifest:
     """The object with the replicas of a Scale; ApiError 400 or 422."""
     replicas = (scale.get("spec") or {}).get("replicas", 0)
     if not isinstance(replicas, int) or isinstance(replicas, bool):
@@ -49,7 +64,11 @@ def scaled(live: Manifest, scale: Manifest) -> Manifest:
         )
         raise invalid("Scale", name_of(live), [cause], group="autoscaling")
     new = copy(live)
-    new.setdefault("spec", {})["replicas"] = replicas
+    *parents, last = resource.scale.wanted.strip(".").split(".")
+    place = new
+    for name in parents:
+        place = place.setdefault(name, {})
+    place[last] = replicas
     return new
 
 
@@ -63,7 +82,7 @@ def patched(
     before = of(resource, live)
     # A Scale has no lists, so a strategic merge patch is a merge patch.
     after = json_patch(before, patch) if kind == "json" else merge_patch(before, patch)
-    new = scaled(live, after)
+    new = scaled(live, after, resource)
     revision = revision_of(after)
     if revision:
         metadata(new)["resourceVersion"] = revision
@@ -74,7 +93,7 @@ def applied(live: Manifest, scale: Manifest, resource: Resource) -> Manifest:
     """What an apply of a Scale applies to the object itself."""
     spec = scale.get("spec") or {}
     if isinstance(spec.get("replicas"), int):
-        scaled(live, scale)
+        scaled(live, scale, resource)
     wanted = {key: spec[key] for key in ("replicas",) if key in spec}
     meta = {
         key: value

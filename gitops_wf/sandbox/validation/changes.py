@@ -183,7 +183,21 @@ def _role_ref(new: Manifest, old: Manifest) -> list[StatusCause]:
 
 
 def _definition(new: Manifest, old: Manifest) -> list[StatusCause]:
-    return _same(new, old, "scope")
+    served = {one.get("name") for one in (new["spec"].get("versions") or [])}
+    causes = _same(new, old, "scope")
+    for index, name in enumerate((old.get("status") or {}).get("storedVersions") or []):
+        if name not in served:
+            causes.append(
+                invalid_value(
+                    f"status.storedVersions[{index}]",
+                    f'"{name}"',
+                    f"missing from spec.versions; {name} was previously a storage "
+                    "version, and must remain in spec.versions until a storage "
+                    f"migration ensures no data remains persisted in {name} and "
+                    f"removes {name} from status.storedVersions",
+                )
+            )
+    return causes
 
 
 _RULES: dict[str, Callable[[Manifest, Manifest], list[StatusCause]]] = {

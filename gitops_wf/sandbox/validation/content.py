@@ -25,7 +25,7 @@ from gitops_wf.sandbox.validation.names import (
     label_causes,
 )
 from gitops_wf.sandbox.validation.schedules import cron_job
-from gitops_wf.sandbox.validation.texts import go_json_error
+from gitops_wf.sandbox.validation.texts import go_json, go_json_error
 from gitops_wf.sandbox.validation.webhooks import configuration as webhook_configuration
 from gitops_wf.sandbox.validation.workloads import job, pod_spec, workload
 
@@ -209,7 +209,16 @@ def _definition(manifest: Manifest) -> list[StatusCause]:
                     "https://github.com/kubernetes/enhancements/pull/1111",
                 )
             )
-    for index, version in enumerate(spec.get("versions") or []):
+    versions = spec.get("versions") or []
+    if sum(bool(one.get("storage")) for one in versions) != 1:
+        causes.append(
+            invalid_value(
+                "spec.versions",
+                go_json(versions),
+                "must have exactly one version marked as storage version",
+            )
+        )
+    for index, version in enumerate(versions):
         if not (version.get("schema") or {}).get("openAPIV3Schema"):
             causes.append(required(f"spec.versions[{index}].schema.openAPIV3Schema"))
     return causes
