@@ -76,7 +76,7 @@ def webhook(folder: Path) -> Iterator[Webhook]:
         url=f"https://127.0.0.1:{server.server_port}/check",
         bundle=base64.b64encode(certificate).decode(),
     )
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
         yield hook

@@ -193,7 +193,7 @@ NEEDS_A_NODE = {
 NEEDS_A_BARE_NAMESPACE = {
     *("08-errors", "22-ssa-subresource-status", "23-ssa-defaulting"),
     *("25-immutable-fields", "30-delete-preconditions", "32-list-selectors"),
-    *("36-watch-basic", "66-quota-limitrange"),
+    *("36-watch-basic", "66-quota-limitrange", "81-kubectl-get-watch"),
 }
 # What is of the server that was recorded, and of no other.
 OF_THAT_SERVER = {
@@ -214,6 +214,24 @@ EXCLUDED_ON_A_REAL_SERVER: dict[str, dict[int, str]] = {
     "08-errors": {17: _SOURCE_LINE},
     "27-delete-propagation": {14: _RACE},
     "44-status-and-scale": dict.fromkeys((8, 9, 10), _RACE),
+    "63-access-reviews": {4: "which of two bindings is found first is chance"},
+    "95-kubectl-crd": {
+        1: "other scenarios leave their definitions there",
+        2: "the document of OpenAPI v2 may not be ready",
+        21: "its end may be more or less far",
+        22: "the definition may be gone or not when kubectl begins to watch",
+    },
+}
+
+
+# What a scenario leaves beside its namespace, so that it can be replayed again.
+LEFT_BY = {
+    "63-access-reviews": [
+        "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/t63",
+    ],
+    "65-admission-webhook": [
+        "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/t65",
+    ],
 }
 
 
@@ -235,13 +253,14 @@ def test_a_real_api_server_answers_as_recorded(name: str, tmp_path: Path) -> Non
     client = client_of(Path(path), tmp_path)
     if name in NEEDS_A_BARE_NAMESPACE and not bare(client):
         pytest.skip("this server puts more into each namespace than the recorded one")
-    space = f"/api/v1/namespaces/t{name[:2]}"
+    space = f"t{name[:2]}"
 
     try:
         excluded = EXCLUDED_ON_A_REAL_SERVER.get(name, {})
         failures = Replay(load(name), client, excluded).run()
     finally:
-        client.send("DELETE", space, {"Accept": "application/json"}, None)
+        for path in (f"/api/v1/namespaces/{space}", *LEFT_BY.get(name, ())):
+            client.send("DELETE", path, {"Accept": "application/json"}, None)
 
     assert not failures, "\n".join(str(failure) for failure in failures)
 

@@ -1,6 +1,7 @@
 """The launcher of a real API server, on programs that stand in for its binaries."""
 
 import sys
+import threading
 
 import pytest
 import yaml
@@ -30,6 +31,18 @@ context.load_cert_chain(CERTIFICATE)
 server.socket = context.wrap_socket(server.socket, server_side=True)
 server.serve_forever()
 """
+NO_PLUGIN_IS_LEFT_OUT = """\
+import sys
+assert not any("disable-admission-plugins" in one for one in sys.argv)
+"""
+CONTROLLERS = """\
+import pathlib, sys, time
+flags = dict(a[2:].split("=", 1) for a in sys.argv[1:] if "=" in a)
+made = pathlib.Path(SEEN + ".part")
+made.write_text(flags["kubeconfig"])
+made.rename(SEEN)
+time.sleep(60)
+"""
 
 
 def program(path, text):
@@ -50,6 +63,22 @@ def test_it_is_ready_when_its_kubeconfig_is_given(tmp_path):
 
     assert config["clusters"][0]["cluster"]["server"].startswith("https://127.0.0.1:")
     assert config["users"][0]["user"]["token"]
+
+
+def test_controllers_run_too_where_they_lie_beside_it(tmp_path):
+    certificate = make_certificate(tmp_path / "tls.pem")
+    program(tmp_path / "etcd", ETCD)
+    server = API_SERVER.replace("CERTIFICATE", repr(str(certificate)))
+    program(tmp_path / "kube-apiserver", NO_PLUGIN_IS_LEFT_OUT + server)
+    program(
+        tmp_path / "kube-controller-manager",
+        CONTROLLERS.replace("SEEN", repr(str(tmp_path / "seen"))),
+    )
+
+    with real_api_server(tmp_path) as kubeconfig:
+        while not (tmp_path / "seen").exists():
+            threading.Event().wait(0.01)
+        assert (tmp_path / "seen").read_text() == str(kubeconfig)
 
 
 def test_one_that_ends_at_once_is_told_with_the_end_of_its_log(tmp_path):

@@ -213,9 +213,10 @@ def volume(situation: Situation, index: Index) -> Outcome:
         owner = index.get(key)
         if owner is not None and uid_of(owner.object) == reference["uid"]:
             return NOTHING
-        if offered["spec"].get("persistentVolumeReclaimPolicy") == "Delete":
-            return Outcome(writes=(delete(VOLUMES, offered),))
         wanted = "Released"
+        policy = offered["spec"].get("persistentVolumeReclaimPolicy")
+        if phase == wanted and policy == "Delete":
+            return Outcome(writes=(delete(VOLUMES, offered),))
     if phase == wanted:
         return NOTHING
     status = {
