@@ -45,6 +45,7 @@ from gitops_wf.services.decide import Decide
 from gitops_wf.services.discover import Discover
 from gitops_wf.services.due import Due
 from gitops_wf.services.recall import Recall
+from gitops_wf.services.step_runners import StepRunners
 from gitops_wf.services.watched import Watched
 from gitops_wf.services.watched_store import Recorder
 from gitops_wf.steps.step_group import STEP_TYPE as STEP_GROUP
@@ -254,12 +255,7 @@ class ReleaseLine:
             rulebook=rulebook,
         )
         self.approvals = approvals
-        self.attempts = Attempts(
-            store=self.store,
-            clock=self.clock,
-            advance=advance,
-            approvals=approvals,
-            announcer=announcer,
+        self.runners = StepRunners(
             catalogue=self.catalogue,
             capabilities=Capabilities(
                 content=self.content,
@@ -274,6 +270,14 @@ class ReleaseLine:
                     **self.capabilities,
                 },
             ),
+        )
+        self.attempts = Attempts(
+            store=self.store,
+            clock=self.clock,
+            advance=advance,
+            approvals=approvals,
+            announcer=announcer,
+            runners=self.runners,
             new_token=self._tokens.__next__,
             recorder=Recorder(wait=_never),
         )

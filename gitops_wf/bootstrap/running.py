@@ -77,6 +77,7 @@ from gitops_wf.services.heartbeats import Heartbeats
 from gitops_wf.services.housekeeping import Housekeeping
 from gitops_wf.services.recall import Recall
 from gitops_wf.services.set_back import SetBack
+from gitops_wf.services.step_runners import StepRunners
 from gitops_wf.services.watched import Watched
 from gitops_wf.services.watched_store import Recorder, WatchedStore
 
@@ -197,12 +198,7 @@ def _put_together(
         if config.is_all_sandbox
         else None,
     )
-    attempts = Attempts(
-        store=store,
-        clock=clock,
-        advance=advance,
-        approvals=approvals,
-        announcer=announcer,
+    runners = StepRunners(
         catalogue=catalogue,
         capabilities=Capabilities(
             clusters=clusters,
@@ -217,6 +213,14 @@ def _put_together(
             health=health_rules(config),
             renderer=Tools(Path(config.directory) / "render", config.rendering),
         ),
+    )
+    attempts = Attempts(
+        store=store,
+        clock=clock,
+        advance=advance,
+        approvals=approvals,
+        announcer=announcer,
+        runners=runners,
         new_token=lambda: uuid4().hex,
         recorder=recorder,
     )

@@ -9,32 +9,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
-from pydantic import ValidationError
 
-from gitops_wf.core.engine import Began, Reported, filled, is_current, places, record
-from gitops_wf.core.environment import Environment
+from gitops_wf.core.engine import Began, Reported, is_current, record
 from gitops_wf.core.errors import GitOpsError, TerminalError, TransientError, cut
 from gitops_wf.core.identifiers import environment_name
 from gitops_wf.core.message import Delivery
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run, StepRun
-from gitops_wf.core.workflow import Step
 from gitops_wf.ports.clock import Clock
 from gitops_wf.ports.executor import AttemptWork
-from gitops_wf.ports.runner import (
-    Capabilities,
-    StepCatalogue,
-    StepContext,
-    StepResult,
-    StepRunner,
-    StepType,
-)
+from gitops_wf.ports.runner import StepContext, StepResult
 from gitops_wf.ports.store import Reader, Store, Transaction
 from gitops_wf.services.advance import Advance
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.approvals import Approvals
 from gitops_wf.services.brake import paused_text
+from gitops_wf.services.step_runners import StepRunners
 from gitops_wf.services.watched_store import Recorder
 
 log = structlog.get_logger()
@@ -60,7 +51,6 @@ class _Task:
 
     run: Run
     step: StepRun
-    definition: Step
     revision: Revision
     deliveries: tuple[Delivery, ...]
     token: str
@@ -77,8 +67,7 @@ class Attempts:
         advance: Advance,
         approvals: Approvals,
         announcer: Announcer,
-        catalogue: StepCatalogue,
-        capabilities: Capabilities,
+        runners: StepRunners,
         new_token: Callable[[], str],
         recorder: Recorder,
     ) -> None:
@@ -87,11 +76,9 @@ class Attempts:
         self._advance = advance
         self._approvals = approvals
         self._announcer = announcer
-        self._catalogue = catalogue
-        self._capabilities = capabilities
+        self._runners = runners
         self._new_token = new_token
         self._recorder = recorder
-        self._runners: dict[str, StepRunner] = {}
 
     def carry_out(self, work: AttemptWork) -> None:
         """Do what was asked for, unless it is no longer wanted."""
@@ -143,7 +130,6 @@ class Attempts:
             return _Task(
                 run=stored,
                 step=stored.step(work.step),
-                definition=places(run.workflow)[work.step].step,
                 revision=revision,
                 deliveries=tuple(transaction.deliveries(work.run, work.step)),
                 token=token,
@@ -196,7 +182,7 @@ class Attempts:
         try:
             self._check_target(task)
             context = self._context(task)
-            runner = self._runner(self._type(task.step))
+            runner = self._runners.runner(task.step)
             return runner.look(context) if is_look else runner.attempt(context)
         except TransientError as error:
             if is_look:
@@ -245,69 +231,16 @@ class Attempts:
                 reason=Reason.TARGET_NOT_ALLOWED,
             )
 
-    def _type(self, step: StepRun) -> StepType:
-        found = self._catalogue.get(step.type)
-        if found is None:
-            raise TerminalError(
-                f"step type {step.type} is not installed here",
-                reason=Reason.INVALID_DEFINITION,
-            )
-        return found
-
-    def _runner(self, step_type: StepType) -> StepRunner:
-        runner = self._runners.get(step_type.name)
-        if runner is None:
-            runner = step_type.make(self._capabilities)
-            self._runners[step_type.name] = runner
-        return runner
-
     def _context(self, task: _Task) -> StepContext:
-        run, step = task.run, task.step
-        step_type = self._type(step)
-        properties, seen = filled(run, task.definition)
-        try:
-            model = step_type.properties.model_validate(properties)
-        except ValidationError as error:
-            raise TerminalError(
-                f"properties: {_first_problem(error)}",
-                reason=Reason.INVALID_DEFINITION,
-            ) from error
-        environment = task.revision.environment_definition
-        assert environment is not None
-        assert step.started is not None
-        return StepContext(
-            subject=run.subject,
-            environment=environment,
-            run=run.id,
-            run_ordinal=run.ordinal,
-            step=step.name,
-            attempt=step.attempt,
-            look=step.look,
-            target=step.target,
-            properties=model,
-            key=f"{run.id}/{step.name}",
+        assert task.step.started is not None
+        return self._runners.context(
+            task.run,
+            task.step,
+            task.revision,
+            started=task.step.started,
             now=self._clock.now(),
-            started=step.started,
-            memo=step.memo,
             deliveries=task.deliveries,
-            variables=seen,
-            workflow_steps=tuple(other.name for other in run.steps),
-            step_files=self._step_files(run, environment),
         )
-
-    def _step_files(self, run: Run, environment: Environment) -> tuple[str, ...]:
-        """Return what steps use themselves, as far as their properties are known."""
-        found: list[str] = []
-        for place in places(run.workflow).values():
-            step_type = self._catalogue.get(place.step.type)
-            if step_type is None or place.is_copy:
-                continue
-            try:
-                model = step_type.properties.model_validate(dict(place.step.properties))
-            except ValidationError:
-                continue  # an expression stands where the model wants its value
-            found.extend(step_type.files(model, environment))
-        return tuple(dict.fromkeys(found))
 
     def _report(self, work: AttemptWork, task: _Task, result: StepResult) -> None:
         with self._store.transaction() as transaction:
@@ -363,9 +296,3 @@ def _reported(
         retry_after=result.retry_after,
         is_final=result.is_final,
     )
-
-
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    return f"{where}: {problem['msg']}"

@@ -44,6 +44,7 @@ from gitops_wf.services.advance import Advance
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.approvals import Approvals
 from gitops_wf.services.attempts import Attempts
+from gitops_wf.services.step_runners import StepRunners
 from gitops_wf.services.watched_store import Recorder
 from tests.postgres import postgres_server
 
@@ -151,12 +152,7 @@ def services(location: str) -> None:
     announcer = Announcer(executor=executor, channels={})
     approvals = Approvals(rulebook=Rulebook())
     advance = Advance(executor=executor, announcer=announcer, approvals=approvals)
-    attempts = Attempts(
-        store=store,
-        clock=clock,
-        advance=advance,
-        approvals=approvals,
-        announcer=announcer,
+    runners = StepRunners(
         catalogue=EntryPointCatalogue(),
         capabilities=Capabilities(
             clusters=None,
@@ -167,6 +163,14 @@ def services(location: str) -> None:
             instance="benchmark",
             channels={},
         ),
+    )
+    attempts = Attempts(
+        store=store,
+        clock=clock,
+        advance=advance,
+        approvals=approvals,
+        announcer=announcer,
+        runners=runners,
         new_token=lambda: uuid4().hex,
         recorder=Recorder(wait=time.sleep),
     )
