@@ -53,6 +53,11 @@ FILES = (
                 "a `Database` of example.com is judged by its own phase: see"
                 " [health](health.md);"
             ),
+            (
+                "a released revision is compared with what is live every five minutes, and"
+                " the replicas of some Deployments may differ: see"
+                " [drift](../operations/drift.md);"
+            ),
             "what waits, fails or is rolled back, anywhere, is told to the channel `ops`.",
         ),
     ),

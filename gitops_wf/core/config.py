@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from gitops_wf.core.environment import Subscription
+from gitops_wf.core.environment import DRIFT, Drift, Subscription
 from gitops_wf.core.grants import SecretGrant
 from gitops_wf.core.health import HealthRule
 from gitops_wf.core.identifiers import RepositoryName, TargetName
@@ -82,7 +82,8 @@ class DaemonConfig:
 
     ``store`` is an SQLAlchemy URL, ``directory`` where clones and the sandbox live,
     ``instance`` the name that inventories carry. ``groups`` are people by the name of
-    their group, which an environment's policy may use, too. ``health_rules`` come
+    their group, which an environment's policy may use, too. ``drift`` is for
+    environments that say nothing of it. ``health_rules`` come
     before those that are shipped. ``is_all_sandbox`` makes every other target that a
     repository names a namespace of the sandbox. ``adopt`` takes over what another live
     instance delivers.
@@ -103,6 +104,7 @@ class DaemonConfig:
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     retention: Retention = field(default_factory=Retention)
     rendering: RenderLimits = field(default_factory=RenderLimits)
+    drift: Drift = DRIFT
     health_rules: tuple[HealthRule, ...] = ()
     is_all_sandbox: bool = False
     adopt: bool = False

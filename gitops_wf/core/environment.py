@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from gitops_wf.core.identifiers import EnvironmentName, TargetName
 from gitops_wf.core.policy import Policy
+from gitops_wf.core.upkeep.ignoring import IgnoreRule
 
 
 class Commits(StrEnum):
@@ -34,10 +35,27 @@ class After:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """How often the released revision is compared, and what follows."""
+    """How often the released revision is compared, and what follows.
 
-    interval: timedelta = timedelta(minutes=5)
-    self_heal: bool = False
+    No ``interval`` and no ``self_heal`` leave it to the daemon config; an interval of
+    nothing compares nothing.
+    """
+
+    interval: timedelta | None = None
+    self_heal: bool | None = None
+    ignore: tuple[IgnoreRule, ...] = ()
+
+    def over(self, outer: "Drift") -> "Drift":
+        """Return what holds where ``outer`` is the daemon config's; rules add up."""
+        return Drift(
+            interval=outer.interval if self.interval is None else self.interval,
+            self_heal=outer.self_heal if self.self_heal is None else self.self_heal,
+            ignore=(*outer.ignore, *self.ignore),
+        )
+
+
+DRIFT = Drift(interval=timedelta(minutes=5), self_heal=False)
+"""What holds where nobody says anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +140,7 @@ class Environment:
     suspend: bool = False
     prune: bool = True
     allow_empty: bool = False
-    drift: Drift | None = None
+    drift: Drift = field(default_factory=Drift)
     notify: tuple[Subscription, ...] = ()
     policy: Policy = field(default_factory=Policy)
     helm: HelmChart | None = None

@@ -8,6 +8,7 @@ from gitops_wf.core.config import (
     RepositoryConfig,
     TargetConfig,
 )
+from gitops_wf.core.environment import DRIFT
 from gitops_wf.core.grants import SecretGrant
 from gitops_wf.core.identifiers import RepositoryName, TargetName
 from gitops_wf.core.policy import Freeze, Gate, OnRollback, PolicyRule, Rulebook
@@ -113,6 +114,7 @@ class _Paths:
             groups=file.groups,
             retention=Retention(**dict(file.retention)),
             rendering=RenderLimits(**dict(file.renderers)),
+            drift=file.drift.to_core().over(DRIFT),
             health_rules=tuple(
                 rule
                 for number, part in enumerate(file.health.rules)

@@ -20,6 +20,7 @@ from gitops_wf.core.freeze import Window, WindowKind
 from gitops_wf.core.render_limits import RenderLimits
 from gitops_wf.core.retention import Retention
 from gitops_wf.core.sizes import Size
+from gitops_wf.definitions.drift import DriftPart
 from gitops_wf.definitions.environment_file import NotifyPart
 from gitops_wf.definitions.fields import (
     Bytes,
@@ -521,6 +522,11 @@ class DaemonFile(Part):
     )
     renderers: RenderersPart = Field(
         default=RenderersPart(), description="Limits of rendering."
+    )
+    drift: DriftPart = Field(
+        default=DriftPart(),
+        description="For environments that say nothing else in their own `drift`; the"
+        " rules of `ignore` hold for all.",
     )
     health: HealthPart = Field(
         default=HealthPart(), description="How objects of custom kinds are judged."

@@ -8,7 +8,6 @@ from pydantic import Field, field_validator, model_validator
 from gitops_wf.core.environment import (
     After,
     Commits,
-    Drift,
     Environment,
     HelmChart,
     OnRemove,
@@ -16,13 +15,13 @@ from gitops_wf.core.environment import (
     Substitute,
 )
 from gitops_wf.core.identifiers import EnvironmentName, TargetName
+from gitops_wf.definitions.drift import DriftPart
 from gitops_wf.definitions.fields import (
     API_VERSION,
     Flag,
     Name,
     Part,
     PathName,
-    PositiveSpan,
     QueueLength,
     Span,
     Text,
@@ -36,7 +35,7 @@ EventKind = Literal[
     "added", "moved", "removed", "created", "started", "suspended", "approved",
     "stepFailed", "succeeded", "rolledBack", "failed", "errored", "aborted", "rejected",
     "superseded", "decided", "decisionRefused", "decisionRemoved",
-    "approvalsUnreadable", "degraded", "recovered",
+    "approvalsUnreadable", "drift", "healed", "degraded", "recovered",
 ]  # fmt: skip
 """What `on:` may name: the kinds of `core.event.Event`."""
 
@@ -64,17 +63,6 @@ class AfterPart(Part):
     environment: PathName = Field(description="Its name, in the same repository.")
     soak: Span | None = Field(
         default=None, description="How long it must have been well before this begins."
-    )
-
-
-class DriftPart(Part):
-    """How often live objects are compared with the released revision."""
-
-    interval: PositiveSpan = Field(
-        default=Drift().interval, description="Time between comparisons."
-    )
-    self_heal: Flag = Field(
-        default=False, description="Apply again what differs; false only reports it."
     )
 
 
@@ -174,9 +162,9 @@ class EnvironmentFile(Part):
     allow_empty: Flag = Field(
         default=False, description="Whether prune may delete the last object."
     )
-    drift: DriftPart | None = Field(
-        default=None,
-        description="Compare live objects after success; not acted upon yet.",
+    drift: DriftPart = Field(
+        default=DriftPart(),
+        description="How live objects are compared with Git after a release.",
     )
     notify: tuple[NotifyPart, ...] = Field(
         default=(), description="Which events go to which channel."
@@ -235,9 +223,7 @@ class EnvironmentFile(Part):
             suspend=self.suspend,
             prune=self.prune,
             allow_empty=self.allow_empty,
-            drift=None
-            if self.drift is None
-            else Drift(interval=self.drift.interval, self_heal=self.drift.self_heal),
+            drift=self.drift.to_core(),
             notify=tuple(one.to_core() for one in self.notify),
             policy=self.policy.to_core(groups),
             helm=helm,

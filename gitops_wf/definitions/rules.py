@@ -104,6 +104,9 @@ RULES: tuple[Rule, ...] = (
         "An environment has one workflow: its own, or a referenced one.",
         environment.two_workflows,
     ),
+    Rule("pointer-syntax", "Paths of `drift.ignore` are JSON pointers (RFC 6901)."),
+    Rule("pointer-identity", "What makes an object this one cannot be ignored."),
+    Rule("ignore-nothing", "A rule of `drift.ignore` says what may differ."),
     # workflow.yaml
     Rule(
         "duplicate-step",

@@ -12,6 +12,7 @@ from gitops_wf.core.errors import DefinitionError
 from gitops_wf.core.expressions import STATUS_FIELDS
 from gitops_wf.core.policy import Policy
 from gitops_wf.core.run import Subject
+from gitops_wf.core.upkeep.ignoring import IgnoreRule, IgnoreTarget
 from gitops_wf.core.workflow import Backoff, Input, Mode, Output, Retry
 from gitops_wf.definitions.expression_rules import FIELDS
 from gitops_wf.definitions.reader import DefinitionReader, read_environment
@@ -49,10 +50,20 @@ def test_an_environment_becomes_a_core_value():
         After(environment="staging", soak=timedelta(minutes=30)),
     )
     assert environment.watch == ("base",)
-    assert environment.drift == Drift(interval=timedelta(minutes=5), self_heal=True)
+    assert environment.drift == Drift(
+        interval=timedelta(minutes=5),
+        self_heal=True,
+        ignore=(
+            IgnoreRule(
+                paths=("/spec/replicas",),
+                target=IgnoreTarget(kind="Deployment", name="web-*"),
+            ),
+        ),
+    )
     assert environment.notify == (
         Subscription(
-            channel="ops", events=("suspended", "failed", "degraded", "recovered")
+            channel="ops",
+            events=("suspended", "failed", "drift", "degraded", "recovered"),
         ),
     )
     assert environment.policy == Policy(
