@@ -11,7 +11,7 @@ from gitops_wf.core.errors import TransientError
 from gitops_wf.core.inventory import Manifest
 from gitops_wf.delivery.names import FORCE_ANNOTATIONS
 from gitops_wf.delivery.rendering import Desired
-from gitops_wf.delivery.settled import FIELD_MANAGER, is_settled
+from gitops_wf.delivery.settled import FIELD_MANAGER, is_our_apply, is_settled
 from gitops_wf.ports.cluster import (
     Applied,
     ApplyConflictError,
@@ -161,11 +161,13 @@ def adopted_fields(entries: Any, api_version: str) -> list[Mapping[str, Any]] | 
     if not theirs:
         return None
     kept = [
-        entry for entry in entries if not _is_client_side(entry) and not _is_ours(entry)
+        entry
+        for entry in entries
+        if not _is_client_side(entry) and not is_our_apply(entry)
     ]
     fields: Mapping[str, Any] = {}
     for entry in entries:
-        if _is_client_side(entry) or _is_ours(entry):
+        if _is_client_side(entry) or is_our_apply(entry):
             fields = _union(fields, entry.get("fieldsV1") or {})
     return [
         {
@@ -184,14 +186,6 @@ def _is_client_side(entry: Mapping[str, Any]) -> bool:
     return (
         entry.get("manager") in CLIENT_SIDE_MANAGERS
         and entry.get("operation") == "Update"
-        and not entry.get("subresource")
-    )
-
-
-def _is_ours(entry: Mapping[str, Any]) -> bool:
-    return (
-        entry.get("manager") == FIELD_MANAGER
-        and entry.get("operation") == "Apply"
         and not entry.get("subresource")
     )
 

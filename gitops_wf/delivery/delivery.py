@@ -1,7 +1,7 @@
 """Render, apply, prune and look: what the deploy steps ask for."""
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -12,20 +12,25 @@ from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.health import NO_RULES, HealthRules
 from gitops_wf.core.identifiers import EnvironmentId, Sha, TargetName
-from gitops_wf.core.inventory import Inventory, InventoryEntry
+from gitops_wf.core.inventory import Inventory, InventoryEntry, ObjectRef
 from gitops_wf.core.phases import Reason
 from gitops_wf.core.secret import Secret
+from gitops_wf.core.upkeep.findings import Findings
+from gitops_wf.core.upkeep.ignoring import IgnoreRule
 from gitops_wf.delivery.applying import Applier, wait
 from gitops_wf.delivery.choosing import Part
 from gitops_wf.delivery.claims import Claims
+from gitops_wf.delivery.comparing import Memory
 from gitops_wf.delivery.contents import Contents
 from gitops_wf.delivery.digest import digest_of
 from gitops_wf.delivery.inventories import (
     InventoryStore,
     Writer,
     check_number,
+    entry_of,
     merged,
 )
+from gitops_wf.delivery.keeping import Keeping
 from gitops_wf.delivery.names import ENVIRONMENT_LABEL, label_value
 from gitops_wf.delivery.observing import ObjectHealth, Observer
 from gitops_wf.delivery.ordering import stages
@@ -41,6 +46,7 @@ from gitops_wf.delivery.rendering import (
     desired_objects,
     read_sources,
 )
+from gitops_wf.delivery.renders import Renders
 from gitops_wf.delivery.rollout import Rollout
 from gitops_wf.delivery.snapshot import Snapshots
 from gitops_wf.ports.cluster import Cluster, ClusterRefusalError, Clusters
@@ -112,6 +118,8 @@ class Delivery:
         self._health = health
         self._pause = pause
         self._snapshots = Snapshots()
+        self._renders = Renders()
+        self._memory = Memory()
         self._locks: dict[tuple[EnvironmentId, TargetName], threading.Lock] = {}
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="apply")
 
@@ -166,7 +174,7 @@ class Delivery:
         """
         store = self.inventory_store(order.id, order.target)
         ordered = stages(rendered.objects)
-        new = [_entry(item, order.step) for item in rendered.objects]
+        new = [entry_of(item, order.step) for item in rendered.objects]
         wanted = [item.ref for item in rendered.objects]
 
         def claimed(old: Inventory) -> Inventory:
@@ -190,20 +198,7 @@ class Delivery:
             )
 
         before = self._claim(store, order, rendered, claimed)
-        rollout = Rollout(
-            cluster=store.cluster,
-            target=order.target,
-            environment=order.id,
-            claims=self._claims(store),
-            applier=Applier(
-                cluster=store.cluster,
-                force=order.force,
-                force_conflicts=order.force_conflicts,
-                pause=self._pause,
-            ),
-            snapshots=self._snapshots,
-            threads=self._threads,
-        )
+        rollout = self._rollout(order, force_conflicts=order.force_conflicts)
         changes = rollout.apply(ordered)
         if not order.prune:
             return ChangeSet(entries=tuple(changes))
@@ -237,6 +232,19 @@ class Delivery:
         return observer.observe(
             entry for entry in entries if owners is None or entry.step in owners
         )
+
+    def look(
+        self, order: Order, rules: tuple[IgnoreRule, ...], *, max_age: timedelta
+    ) -> Findings:
+        """Return what is not as it was released; see `Keeping.look`."""
+        return self._keeping(order, rules).look(max_age)
+
+    def heal(
+        self, order: Order, rules: tuple[IgnoreRule, ...], refs: Collection[ObjectRef]
+    ) -> ChangeSet:
+        """Apply again what drifted; see `Keeping.heal`."""
+        rollout = self._rollout(order, force_conflicts=True)
+        return self._keeping(order, rules).heal(refs, rollout)
 
     def complete(self, order: Order) -> Inventory:
         """Record that a step has brought its objects to its inputs, healthy.
@@ -310,6 +318,45 @@ class Delivery:
     def _writer(self, now: datetime) -> Writer:
         return Writer(instance=self._instance, now=now, adopt=self._adopt)
 
+    def _keeping(self, order: Order, rules: tuple[IgnoreRule, ...]) -> Keeping:
+        key = (
+            order.id,
+            order.number,
+            order.commit,
+            order.target,
+            order.step,
+            order.part,
+        )
+        return Keeping(
+            store=self.inventory_store(order.id, order.target),
+            writer=self._writer(order.now),
+            target=order.target,
+            number=order.number,
+            step=order.step,
+            objects=self._renders.get(key, lambda: self.render(order).objects),
+            rules=rules,
+            health=self._health,
+            snapshots=self._snapshots,
+            memory=self._memory,
+        )
+
+    def _rollout(self, order: Order, *, force_conflicts: bool) -> Rollout:
+        store = self.inventory_store(order.id, order.target)
+        return Rollout(
+            cluster=store.cluster,
+            target=order.target,
+            environment=order.id,
+            claims=self._claims(store),
+            applier=Applier(
+                cluster=store.cluster,
+                force=order.force,
+                force_conflicts=force_conflicts,
+                pause=self._pause,
+            ),
+            snapshots=self._snapshots,
+            threads=self._threads,
+        )
+
     def _claim(
         self,
         store: InventoryStore,
@@ -370,12 +417,6 @@ class Delivery:
             ref = entry.ref
             self._snapshots.written(target, ref.group, ref.kind, ref.namespace)
         return pruned
-
-
-def _entry(item: Desired, step: str) -> InventoryEntry:
-    return InventoryEntry(
-        ref=item.ref, version=item.api_version.rpartition("/")[2], step=step
-    )
 
 
 def _scopes(cluster: Cluster, sources: Iterable[Source]) -> Callable[[str, str], bool]:

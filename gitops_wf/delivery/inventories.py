@@ -18,6 +18,7 @@ from gitops_wf.delivery.names import (
     inventory_of,
     label_value,
 )
+from gitops_wf.delivery.rendering import Desired
 from gitops_wf.ports.cluster import ApiResource, Cluster, ResourceConflictError
 
 CLAIM_LIFETIME = timedelta(days=1)
@@ -280,6 +281,12 @@ def decode(data: Any, environment: EnvironmentId, place: str) -> Inventory:
             "it, or delete it to start anew (objects that left Git then stay)",
             reason="InventoryUnreadable",
         ) from exc
+
+
+def entry_of(item: Desired, step: str) -> InventoryEntry:
+    """Return how an object that a step applies stands in the inventory."""
+    version = item.api_version.rpartition("/")[2]
+    return InventoryEntry(ref=item.ref, version=version, step=step)
 
 
 def merged(

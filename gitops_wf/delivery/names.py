@@ -17,6 +17,13 @@ PRUNE_ANNOTATIONS = (
     "gitops-wf.io/prune",
     "kustomize.toolkit.fluxcd.io/prune",
 )
+DRIFT_ANNOTATIONS = (
+    "gitops-wf.io/drift",
+    "kustomize.toolkit.fluxcd.io/reconcile",
+    "helm.toolkit.fluxcd.io/driftDetection",
+)
+"""`disabled` on an object, in Git or on the cluster: it is not compared, nor healed."""
+
 SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
 SYNC_WAVE = "argocd.argoproj.io/sync-wave"
 

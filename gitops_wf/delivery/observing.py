@@ -59,7 +59,7 @@ class Observer:
         """Return the health of objects, in the order of their names."""
         found = self.live(entries)
         return [
-            ObjectHealth(ref=ref, status=self._health(live))
+            ObjectHealth(ref=ref, status=self.health(live))
             for ref, live in sorted(found.items())
         ]
 
@@ -90,7 +90,8 @@ class Observer:
                 )
         return found
 
-    def _health(self, live: Manifest | None) -> HealthStatus:
+    def health(self, live: Manifest | None) -> HealthStatus:
+        """Return how an object is; None is one that is not there."""
         if live is None:
             return health_of(None)
         if not self.cluster.has_status:

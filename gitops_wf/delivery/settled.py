@@ -8,7 +8,7 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-manageme
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -44,15 +44,19 @@ def is_settled(desired: Manifest, live: Manifest) -> bool:
 def applied_fields(live: Manifest, api_version: str) -> Mapping[str, Any] | None:
     """Return our entry of managedFields; None where it is of another version."""
     for entry in (live.get("metadata") or {}).get("managedFields") or ():
-        if (
-            entry.get("manager") == FIELD_MANAGER
-            and entry.get("operation") == "Apply"
-            and not entry.get("subresource")
-            and entry.get("apiVersion") == api_version
-        ):
+        if is_our_apply(entry) and entry.get("apiVersion") == api_version:
             fields: Mapping[str, Any] = entry.get("fieldsV1") or {}
             return fields
     return None
+
+
+def is_our_apply(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry of managedFields is of what we applied."""
+    return (
+        entry.get("manager") == FIELD_MANAGER
+        and entry.get("operation") == "Apply"
+        and not entry.get("subresource")
+    )
 
 
 def _own(desired: Manifest) -> dict[str, Any]:
@@ -195,6 +199,30 @@ def _key(
 def _parsed(entry: str) -> Any:
     """Return the JSON of a list key, ``k:{"name":"web"}``: most stand often."""
     return json.loads(entry[2:])
+
+
+def entry_of(item: object, tracked: Iterable[str]) -> str | None:
+    """Return which of the keys of managedFields (`k:{"name":"web"}`) an item has."""
+    if not isinstance(item, Mapping):
+        return None
+    for entry in tracked:
+        key = _parsed(entry)
+        if all(
+            _same(item.get(name, KEY_DEFAULTS.get(name)), value)
+            for name, value in key.items()
+        ):
+            return entry
+    return None
+
+
+def position_of(entry: str, live: Sequence[Any]) -> int:
+    """Return where in a list the item with such a key is; -1 where it is not."""
+    for index, other in enumerate(live):
+        if isinstance(other, Mapping) and all(
+            _same(other.get(name), value) for name, value in _parsed(entry).items()
+        ):
+            return index
+    return -1
 
 
 def _position(value: object, values: Sequence[Any]) -> int:

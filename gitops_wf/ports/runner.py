@@ -1,20 +1,23 @@
 """Step types and their runners: look, act idempotently, return; never wait."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from pydantic import BaseModel
 
+from gitops_wf.core.changeset import ChangeSet
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.health import NO_RULES, HealthRules
 from gitops_wf.core.identifiers import StepName, TargetName
-from gitops_wf.core.inventory import Inventory
+from gitops_wf.core.inventory import Inventory, ObjectRef
 from gitops_wf.core.message import Delivery, Message
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.run import Subject
 from gitops_wf.core.secret import Secret
+from gitops_wf.core.upkeep.findings import Findings
+from gitops_wf.core.upkeep.ignoring import IgnoreRule
 from gitops_wf.ports.cluster import Clusters
 from gitops_wf.ports.content import Content
 from gitops_wf.ports.manifests import ManifestReader, reads_no_manifests
@@ -92,6 +95,31 @@ class StepRunner(Protocol):
         """See how what the attempt started is doing; only reads."""
 
 
+class ObjectKeeper(StepRunner, Protocol):
+    """The runner of a step type that owns objects: it keeps them after the release.
+
+    ``context`` is that of the step's last attempt in the run that released the
+    revision; ``rules`` say what may differ from Git.
+    """
+
+    def compare(
+        self, context: StepContext, rules: tuple[IgnoreRule, ...], *, max_age: timedelta
+    ) -> Findings:
+        """Return what is not as it was released, and how the objects are; only reads.
+
+        ``max_age`` is how old the answer may be. Errors: TransientError where it
+        cannot be found out now, TerminalError where it is not ours to judge.
+        """
+
+    def heal(
+        self,
+        context: StepContext,
+        rules: tuple[IgnoreRule, ...],
+        refs: Collection[ObjectRef],
+    ) -> ChangeSet:
+        """Apply these objects again as they were released; errors as `attempt`."""
+
+
 NO_KEY = Secret("")
 """The key of a program that computes no digests of Secret values."""
 
@@ -141,9 +169,9 @@ class StepType:
     names that the step's ``outputs`` expressions may start from.
     ``files`` says which files, from the repository's root, a step uses.
     ``owns_objects`` says that what it applies stands in the target's inventory under
-    the step's name. ``only_tells`` says that it changes nothing: a release whose last
-    delivery was completed counts as done without it. ``is_added`` marks what only the
-    daemon adds: no file may name it.
+    the step's name, and that its runner is an ObjectKeeper. ``only_tells`` says that
+    it changes nothing: a release whose last delivery was completed counts as done
+    without it. ``is_added`` marks what only the daemon adds: no file may name it.
     """
 
     name: str

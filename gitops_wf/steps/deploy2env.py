@@ -1,6 +1,6 @@
 """deploy2env: renders the environment, applies it to a target, prunes, and waits."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any, cast
@@ -10,7 +10,10 @@ from pydantic import Field, field_validator
 from gitops_wf.core.changeset import Change, ChangeSet
 from gitops_wf.core.errors import DefinitionError, TerminalError
 from gitops_wf.core.health import Health
+from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.core.phases import Phase, Reason
+from gitops_wf.core.upkeep.findings import Findings
+from gitops_wf.core.upkeep.ignoring import IgnoreRule
 from gitops_wf.delivery import (
     CLAIMED,
     DONE,
@@ -126,6 +129,21 @@ class DeployRunner:
         # The first may be of another process, whose list is from before the apply.
         max_age = SHARED_AGE if context.look > 1 else timedelta()
         return self._judged(context, dict(context.memo), max_age=max_age)
+
+    def compare(
+        self, context: StepContext, rules: tuple[IgnoreRule, ...], *, max_age: timedelta
+    ) -> Findings:
+        """Compare the objects with what was released."""
+        return self._delivery.look(_order(context), rules, max_age=max_age)
+
+    def heal(
+        self,
+        context: StepContext,
+        rules: tuple[IgnoreRule, ...],
+        refs: Collection[ObjectRef],
+    ) -> ChangeSet:
+        """Apply again what drifted; nothing is pruned, nothing else is written."""
+        return self._delivery.heal(_order(context), rules, refs)
 
     def _judged(
         self, context: StepContext, memo: dict[str, Any], *, max_age: timedelta
