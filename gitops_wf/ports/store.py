@@ -26,6 +26,7 @@ from gitops_wf.core.phases import Phase
 from gitops_wf.core.queue import Queued
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run
+from gitops_wf.core.upkeep.state import UpkeepState
 
 
 class StoreUnavailableError(TransientError):
@@ -218,6 +219,12 @@ class Reader(Protocol):
     def inventories(self, environment: EnvironmentId) -> Mapping[TargetName, Inventory]:
         """Return the store's copies of all inventories of an environment."""
 
+    def upkeep(self, environment: EnvironmentId) -> Mapping[TargetName, UpkeepState]:
+        """Return how an environment's released revision stands, by target."""
+
+    def upkeeps(self) -> Mapping[EnvironmentId, Mapping[TargetName, UpkeepState]]:
+        """Return the same of all environments that anything is known of."""
+
     def pauses(self, environment: EnvironmentId | None = None) -> Sequence[Pause]:
         """Return all pauses, or those that hold an environment; that of all first."""
 
@@ -307,6 +314,14 @@ class Transaction(Reader, Protocol):
         self, environment: EnvironmentId, target: str, inventory: Inventory
     ) -> None:
         """Replace the store's copy."""
+
+    def save_upkeep(
+        self, environment: EnvironmentId, target: TargetName, state: UpkeepState
+    ) -> None:
+        """Insert or update, by environment and target."""
+
+    def forget_upkeep(self, environment: EnvironmentId, target: TargetName) -> None:
+        """Forget how an environment stands on a target: nobody looks any more."""
 
     def save_pause(self, pause: Pause) -> None:
         """Insert or update, by environment; None is the one of all."""

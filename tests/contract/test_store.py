@@ -32,14 +32,18 @@ from gitops_wf.core.errors import (
     TerminalError,
 )
 from gitops_wf.core.event import Event
-from gitops_wf.core.identifiers import EnvironmentId, RunId
-from gitops_wf.core.inventory import Inventory
+from gitops_wf.core.health import Health, HealthStatus
+from gitops_wf.core.identifiers import EnvironmentId, RunId, TargetName
+from gitops_wf.core.inventory import Inventory, ObjectRef
 from gitops_wf.core.message import Delivery, DeliveryPhase, Message
 from gitops_wf.core.pause import Pause
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.policy import Identity
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run, StepRun, Subject
+from gitops_wf.core.upkeep.differing import FieldDrift
+from gitops_wf.core.upkeep.findings import Drifted, DriftKind
+from gitops_wf.core.upkeep.state import Ailing, Heals, Lease, UpkeepState
 from gitops_wf.core.workflow import Step, Workflow
 from gitops_wf.ports.store import (
     EnvironmentRecord,
@@ -721,6 +725,59 @@ class TestInventories:
             assert reader.inventory(PROD, "eu") == Inventory(number=3)
             assert reader.inventory(PROD, "us") == Inventory(number=2)
             assert reader.inventory(TEST, "eu") is None
+
+
+class TestUpkeep:
+    drifted = Drifted(
+        ref=ObjectRef(group="apps", kind="Deployment", namespace="shop", name="web"),
+        kind=DriftKind.CHANGED,
+        fields=(FieldDrift(path="/spec/replicas", desired="3", live=None),),
+        managers=("kubectl-edit",),
+        since=NOW,
+    )
+
+    def state(self, number: int = 1) -> UpkeepState:
+        ref = self.drifted.ref
+        return UpkeepState(
+            number=number,
+            drifted=(self.drifted,),
+            ailing=(
+                Ailing(
+                    ref=ref,
+                    status=HealthStatus(health=Health.FAILED, message="crash"),
+                    since=NOW,
+                    failed_since=NOW,
+                ),
+            ),
+            degraded=NOW,
+            heals=(Heals(ref=ref, count=2, last=NOW, is_told=True),),
+            held="paused",
+            problem="no answer",
+            lease=Lease(holder="local", until=NOW),
+        )
+
+    def test_a_state_is_kept_by_environment_and_target(self, store: Store):
+        eu, us = TargetName("eu"), TargetName("us")
+        with store.transaction() as transaction:
+            transaction.save_upkeep(PROD, us, self.state())
+            transaction.save_upkeep(PROD, eu, self.state())
+            transaction.save_upkeep(PROD, eu, self.state(2))
+            transaction.save_upkeep(TEST, eu, self.state())
+            transaction.forget_upkeep(TEST, us)
+
+        with store.read() as reader:
+            assert reader.upkeep(PROD) == {eu: self.state(2), us: self.state()}
+            assert reader.upkeeps() == {
+                PROD: reader.upkeep(PROD),
+                TEST: {eu: self.state()},
+            }
+
+        with store.transaction() as transaction:
+            transaction.forget_upkeep(PROD, us)
+            transaction.forget_environment(TEST)
+
+        with store.read() as reader:
+            assert reader.upkeeps() == {PROD: {eu: self.state(2)}}
 
 
 class TestCounts:

@@ -8,11 +8,16 @@ from sqlalchemy import text
 from gitops_wf.adapters.sql_store import open_store
 from gitops_wf.adapters.sql_store.masking import Masked
 from gitops_wf.adapters.sql_store.schema import metadata
+from gitops_wf.core.health import Health, HealthStatus
+from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.core.message import Delivery, Message
 from gitops_wf.core.pause import Pause
 from gitops_wf.core.redaction import Redactor
 from gitops_wf.core.run import Ending
 from gitops_wf.core.secret import Secret
+from gitops_wf.core.upkeep.differing import FieldDrift
+from gitops_wf.core.upkeep.findings import Drifted, DriftKind
+from gitops_wf.core.upkeep.state import Ailing, UpkeepState
 from tests.shop import NOW, PROD, SHOP, fill
 
 CANARY = "C4n4ry-of-the-store"
@@ -54,6 +59,24 @@ def told(store):
         counts = {"step": said}
         transaction.save_decision(
             replace(decision, entry=entry, reason=said, counts_for=counts)
+        )
+        ref = ObjectRef(group="", kind="ConfigMap", namespace="prod", name="web")
+        field = FieldDrift(path="/data/a", desired=f'"{CANARY}"', live=f'"{CANARY}"')
+        status = HealthStatus(health=Health.FAILED, message=said)
+        transaction.save_upkeep(
+            PROD,
+            "prod",
+            UpkeepState(
+                number=1,
+                drifted=(
+                    Drifted(
+                        ref=ref, kind=DriftKind.CHANGED, fields=(field,), note=said
+                    ),
+                ),
+                ailing=(Ailing(ref=ref, status=status, since=NOW),),
+                held=said,
+                problem=said,
+            ),
         )
         event = transaction.events(PROD)[0]
         transaction.add_event(replace(event, message=said, metadata={"a": said}))

@@ -15,6 +15,9 @@ from gitops_wf.core.pause import Pause
 from gitops_wf.core.redaction import Redactor
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run, StepRun
+from gitops_wf.core.upkeep.differing import FieldDrift
+from gitops_wf.core.upkeep.findings import Drifted
+from gitops_wf.core.upkeep.state import UpkeepState
 from gitops_wf.ports.store import EnvironmentRecord, RepositoryRecord
 
 Value = TypeVar("Value")
@@ -102,3 +105,37 @@ class Masked:
     @of.register
     def _(self, value: Pause) -> Pause:
         return replace(value, reason=self._text(value.reason))
+
+    @of.register
+    def _(self, value: UpkeepState) -> UpkeepState:
+        return replace(
+            value,
+            drifted=tuple(self.of(each) for each in value.drifted),
+            ailing=tuple(
+                replace(
+                    each,
+                    status=replace(
+                        each.status, message=self._text(each.status.message)
+                    ),
+                )
+                for each in value.ailing
+            ),
+            held=self._text(value.held),
+            problem=self._text(value.problem),
+        )
+
+    @of.register
+    def _(self, value: Drifted) -> Drifted:
+        return replace(
+            value,
+            fields=tuple(self.of(each) for each in value.fields),
+            note=self._text(value.note),
+        )
+
+    @of.register
+    def _(self, value: FieldDrift) -> FieldDrift:
+        return replace(
+            value,
+            desired=self._plain(value.desired),
+            live=self._plain(value.live),
+        )

@@ -41,6 +41,7 @@ from gitops_wf.core.phases import Phase
 from gitops_wf.core.queue import Queued
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run, StepRun
+from gitops_wf.core.upkeep.state import UpkeepState
 from gitops_wf.ports.store import EnvironmentRecord, RepositoryRecord, Standing
 
 REPOSITORY = Payload(RepositoryRecord)
@@ -53,6 +54,7 @@ DELIVERY = Payload(Delivery)
 EVENT = Payload(Event)
 INVENTORY = Payload(Inventory)
 PAUSE = Payload(Pause)
+UPKEEP = Payload(UpkeepState)
 
 # Written out, not bound: SQLite uses a partial index only where it sees the value.
 ACTIVE: ColumnElement[int] = literal_column("1")
@@ -307,6 +309,22 @@ class SqlReader:
         found = self.connection.execute(query.order_by(order).limit(limit)).all()
         rows = found if first else reversed(found)
         return [replace(EVENT.load(row.payload), id=row.id) for row in rows]
+
+    def upkeep(self, environment: EnvironmentId) -> Mapping[TargetName, UpkeepState]:
+        """Return how an environment's released revision stands, by target."""
+        rows = self.connection.execute(_UPKEEP, {"environment": environment})
+        found = {TargetName(row.target): UPKEEP.load(row.payload) for row in rows}
+        return dict(sorted(found.items()))
+
+    def upkeeps(self) -> Mapping[EnvironmentId, Mapping[TargetName, UpkeepState]]:
+        """Return the same of all environments that anything is known of."""
+        table = schema.upkeep
+        query = select(table.c.environment, table.c.target, table.c.payload)
+        found: dict[EnvironmentId, dict[TargetName, UpkeepState]] = {}
+        for row in self.connection.execute(query):
+            place = found.setdefault(EnvironmentId(row.environment), {})
+            place[TargetName(row.target)] = UPKEEP.load(row.payload)
+        return found
 
     def standings(self) -> Sequence[Standing]:
         """Return how each environment that is there stands, by id."""
@@ -582,6 +600,9 @@ _LINE = (
         schema.revision.c.active == ACTIVE,
     )
     .order_by(schema.revision.c.number)
+)
+_UPKEEP = select(schema.upkeep.c.target, schema.upkeep.c.payload).where(
+    schema.upkeep.c.environment == bindparam("environment")
 )
 _PAUSES = select(schema.pause.c.payload).where(
     schema.pause.c.environment.in_((bindparam("environment"), literal("")))

@@ -226,6 +226,15 @@ inventory = Table(
     Column("payload", Text, nullable=False),
 )
 
+# How a released revision stands on a target: what drifted, what is not well.
+upkeep = Table(
+    "upkeep",
+    metadata,
+    Column("environment", Word, primary_key=True),
+    Column("target", Word, primary_key=True),
+    Column("payload", Text, nullable=False),
+)
+
 pause = Table(
     "pause",
     metadata,

@@ -36,18 +36,20 @@ from gitops_wf.adapters.sql_store.reading import (
     REVISION,
     RUN,
     STEP_RUN,
+    UPKEEP,
     KnownEnvironments,
 )
 from gitops_wf.core.decision import Decision
 from gitops_wf.core.errors import InvalidTransitionError
 from gitops_wf.core.event import Event
-from gitops_wf.core.identifiers import EnvironmentId
+from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.inventory import Inventory
 from gitops_wf.core.message import Delivery, DeliveryPhase
 from gitops_wf.core.pause import Pause
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run
+from gitops_wf.core.upkeep.state import UpkeepState
 from gitops_wf.ports.observer import Observer
 from gitops_wf.ports.store import EnvironmentRecord, RepositoryRecord
 
@@ -214,6 +216,23 @@ class SqlTransaction(Forgetting):
             schema.inventory,
             {"environment": environment, "target": target},
             {"payload": INVENTORY.dump(inventory)},
+        )
+
+    def save_upkeep(
+        self, environment: EnvironmentId, target: TargetName, state: UpkeepState
+    ) -> None:
+        """Insert or update, by environment and target."""
+        self._upsert(
+            schema.upkeep,
+            {"environment": environment, "target": target},
+            {"payload": UPKEEP.dump(self._masked(state))},
+        )
+
+    def forget_upkeep(self, environment: EnvironmentId, target: TargetName) -> None:
+        """Forget how an environment stands on a target."""
+        table = schema.upkeep
+        self._delete(
+            table, table.c.environment == environment, table.c.target == target
         )
 
     def save_pause(self, pause: Pause) -> None:

@@ -57,6 +57,13 @@ def _make_nouns() -> None:
         sa.Column("payload", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("environment", "target", name="pk_inventory"),
     )
+    op.create_table(
+        "upkeep",
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("payload", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("environment", "target", name="pk_upkeep"),
+    )
 
 
 def _make_runs() -> None:
