@@ -82,6 +82,7 @@ def head(told: Description, now: datetime) -> Iterator[Text]:
     for kind, text in record.conditions.items():
         yield _pair("Condition", f"{kind}: {text}", "red")
     yield _pair("Released", _revision(view.released, now))
+    yield from _upkeep(told, now)
     if told.revision is not None:
         yield from _described(told.revision.revision, now)
     yield from policy(told.policy)
@@ -180,6 +181,29 @@ def _described(revision: Revision, now: datetime) -> Iterator[Text]:
         yield _pair("", f"its message says that it reverts {sha[:12]}")
     if revision.barred:
         yield _pair("", "rejected: its content is barred from being rolled back to")
+
+
+def _upkeep(told: Description, now: datetime) -> Iterator[Text]:
+    """Yield how the released revision is looked after, and what was found."""
+    drift = told.drift
+    text = "not compared"
+    if drift.interval:
+        heals = "self-heals" if drift.self_heal else "reports only"
+        text = f"compared every {format_duration(drift.interval)}, {heals}"
+    yield _pair("Drift", text)
+    for view in told.environment.upkeep:
+        state = view.state
+        for ailing in state.ailing:
+            word = "degraded" if state.degraded else "not ready"
+            since = age(ailing.since, now)
+            yield _pair("", f"{view.target}: {word} for {since}: {ailing}", "red")
+        for each in state.drifted:
+            since = age(each.since, now)
+            yield _pair("", f"{view.target}: for {since}: {each}", "yellow")
+        if state.held:
+            yield _pair("", f"{view.target}: not healed: {state.held}", "yellow")
+        if state.problem:
+            yield _pair("", f"{view.target}: {state.problem}", "red")
 
 
 def _revision(revision: Revision | None, now: datetime) -> str:

@@ -100,6 +100,9 @@ def environment_message(view: EnvironmentView) -> str:
         return view.paused
     if view.frozen:
         return view.frozen
+    remarkable = [text for each in view.upkeep for text in each.texts]
+    if remarkable and not (view.current and view.current.waiting):
+        return "; ".join(remarkable)
     if view.current is None:
         return "no revision yet"
     if view.current.waiting:
@@ -303,7 +306,12 @@ def _environment_status(view: EnvironmentView) -> str:
         return "Removed"
     if view.current is None:
         return ""
-    return status(view.current.revision.phase, view.current.revision.reason)
+    text = status(view.current.revision.phase, view.current.revision.reason)
+    marks = [
+        *(["degraded"] if view.is_degraded else []),
+        *(["drifted"] if view.is_drifted else []),
+    ]
+    return ", ".join([text, *marks])
 
 
 def _waiting(waiting: Waiting) -> str:

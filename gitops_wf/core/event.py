@@ -21,7 +21,9 @@ class Event:
     """One line of an environment's or a repository's history.
 
     ``kind`` is what subscriptions name: created, suspended, approved, rejected,
-    failed, succeeded, rolledBack, superseded, removed, …
+    failed, succeeded, rolledBack, superseded, removed, drift, degraded, …
+    ``metadata`` holds ``target`` where it is about one, and ``edge`` where the same
+    may happen to a revision again: another value each time.
     """
 
     at: datetime

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Protocol
 
-from gitops_wf.core.identifiers import RepositoryName
+from gitops_wf.core.identifiers import RepositoryName, TargetName
 from gitops_wf.core.message import Delivery
 from gitops_wf.core.run import Run, StepRun
 
@@ -28,6 +28,12 @@ class Observer(Protocol):
 
     def polled(self, repository: RepositoryName, *, succeeded: bool) -> None:
         """Take note of a poll that has ended."""
+
+    def compared(self, target: TargetName, *, succeeded: bool) -> None:
+        """Take note of a comparison of a released revision with a target."""
+
+    def healed(self, target: TargetName, *, succeeded: bool) -> None:
+        """Take note that what drifted on a target was applied again, or was not."""
 
     def kept_house(
         self, deleted: Mapping[str, int], took: timedelta, *, succeeded: bool
@@ -53,6 +59,12 @@ class Unobserved:
         """Leave it uncounted."""
 
     def polled(self, repository: RepositoryName, *, succeeded: bool) -> None:
+        """Leave it uncounted."""
+
+    def compared(self, target: TargetName, *, succeeded: bool) -> None:
+        """Leave it uncounted."""
+
+    def healed(self, target: TargetName, *, succeeded: bool) -> None:
         """Leave it uncounted."""
 
     def kept_house(

@@ -66,8 +66,12 @@ class Announcer:
 
 
 def _key(event: Event, channel: str) -> str:
-    """By what happened, never by its text: durations in it would defeat it."""
+    """By what happened, never by its text: durations in it would defeat it.
+
+    What may happen to a revision again and again says by ``edge`` which time it is.
+    """
+    edge = f"{event.metadata[key]}/" if (key := "edge") in event.metadata else ""
     return (
         f"{event.environment}#{event.revision}/{event.run}/{event.step}/"
-        f"{event.kind}/{channel}"
+        f"{event.kind}/{edge}{channel}"
     )

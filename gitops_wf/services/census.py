@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.phases import Phase
+from gitops_wf.core.upkeep.state import UpkeepState
 from gitops_wf.ports.store import Reader, RepositoryRecord, Standing
 
 
@@ -12,13 +14,15 @@ class Census:
     """One consistent look at the store; of environments a pause suspends, too.
 
     ``active`` counts the runs that have not ended by phase, ``queued`` the attempts
-    of steps that were asked for and have not begun.
+    of steps that were asked for and have not begun. ``upkeep`` is of those released
+    revisions of which there is something to tell.
     """
 
     environments: tuple[Standing, ...]
     repositories: tuple[RepositoryRecord, ...]
     active: Mapping[Phase, int]
     queued: int
+    upkeep: Mapping[EnvironmentId, Mapping[TargetName, UpkeepState]]
 
 
 def take_census(reader: Reader) -> Census:
@@ -34,4 +38,5 @@ def take_census(reader: Reader) -> Census:
         repositories=tuple(reader.repositories()),
         active=reader.active_phases(),
         queued=reader.queued(),
+        upkeep=reader.upkeeps(),
     )

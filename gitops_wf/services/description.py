@@ -1,7 +1,10 @@
 """Everything about one environment, and what a person can do about it."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import timedelta
 
+from gitops_wf.core.durations import format_duration
+from gitops_wf.core.environment import Drift
 from gitops_wf.core.identifiers import environment_name
 from gitops_wf.core.policy import Freeze, Gate, Policy
 from gitops_wf.core.revision import Revision
@@ -25,7 +28,8 @@ class Description:
     """Everything about one environment, or about one of its revisions.
 
     ``revision`` is the one described: the current, or the one that was asked for;
-    ``run`` its newest run. ``policy`` is the one that its approvals are judged by.
+    ``run`` its newest run. ``policy`` is the one that its approvals are judged by, and
+    ``drift`` how the released revision is compared, the daemon config's share included.
     """
 
     environment: EnvironmentView
@@ -33,6 +37,7 @@ class Description:
     revision: RevisionView | None
     run: RunView | None
     policy: Policy
+    drift: Drift
     gates: tuple[Gate, ...]
     freezes: tuple[Freeze, ...]
     revisions: tuple[RevisionView, ...]
@@ -58,6 +63,18 @@ class Description:
             **self.environment.as_json(),
             "source": self.repository.as_json(),
             "policy": policy_json(self.policy),
+            "drift": {
+                "interval": format_duration(self.drift.interval or timedelta()),
+                "selfHeal": bool(self.drift.self_heal),
+                "ignore": [
+                    {
+                        "paths": list(rule.paths),
+                        "managers": list(rule.managers),
+                        "target": asdict(rule.target),
+                    }
+                    for rule in self.drift.ignore
+                ],
+            },
             "gates": [
                 {
                     "target": gate.target,

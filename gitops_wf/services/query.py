@@ -8,6 +8,7 @@ from typing import Protocol
 
 from gitops_wf.core.config import DaemonConfig
 from gitops_wf.core.decision import Decision, Verb
+from gitops_wf.core.environment import Drift
 from gitops_wf.core.errors import TerminalError, cut
 from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.policy import Policy
@@ -25,6 +26,7 @@ from gitops_wf.services.views import (
     RevisionView,
     RunView,
     TargetView,
+    UpkeepView,
 )
 
 _SHOWN = 10
@@ -240,6 +242,7 @@ class Query:
                     else None
                 ),
                 policy=policy,
+                drift=_drift(record, meant).over(self.config.drift),
                 gates=self.config.rulebook.gates_for(_targets(record, meant)),
                 freezes=self.config.rulebook.freezes_for(
                     environment, _targets(record, meant)
@@ -289,6 +292,10 @@ class Query:
                 for step in (active.steps if active is not None else ())
                 if is_frozen(step)
             ),
+            upkeep=tuple(
+                UpkeepView(target=target, state=state)
+                for target, state in reader.upkeep(record.id).items()
+            ),
         )
 
     def _revisions(
@@ -333,6 +340,11 @@ def _decisions(
             written = commits[key]
         views.append(DecisionView(decision=decision, revision=written))
     return tuple(views)
+
+
+def _drift(record: EnvironmentRecord, revision: Revision | None) -> Drift:
+    definition = revision.environment_definition if revision else record.definition
+    return definition.drift if definition else Drift()
 
 
 def _targets(

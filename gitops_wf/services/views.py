@@ -25,6 +25,7 @@ from gitops_wf.core.phases import Phase
 from gitops_wf.core.policy import Gate, Identity, Policy
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run, StepRun
+from gitops_wf.core.upkeep.state import UpkeepState, some
 from gitops_wf.ports.store import EnvironmentRecord, RepositoryRecord
 from gitops_wf.services.approvals import Waiting
 
@@ -299,6 +300,71 @@ class InventoryView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UpkeepView:
+    """What is remarkable of a released revision on a target, as it was last seen."""
+
+    target: TargetName
+    state: UpkeepState
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What there is to say, the worst first."""
+        state = self.state
+        found = []
+        if state.degraded:
+            found.append(f"degraded on {self.target}: {some(state.ailing)}")
+        if state.drifted:
+            held = f"; not healed: {state.held}" if state.held else ""
+            found.append(
+                f"differs from Git on {self.target}: {some(state.drifted)}{held}"
+            )
+        if state.problem:
+            found.append(f"{self.target}: {state.problem}")
+        return tuple(found)
+
+    def as_json(self) -> Json:
+        """Return it as plain JSON."""
+        state = self.state
+        heals = {each.ref: each for each in state.heals}
+        return {
+            "target": self.target,
+            "number": state.number,
+            "degraded": rfc3339(state.degraded),
+            "unhealthy": [
+                {
+                    "object": str(each.ref),
+                    "health": str(each.status.health),
+                    "message": each.status.message,
+                    "since": rfc3339(each.since),
+                }
+                for each in state.ailing
+            ],
+            "drifted": [
+                {
+                    "object": str(each.ref),
+                    "group": each.ref.group,
+                    "drift": str(each.kind),
+                    "fields": [
+                        {
+                            "path": field.path,
+                            "desired": field.desired,
+                            "live": field.live,
+                        }
+                        for field in each.fields
+                    ],
+                    "managers": list(each.managers),
+                    "message": each.note,
+                    "since": rfc3339(each.since),
+                    "heals": heals[each.ref].count if each.ref in heals else 0,
+                }
+                for each in state.drifted
+            ],
+            "held": state.held or None,
+            "problem": state.problem or None,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventView:
     """One line of an environment's or a repository's history."""
 
@@ -319,6 +385,7 @@ class EventView:
             "number": event.revision,
             "run": event.run or None,
             "step": event.step or None,
+            "target": event.metadata.get("target"),
             "message": event.message,
         }
 
@@ -337,6 +404,17 @@ class EnvironmentView:
     released: Revision | None
     pauses: tuple[Pause, ...] = ()
     frozen: str = ""
+    upkeep: tuple[UpkeepView, ...] = ()
+
+    @property
+    def is_drifted(self) -> bool:
+        """Whether anything that was released differs from Git."""
+        return any(view.state.drifted for view in self.upkeep)
+
+    @property
+    def is_degraded(self) -> bool:
+        """Whether anything that was released is not well, and was told to be so."""
+        return any(view.state.degraded for view in self.upkeep)
 
     @property
     def paused(self) -> str:
@@ -351,9 +429,9 @@ class EnvironmentView:
     def is_ready(self) -> bool | None:
         """Whether the newest revision is the released one, and nothing is wrong.
 
-        None while it cannot be said yet.
+        None while it cannot be said yet. What drifted is not wrong by that alone.
         """
-        if self.record.conditions:
+        if self.record.conditions or self.is_degraded:
             return False
         if self.newest is None:
             return None
@@ -388,6 +466,9 @@ class EnvironmentView:
             "conditions": dict(record.conditions),
             "paused": self.paused or None,
             "frozen": self.frozen or None,
+            "drifted": self.is_drifted,
+            "degraded": self.is_degraded,
+            "upkeep": [view.as_json() for view in self.upkeep],
         }
 
 

@@ -6,7 +6,7 @@ from typing import ParamSpec, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from gitops_wf.core.identifiers import RepositoryName
+from gitops_wf.core.identifiers import RepositoryName, TargetName
 from gitops_wf.core.message import Delivery, DeliveryPhase
 from gitops_wf.core.run import Run, StepRun
 from gitops_wf.ports.clock import Clock
@@ -32,6 +32,8 @@ class Counters:
         self._deliveries = self._counter(measures.DELIVERIES)
         self._last_poll = self._gauge(measures.LAST_POLL)
         self._in_flight = self._gauge(measures.IN_FLIGHT)
+        self._comparisons = self._counter(measures.COMPARISONS)
+        self._heals = self._counter(measures.HEALS)
         self._deleted = self._counter(measures.DELETED)
         self._housekeeping = self._gauge(measures.HOUSEKEEPING)
         self._last_housekeeping = self._gauge(measures.LAST_HOUSEKEEPING)
@@ -69,6 +71,14 @@ class Counters:
         """Count it, and note when."""
         self._polls.labels(repository, _result(succeeded=succeeded)).inc()
         self._last_poll.labels(repository).set(self._clock.now().timestamp())
+
+    def compared(self, target: TargetName, *, succeeded: bool) -> None:
+        """Count it by its target."""
+        self._comparisons.labels(target, _result(succeeded=succeeded)).inc()
+
+    def healed(self, target: TargetName, *, succeeded: bool) -> None:
+        """Count it by its target."""
+        self._heals.labels(target, _result(succeeded=succeeded)).inc()
 
     def kept_house(
         self, deleted: Mapping[str, int], took: timedelta, *, succeeded: bool

@@ -112,6 +112,37 @@ IN_FLIGHT = Measure(
     follows="Argo CD workqueue_unfinished_work_seconds",
 )
 
+DRIFTED = Measure(
+    name="gitops_wf_drifted_objects",
+    kind="gauge",
+    about="Objects of a released revision that differ from Git; only where there are"
+    " any.",
+    labels=("environment", "repository", "target"),
+    follows="Argo CD argocd_app_info{sync_status}",
+)
+DEGRADED = Measure(
+    name="gitops_wf_degraded",
+    kind="gauge",
+    about="1 where objects of a released revision are not well, for so long that it was"
+    " told; else absent.",
+    labels=("environment", "repository", "target"),
+    follows="Argo CD argocd_app_info{health_status}",
+)
+COMPARISONS = Measure(
+    name="gitops_wf_drift_comparisons_total",
+    kind="counter",
+    about="Comparisons of released revisions with a target; result is succeeded, or"
+    " failed where it could not be found out.",
+    labels=("target", "result"),
+    follows="Argo CD argocd_app_reconcile",
+)
+HEALS = Measure(
+    name="gitops_wf_drift_heals_total",
+    kind="counter",
+    about="How often what had drifted on a target was applied again (succeeded), or"
+    " could not be (failed).",
+    labels=("target", "result"),
+)
 DELETED = Measure(
     name="gitops_wf_housekeeping_deleted_total",
     kind="counter",
@@ -135,6 +166,7 @@ LAST_HOUSEKEEPING = Measure(
 MEASURES = (
     *(BUILD, RESOURCE, REPOSITORY_READY, POLL_FAILURES, ACTIVE_RUNS, QUEUE),
     *(RUNS, STEPS, GIT_REQUESTS, POLLS, LAST_POLL, DELIVERIES, IN_FLIGHT),
+    *(DRIFTED, DEGRADED, COMPARISONS, HEALS),
     *(DELETED, HOUSEKEEPING, LAST_HOUSEKEEPING),
 )
 

@@ -1,12 +1,13 @@
 """What is measured from the store, anew at each scrape."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from gitops_wf.core.identifiers import environment_name, repository_name
+from gitops_wf.core.upkeep.state import UpkeepState
 from gitops_wf.services.census import Census, take_census
 from gitops_wf.services.query import ReadableStore
 from gitops_wf.web import measures
@@ -46,12 +47,25 @@ class StoredMetrics(Collector):
             {(str(phase),): number for phase, number in census.active.items()},
         )
         yield _family(measures.QUEUE, {(): census.queued})
+        yield _family(
+            measures.DRIFTED,
+            {
+                place: len(state.drifted)
+                for place, state in _upkeep(census)
+                if state.drifted
+            },
+        )
+        yield _family(
+            measures.DEGRADED,
+            {place: 1 for place, state in _upkeep(census) if state.degraded},
+        )
 
     def describe(self) -> Iterable[Metric]:
         """Return the families without samples: registering must not read the store."""
         for measure in (
             *(measures.BUILD, measures.RESOURCE, measures.REPOSITORY_READY),
             *(measures.POLL_FAILURES, measures.ACTIVE_RUNS, measures.QUEUE),
+            *(measures.DRIFTED, measures.DEGRADED),
         ):
             yield _family(measure, {})
 
@@ -70,6 +84,14 @@ def _resources(census: Census) -> Metric:
             for standing in census.environments
         },
     )
+
+
+def _upkeep(census: Census) -> Iterator[tuple[tuple[str, ...], UpkeepState]]:
+    """Yield each state with its labels."""
+    for environment, states in census.upkeep.items():
+        for target, state in states.items():
+            names = environment_name(environment), repository_name(environment)
+            yield (*names, target), state
 
 
 def _family(measure: Measure, values: dict[tuple[str, ...], int]) -> Metric:

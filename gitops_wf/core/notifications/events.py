@@ -70,6 +70,7 @@ def event_message(
                 "commit": revision.commit if revision else None,
                 "run": event.run,
                 "step": event.step,
+                "target": event.metadata.get("target"),
             }
         },
     )
@@ -90,6 +91,8 @@ def _name(environment: EnvironmentId) -> str:
 
 def _headline(event: Event, revision: Revision | None) -> str:
     at = f" at {event.step}" if event.step else ""
+    target = event.metadata.get("target")
+    on = f" on {cut(str(target), 64)}" if target else ""
     match event.kind:
         case "suspended":
             return f"waits for approval{at}"
@@ -108,6 +111,16 @@ def _headline(event: Event, revision: Revision | None) -> str:
             return "superseded by a newer revision"
         case "invalid":
             return "INVALID: nothing was deployed"
+        case "drift" if event.reason == "HealFought":
+            return f"is fought over{on}"
+        case "drift":
+            return f"differs from Git{on}"
+        case "healed":
+            return f"is as Git says again{on}"
+        case "degraded":
+            return f"degraded{on}"
+        case "recovered":
+            return f"recovered{on}"
         case _:
             return event.kind + at + (f" ({event.reason})" if event.reason else "")
 
@@ -138,6 +151,19 @@ def _command(event: Event, revision: Revision | None) -> list[str]:
             ]
         case "invalid":
             return ["mend the file and push, or: git revert " + revision.commit[:12]]
+        case "drift" if event.reason == "HealFought":
+            return [f"look: gitops-wf describe {environment}"]
+        case "drift":
+            return [
+                f"look:     gitops-wf describe {environment}",
+                f"put back: gitops-wf redeploy {of_revision} --push",
+                "or keep it: commit it to Git, or name it in drift.ignore",
+            ]
+        case "degraded":
+            return [
+                f"look:    gitops-wf describe {environment}",
+                f"go back: gitops-wf rollback {environment} --push",
+            ]
         case "rejected":
             return [f"go back: gitops-wf rollback {environment} --push"]
         case _:

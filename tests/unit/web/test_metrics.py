@@ -6,11 +6,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gitops_wf.adapters.sql_store import open_store
 from gitops_wf.core.errors import InvalidTransitionError
-from gitops_wf.core.identifiers import RepositoryName, StepName
+from gitops_wf.core.identifiers import RepositoryName, StepName, TargetName
+from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.core.message import Delivery, DeliveryPhase, Message
 from gitops_wf.core.pause import Pause
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.run import StepRun
+from gitops_wf.core.upkeep.findings import Drifted, DriftKind
+from gitops_wf.core.upkeep.state import UpkeepState
 from gitops_wf.web.measures import MEASURES
 from tests.metrics_page import PAGE, page
 from tests.shop import NOW, PROD, SHOP, config, fill, revision, sha
@@ -248,3 +251,33 @@ def _by_label(lines: list[str]) -> list[str]:
         ordered = ",".join(sorted(labels.split(",")))
         found.append(f"{name}{{{ordered}}}{value}" if brace else line)
     return found
+
+
+def test_what_drifted_and_what_is_not_well_is_told_by_target(tmp_path):
+    made = fill(tmp_path)
+    ref = ObjectRef(group="", kind="ConfigMap", namespace="prod", name="web")
+    drifted = (Drifted(ref=ref, kind=DriftKind.MISSING),)
+    store = open_store(made.store)
+    with store.transaction() as transaction:
+        eu, us = TargetName("eu"), TargetName("us")
+        transaction.save_upkeep(PROD, eu, UpkeepState(number=1, drifted=drifted))
+        transaction.save_upkeep(PROD, us, UpkeepState(number=1, degraded=NOW))
+    store.close()
+
+    with served_site(made) as site:
+        site.counters.compared(eu, succeeded=True)
+        site.counters.compared(eu, succeeded=False)
+        site.counters.healed(eu, succeeded=True)
+        lines = _by_label(site.metrics())
+
+    place = 'environment="prod",repository="shop"'
+    assert f'gitops_wf_drifted_objects{{{place},target="eu"}} 1.0' in lines
+    assert f'gitops_wf_degraded{{{place},target="us"}} 1.0' in lines
+    assert not [
+        line
+        for line in lines
+        if line.startswith("gitops_wf_degraded") and '"eu"' in line
+    ]
+    counted = 'gitops_wf_drift_comparisons_total{result="failed",target="eu"} 1.0'
+    assert counted in lines
+    assert 'gitops_wf_drift_heals_total{result="succeeded",target="eu"} 1.0' in lines

@@ -144,3 +144,46 @@ def test_a_channel_of_no_known_type_is_refused_with_those_there_are():
         event_message(
             an_event("failed"), a_revision(), name="ops", channel={"type": "pigeon"}
         )
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "subject", "commands"),
+    [
+        (
+            "drift",
+            "Drifted",
+            "prod#12 differs from Git on eu",
+            [
+                "look:     gitops-wf describe prod",
+                "put back: gitops-wf redeploy prod --revision 4f1c2d9e --push",
+                "or keep it: commit it to Git, or name it in drift.ignore",
+            ],
+        ),
+        (
+            "drift",
+            "HealFought",
+            "prod#12 is fought over on eu",
+            ["look: gitops-wf describe prod"],
+        ),
+        ("healed", "Healed", "prod#12 is as Git says again on eu", []),
+        (
+            "degraded",
+            "Degraded",
+            "prod#12 degraded on eu",
+            [
+                "look:    gitops-wf describe prod",
+                "go back: gitops-wf rollback prod --push",
+            ],
+        ),
+        ("recovered", "Recovered", "prod#12 recovered on eu", []),
+    ],
+)
+def test_what_becomes_of_a_release_names_the_target_and_what_to_type(
+    kind, reason, subject, commands
+):
+    event = an_event(kind, reason=reason, metadata={"target": "eu", "edge": "x"})
+
+    text = event_text(event, a_revision())
+
+    assert text.subject == subject
+    assert text.text.splitlines()[2:] == commands
