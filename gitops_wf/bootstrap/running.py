@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -44,7 +45,7 @@ from gitops_wf.core.config import (
     TargetKind,
 )
 from gitops_wf.core.errors import TerminalError, cut
-from gitops_wf.core.identifiers import RepositoryName, TargetName
+from gitops_wf.core.identifiers import EnvironmentId, RepositoryName, TargetName
 from gitops_wf.core.redaction import Redactor
 from gitops_wf.core.secret import Secret
 from gitops_wf.daemon.chores import Chores, Pacer
@@ -52,6 +53,7 @@ from gitops_wf.daemon.clock_watch import ClockWatch
 from gitops_wf.daemon.polls import Polls
 from gitops_wf.daemon.supervisor import Daemon, Ending, Part
 from gitops_wf.daemon.ticks import Ticks
+from gitops_wf.daemon.workers import Workers
 from gitops_wf.definitions.daemon import known_of
 from gitops_wf.definitions.reader import DefinitionReader
 from gitops_wf.definitions.remembered import RememberedManifests
@@ -78,11 +80,16 @@ from gitops_wf.services.housekeeping import Housekeeping
 from gitops_wf.services.recall import Recall
 from gitops_wf.services.set_back import SetBack
 from gitops_wf.services.step_runners import StepRunners
+from gitops_wf.services.upkeep import Upkeep
+from gitops_wf.services.upkeep_rounds import UpkeepRounds
 from gitops_wf.services.watched import Watched
 from gitops_wf.services.watched_store import Recorder, WatchedStore
 
 DIGEST_KEY_FILE = "digest.key"
 SANDBOX_FOLDER = "sandbox"
+
+LOOKS_AT_ONCE = 4
+"""Environments that are compared with their targets at once: a thread for each."""
 
 
 def make_daemon(config: DaemonConfig, redactor: Redactor | None = None) -> Daemon:
@@ -277,6 +284,27 @@ def _put_together(
         rest=pacer.rest,
     )
     parts.append(Chores(pacer, housekeeping.act, housekeeping.interrupt))
+    upkeep = Upkeep(
+        store=store,
+        clock=clock,
+        runners=runners,
+        approvals=approvals,
+        announcer=announcer,
+        recorder=recorder,
+        observer=counters,
+        drift=config.drift,
+    )
+    upkeep.end_leases()
+    turns: SimpleQueue[EnvironmentId | None] = SimpleQueue()
+    rounds = UpkeepRounds(
+        store=store,
+        clock=clock,
+        interval=upkeep.interval,
+        look=upkeep.look,
+        begin=turns.put,
+    )
+    parts.append(Workers(turns, rounds.carry_out, count=LOOKS_AT_ONCE, name="upkeep"))
+    parts.append(Ticks(clock=clock, act=rounds.act, beat=heartbeats.of("upkeep")))
     reminder = Reminder(store=store, clock=clock)
     parts.append(Ticks(clock=clock, act=reminder.act, beat=heartbeats.of("reminder")))
     set_back = SetBack(store=store, clock=clock, executor=executor, advance=advance)

@@ -35,6 +35,9 @@ LOOK_AGAIN_AFTER_ERROR = timedelta(seconds=5)
 ASK_AGAIN = timedelta(hours=1)
 """What ends a pause moves it on at once; this says that it waits for no approval."""
 
+HEAL_WAIT = timedelta(seconds=1)
+"""A heal is a few requests; what drifted is rarely much."""
+
 _CANNOT_TELL = frozenset(
     {
         Reason.TARGET_NOT_CONFIGURED,
@@ -107,6 +110,7 @@ class Attempts:
             if not is_current(step, work.attempt, work.look):
                 return None
             now = self._clock.now()
+            _wait_for_heal(transaction, run, step, now)
             token = self._new_token()
             begun = record(
                 run,
@@ -279,6 +283,20 @@ class Attempts:
                     created=self._clock.now(),
                 ),
             )
+
+
+def _wait_for_heal(reader: Reader, run: Run, step: StepRun, now: datetime) -> None:
+    """Let what drifted be healed first, where that is being done on the target.
+
+    Errors: TransientError, for the queue to bring the work again.
+    """
+    if step.look or step.target is None:
+        return
+    state = reader.upkeep(run.subject.environment).get(step.target)
+    if state is not None and state.is_leased(now):
+        raise TransientError(
+            f"what drifted on {step.target} is being healed", retry_after=HEAL_WAIT
+        )
 
 
 def _reported(
