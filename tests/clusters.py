@@ -45,32 +45,32 @@ def namespace(cluster):
     cluster.delete(ObjectRef(group="", kind="Namespace", namespace="", name=name), "v1")
 
 
-def of_account(kubeconfig, namespace, folder):
-    """The kubeconfig of a new ServiceAccount `deployer`, which may do nothing yet."""
+def of_account(kubeconfig, namespace, folder, name="deployer"):
+    """The kubeconfig of a new ServiceAccount, which may do nothing yet."""
     client = client_of(kubeconfig, folder)
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts"
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
-    account = json.dumps({"metadata": {"name": "deployer"}}).encode()
+    account = json.dumps({"metadata": {"name": name}}).encode()
     assert client.send("POST", path, headers, account).status == 201
     asked = json.dumps({"spec": {"expirationSeconds": 600}}).encode()
-    answer = client.send("POST", f"{path}/deployer/token", headers, asked)
+    answer = client.send("POST", f"{path}/{name}/token", headers, asked)
     config = yaml.safe_load(kubeconfig.read_text())
     config["users"][0]["user"] = {"token": answer.body["status"]["token"]}
-    found = folder / "deployer.kubeconfig"
+    found = folder / f"{name}.kubeconfig"
     found.write_text(yaml.safe_dump(config))
     return found
 
 
-def allow(cluster, namespace, *rules):
+def allow(cluster, namespace, *rules, name="deployer"):
     """Give that account a role with these rules."""
-    meta = {"name": "deployer", "namespace": namespace}
+    meta = {"name": name, "namespace": namespace}
     head = {"apiVersion": f"{RBAC}/v1", "metadata": meta}
     cluster.create({**head, "kind": "Role", "rules": list(rules)})
     cluster.create(
         {
             **head,
             "kind": "RoleBinding",
-            "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": "deployer"},
+            "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": name},
             "subjects": [{"kind": "ServiceAccount", **meta}],
         }
     )

@@ -54,7 +54,7 @@ class OneCluster:
     place: str
     allow: AllowList = field(default_factory=AllowList)
 
-    def cluster(self, target: TargetName) -> Any:
+    def cluster(self, target: TargetName, environment: Any) -> Any:
         return self.one
 
     def namespace(self, target: TargetName) -> str:

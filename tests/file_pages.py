@@ -46,6 +46,10 @@ FILES = (
                 " and may use no other targets than `staging` and `prod-eu`;"
             ),
             (
+                "environments of `shop` are delivered to `prod-eu` as the service account"
+                " `shop/deployer`, those of `payments` as a user, and no others are;"
+            ),
+            (
                 "each secret names who may use it and where it may be sent; without"
                 " `environments` it is the daemon's own;"
             ),

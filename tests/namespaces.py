@@ -24,7 +24,7 @@ class Namespaces:
                 }
             )
 
-    def cluster(self, target):
+    def cluster(self, target, environment):
         return self.one
 
     def namespace(self, target):

@@ -139,9 +139,10 @@ class Folders:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.opened: dict[str, Cluster] = {}
 
-    def cluster(self, target: str) -> Cluster:
-        return DirectoryCluster(self.root / target)
+    def cluster(self, target: str, environment: str) -> Cluster:
+        return self.opened.setdefault(target, DirectoryCluster(self.root / target))
 
     def namespace(self, target: str) -> str:
         return "default"

@@ -11,11 +11,12 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
 from gitops_wf.core.errors import cut
+from gitops_wf.core.impersonation import Identity
 from gitops_wf.core.inventory import Manifest, ObjectRef
 from gitops_wf.ports.cluster import (
     ApiResource,
@@ -65,6 +66,10 @@ class DirectoryCluster:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._lock = threading.Lock()
+
+    def impersonating(self, _identity: Identity, /) -> Self:
+        """Return it: a folder knows no users, and its config may name none."""
+        return self
 
     def resource(self, api_version: str, kind: str) -> ApiResource:
         """Return a kind; every kind is served."""

@@ -10,10 +10,10 @@ from gitops_wf.adapters.kube_api import (
 )
 from gitops_wf.core.config import TargetConfig, TargetKind
 from gitops_wf.core.redaction import Redactor
-from gitops_wf.ports.cluster import Cluster
+from gitops_wf.ports.cluster import ApiServer
 
 
-def open_target(target: TargetConfig, redactor: Redactor | None = None) -> Cluster:
+def open_target(target: TargetConfig, redactor: Redactor | None = None) -> ApiServer:
     """Open the cluster, or the folder, that a target names.
 
     ``redactor`` learns its credentials, and the Secrets that are read and written.

@@ -10,6 +10,7 @@ from gitops_wf.core.environment import DRIFT, Drift, Subscription
 from gitops_wf.core.grants import SecretGrant
 from gitops_wf.core.health import HealthRule
 from gitops_wf.core.identifiers import RepositoryName, TargetName
+from gitops_wf.core.impersonation import ImpersonationRule
 from gitops_wf.core.policy import Rulebook
 from gitops_wf.core.render_limits import RenderLimits
 from gitops_wf.core.retention import Retention
@@ -64,6 +65,8 @@ class TargetConfig:
 
     ``path`` is the kubeconfig's or the directory's. None in the allow-lists allows
     all. ``substitute`` are values of variables for environments that declare any.
+    ``impersonate`` says as whom each environment is delivered: where there is any
+    rule, an environment that none matches is not; without, as the daemon itself.
     """
 
     name: TargetName
@@ -74,6 +77,7 @@ class TargetConfig:
     namespaces: tuple[str, ...] | None = None
     kinds: tuple[str, ...] | None = None
     substitute: Mapping[str, str] = field(default_factory=dict)
+    impersonate: tuple[ImpersonationRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,6 +93,9 @@ class _Paths:
                     namespaces=part.namespaces,
                     kinds=part.kinds,
                     substitute=part.substitute,
+                    impersonate=tuple(
+                        one.to_core(part.namespace) for one in part.impersonate
+                    ),
                 )
                 for name, part in file.targets.items()
             },

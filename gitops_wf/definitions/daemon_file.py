@@ -17,6 +17,11 @@ from pydantic import (
 from gitops_wf.core.config import TargetKind
 from gitops_wf.core.errors import cut
 from gitops_wf.core.freeze import Window, WindowKind
+from gitops_wf.core.impersonation import (
+    Identity,
+    ImpersonationRule,
+    service_account,
+)
 from gitops_wf.core.render_limits import RenderLimits
 from gitops_wf.core.retention import Retention
 from gitops_wf.core.sizes import Size
@@ -44,6 +49,8 @@ from gitops_wf.ports.properties import SecretSource, UrlSource
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:(?P<user>[^/@]*)@)?")
 _SCP = re.compile(r"[\w.-]+@[\w.-]+:(?!:)")
 _CRON_FIELDS = 5
+_ACCOUNT = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
+_HEADER = re.compile(r"[!-~]([ -~]{0,254}[!-~])?")
 _SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 _SERVER = re.compile(r"(\[[0-9a-fA-F:]+\]|[\w.-]+):(\d{1,5})")
 
@@ -110,6 +117,26 @@ def _cron(value: str) -> str:
         else:
             return value
     raise broken("cron-syntax", f"`{cut(value, 80)}` never begins: write {problem}")
+
+
+def _service_account(value: str) -> str:
+    names = value.split("/")
+    if len(names) > 2 or not all(_ACCOUNT.fullmatch(name) for name in names):
+        raise broken(
+            "impersonated-identity",
+            f"`{cut(value, 80)}` is no service account: write namespace/name, or its"
+            " name alone",
+        )
+    return value
+
+
+def _header(value: str) -> str:
+    if not _HEADER.fullmatch(value):
+        raise broken(
+            "impersonated-identity",
+            f"`{cut(value, 80)}` cannot be sent: a user or group is printable ASCII",
+        )
+    return value
 
 
 def _time_zone(value: str) -> str:
@@ -208,6 +235,49 @@ class GatePart(PolicyPart):
     )
 
 
+class ImpersonatePart(Part):
+    """As whom some environments are delivered; `serviceAccount` or `user`."""
+
+    environments: tuple[Text, ...] = Field(
+        default=("*",),
+        min_length=1,
+        description="Globs over repository/environment; the first entry that matches"
+        " counts.",
+    )
+    service_account: Annotated[Text, AfterValidator(_service_account)] | None = Field(
+        default=None,
+        description="namespace/name, or a name in the target's namespace.",
+    )
+    user: Annotated[Text, AfterValidator(_header)] | None = Field(
+        default=None, description="A user of the cluster."
+    )
+    groups: tuple[Annotated[Text, AfterValidator(_header)], ...] = Field(
+        default=(), description="Groups of that user."
+    )
+
+    @model_validator(mode="after")
+    def _one_identity(self) -> Self:
+        if (self.service_account is None) == (self.user is None):
+            raise broken(
+                "impersonated-identity", "write either `serviceAccount` or `user`"
+            )
+        if self.groups and self.user is None:
+            raise broken(
+                "impersonated-identity",
+                "`groups` are of a `user`; a service account has its own",
+            )
+        return self
+
+    def to_core(self, namespace: str) -> ImpersonationRule:
+        """The core's value; the namespace is the target's."""
+        if self.user is not None:
+            identity = Identity(user=self.user, groups=self.groups)
+        else:
+            place, _, name = (self.service_account or "").rpartition("/")
+            identity = service_account(place or namespace, name)
+        return ImpersonationRule(environments=self.environments, identity=identity)
+
+
 class TargetPart(Part):
     """A cluster, or a folder, that steps deliver to; exactly one of the first four."""
 
@@ -234,6 +304,11 @@ class TargetPart(Part):
         description="Values of `${name}` there, for environments that declare"
         " `substitute`; their own values win.",
     )
+    impersonate: tuple[ImpersonatePart, ...] = Field(
+        default=(),
+        description="As whom environments are delivered there; one that no entry is"
+        " for, is not. Default: all as the daemon itself.",
+    )
     gate: GatePart | None = Field(
         default=None, description="Who must approve writes to it."
     )
@@ -251,6 +326,11 @@ class TargetPart(Part):
                 "target-kind",
                 "write exactly one of sandbox: true, kubeconfig: PATH, inCluster: true"
                 " and directory: PATH",
+            )
+        if self.directory is not None and self.impersonate:
+            raise broken(
+                "impersonated-identity",
+                "`impersonate`: a directory knows no users, so leave it out",
             )
         return self
 

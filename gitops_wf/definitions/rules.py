@@ -204,6 +204,10 @@ RULES: tuple[Rule, ...] = (
     Rule("repository-url", "A repository's URL is safe and holds no credentials."),
     Rule("glob-syntax", "Patterns of environments stay inside the repository."),
     Rule("target-kind", "A target is of exactly one kind."),
+    Rule(
+        "impersonated-identity",
+        "A cluster is asked as one user, whose name can be sent.",
+    ),
     Rule("secret-source", "A secret has exactly one source."),
     Rule(
         "unknown-secret",

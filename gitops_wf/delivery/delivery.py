@@ -128,7 +128,7 @@ class Delivery:
 
         Errors: DefinitionError (`path:line: …`), TerminalError.
         """
-        cluster = self._clusters.cluster(order.target)
+        cluster = self._clusters.cluster(order.target, order.id)
         sources = self._sources(order)
         objects = desired_objects(
             sources,
@@ -224,7 +224,7 @@ class Delivery:
         owners = None if steps is None else set(steps)
         observer = Observer(
             target=target,
-            cluster=self._clusters.cluster(target),
+            cluster=self._clusters.cluster(target, environment),
             snapshots=self._snapshots,
             max_age=max_age,
             rules=self._health,
@@ -302,7 +302,7 @@ class Delivery:
     ) -> InventoryStore:
         """Return where the inventory of an environment on a target is kept."""
         return InventoryStore(
-            cluster=self._clusters.cluster(target),
+            cluster=self._clusters.cluster(target, environment),
             namespace=self._clusters.namespace(target),
             environment=environment,
             lock=self._locks.setdefault((environment, target), threading.Lock()),

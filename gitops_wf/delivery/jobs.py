@@ -123,7 +123,7 @@ class JobRuns:
         The Job of the attempt before goes first if it has not ended: two of them
         must not initialise the same data at once.
         """
-        cluster = self._clusters.cluster(order.target)
+        cluster = self._clusters.cluster(order.target, order.id)
         if not cluster.has_status:
             raise TerminalError(
                 f"target {order.target} is a folder: no Job ever runs there",
@@ -147,34 +147,15 @@ class JobRuns:
                 f"{ref} is there already, and not of environment {order.id}",
                 reason=CLAIMED,
             )
-        return self.state(order.target, ref, live)
+        return _state(cluster, ref, live)
 
-    def look(self, target: TargetName, ref: ObjectRef) -> JobState | None:
+    def look(
+        self, environment: EnvironmentId, target: TargetName, ref: ObjectRef
+    ) -> JobState | None:
         """Return how a Job is, None where it is gone."""
-        live = self._clusters.cluster(target).get(JOB, ref.namespace, ref.name)
-        return None if live is None else self.state(target, ref, live)
-
-    def state(self, target: TargetName, ref: ObjectRef, live: Manifest) -> JobState:
-        """Return how a Job is, with its pods' reasons, and their log once it ended."""
-        cluster = self._clusters.cluster(target)
-        status = health_of(live)
-        uid = str(live["metadata"].get("uid") or "")
-        if status.health not in {Health.IN_PROGRESS, Health.FAILED, Health.CURRENT}:
-            return JobState(ref=ref, uid=uid, status=status)
-        pods = cluster.list(POD, ref.namespace, f"job-name={ref.name}")
-        if status.health is not Health.CURRENT:
-            status = workload_health(live, Surroundings(pods=pods))
-        state = JobState(ref=ref, uid=uid, status=status)
-        if not state.is_final or not pods:
-            return state
-        last = max(pods, key=_age)
-        return JobState(
-            ref=ref,
-            uid=uid,
-            status=status,
-            log=_log(cluster, last),
-            exit_code=_exit_code(last),
-        )
+        cluster = self._clusters.cluster(target, environment)
+        live = cluster.get(JOB, ref.namespace, ref.name)
+        return None if live is None else _state(cluster, ref, live)
 
     def _manifest(self, order: JobOrder, attempt: int) -> Manifest:
         """Return the Job as it is created, within the target's allow-lists."""
@@ -268,6 +249,28 @@ def short_job(
         "metadata": {"name": name},
         "spec": spec,
     }
+
+
+def _state(cluster: Cluster, ref: ObjectRef, live: Manifest) -> JobState:
+    """Return how a Job is, with its pods' reasons, and their log once it ended."""
+    status = health_of(live)
+    uid = str(live["metadata"].get("uid") or "")
+    if status.health not in {Health.IN_PROGRESS, Health.FAILED, Health.CURRENT}:
+        return JobState(ref=ref, uid=uid, status=status)
+    pods = cluster.list(POD, ref.namespace, f"job-name={ref.name}")
+    if status.health is not Health.CURRENT:
+        status = workload_health(live, Surroundings(pods=pods))
+    state = JobState(ref=ref, uid=uid, status=status)
+    if not state.is_final or not pods:
+        return state
+    last = max(pods, key=_age)
+    return JobState(
+        ref=ref,
+        uid=uid,
+        status=status,
+        log=_log(cluster, last),
+        exit_code=_exit_code(last),
+    )
 
 
 def _spec(source: Source) -> Mapping[str, Any]:

@@ -13,7 +13,8 @@ from gitops_wf.ports.cluster import ApiResource, Cluster
 KEEP = 30.0
 """Seconds after which a list is dropped, asked for or not."""
 
-Key = tuple[TargetName, str, str, str, str]
+Key = tuple[TargetName, str, str, str, str, Cluster]
+"""With the cluster as its one identity sees it: another may see less, or more."""
 
 
 @dataclass(slots=True)
@@ -27,7 +28,7 @@ class _Slot:
 
 
 class Snapshots:
-    """One LIST per target, kind and namespace, however many ask for it at once.
+    """One LIST per target, kind, namespace and identity, however many ask at once.
 
     Thread-safe. Who asks while a LIST is on its way waits for it, and takes it
     where it is young enough.
@@ -50,7 +51,8 @@ class Snapshots:
     ) -> Sequence[Manifest]:
         """Return the objects of a kind as they were at most `max_age` ago."""
         asked = self._monotonic()
-        slot = self._slot((target, resource.group, resource.kind, namespace, selector))
+        kind = (resource.group, resource.kind)
+        slot = self._slot((target, *kind, namespace, selector, cluster))
         with slot.lock:
             oldest = asked - max_age.total_seconds()
             if slot.begun < oldest or slot.begun <= slot.written:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gitops_wf.core.errors import TerminalError, TransientError
-from gitops_wf.core.identifiers import TargetName
+from gitops_wf.core.identifiers import EnvironmentId, TargetName
+from gitops_wf.core.impersonation import Identity
 from gitops_wf.core.inventory import Manifest, ObjectRef
 
 
@@ -120,11 +121,22 @@ class Cluster(Protocol):
         """Return the last lines of a pod's log; empty where there is none."""
 
 
+class ApiServer(Cluster, Protocol):
+    """A cluster that can also be seen with other identities than our own."""
+
+    def impersonating(self, identity: Identity, /) -> Cluster:
+        """Return the same server, each request made as somebody else."""
+
+
 class Clusters(Protocol):
     """The clusters that the daemon config names."""
 
-    def cluster(self, target: TargetName) -> Cluster:
-        """Return a target's cluster; TerminalError(TargetNotConfigured)."""
+    def cluster(self, target: TargetName, environment: EnvironmentId) -> Cluster:
+        """Return a target's cluster, seen as the environment is delivered there.
+
+        The same object for all environments of one identity. Errors:
+        TerminalError (TargetNotConfigured).
+        """
 
     def namespace(self, target: TargetName) -> str:
         """Return the namespace for objects that name none."""

@@ -5,12 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gitops_wf.core.errors import GitOpsError, TerminalError
+from gitops_wf.core.errors import GitOpsError, TerminalError, TransientError
 from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.inventory import Inventory
 from gitops_wf.core.phases import Reason
 from gitops_wf.delivery import Writer, check_owner, list_inventories
-from gitops_wf.ports.cluster import Clusters
+from gitops_wf.ports.cluster import Cluster, Clusters
 
 _AT_ONCE = 16
 """Targets that are asked at once: one that is away must not hold up the others."""
@@ -46,7 +46,8 @@ class Recall:
     ) -> dict[EnvironmentId, Recalled]:
         """Return what is recorded of each environment on its targets.
 
-        A target is asked once for all of them. Errors: none, they are problems.
+        A target is asked once for all of them that are delivered there as the same
+        identity. Errors: none, they are problems.
         """
         by_target: dict[TargetName, list[EnvironmentId]] = {}
         for environment, targets in wanted.items():
@@ -87,24 +88,40 @@ class Recall:
         self, target: TargetName, environments: Collection[EnvironmentId]
     ) -> dict[EnvironmentId, Inventory | str]:
         """Return each one's inventory on a target, or why it is not known."""
-        try:
-            found = list_inventories(
-                self.clusters.cluster(target),
-                self.clusters.namespace(target),
-                environments,
-            )
-        except GitOpsError as error:
-            if getattr(error, "reason", "") == Reason.TARGET_NOT_CONFIGURED:
-                # Nothing can be there: the step that writes to it will say so.
-                return dict.fromkeys(environments, Inventory())
-            return dict.fromkeys(environments, f"target {target}: {error}")
-        answers = {each: found.get(each, Inventory()) for each in environments}
-        return {
-            each: f"target {target}: {answer}"
-            if isinstance(answer, TerminalError)
-            else answer
-            for each, answer in answers.items()
-        }
+        found: dict[EnvironmentId, Inventory | GitOpsError] = {}
+        seen: dict[Cluster, list[EnvironmentId]] = {}
+        for environment in environments:
+            try:
+                cluster = self.clusters.cluster(target, environment)
+            except GitOpsError as error:
+                found[environment] = error
+            else:
+                seen.setdefault(cluster, []).append(environment)
+        away: TransientError | None = None
+        for cluster, group in seen.items():
+            if away is not None:  # for every identity: it is one server
+                found |= dict.fromkeys(group, away)
+                continue
+            try:
+                listed = list_inventories(
+                    cluster, self.clusters.namespace(target), group
+                )
+                found |= {each: listed.get(each, Inventory()) for each in group}
+            except TransientError as error:
+                away = error
+                found |= dict.fromkeys(group, error)
+            except GitOpsError as error:
+                found |= dict.fromkeys(group, error)
+        return {each: _told(target, answer) for each, answer in found.items()}
+
+
+def _told(target: TargetName, answer: Inventory | GitOpsError) -> Inventory | str:
+    if not isinstance(answer, GitOpsError):
+        return answer
+    if getattr(answer, "reason", "") == Reason.TARGET_NOT_CONFIGURED:
+        # Nothing can be there: the step that writes to it will say so.
+        return Inventory()
+    return f"target {target}: {answer}"
 
 
 def _recalled(answers: Mapping[TargetName, Inventory | str]) -> Recalled:

@@ -137,7 +137,7 @@ class RunJobRunner:
             group="batch", kind="Job", namespace=memo["namespace"], name=memo["name"]
         )
         assert context.target is not None
-        state = self._jobs.look(context.target, ref)
+        state = self._jobs.look(context.subject.environment, context.target, ref)
         if state is None or state.uid != memo["uid"]:
             return StepResult(
                 phase=Phase.ERRORED,

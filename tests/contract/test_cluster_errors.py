@@ -12,6 +12,7 @@ from kubernetes.config import ConfigException
 
 from gitops_wf.adapters.kube_api import KubeCluster, kubeconfig_access
 from gitops_wf.core.errors import TerminalError
+from gitops_wf.core.impersonation import Identity
 from gitops_wf.ports.cluster import (
     ApiResource,
     ClusterRefusalError,
@@ -44,6 +45,10 @@ class Handler(BaseHTTPRequestHandler):
         self.server.before()
         self.server.user_agent = self.headers["User-Agent"]
         self.server.authorization = self.headers["Authorization"]
+        self.server.impersonated = (
+            self.headers["Impersonate-User"],
+            self.headers.get_all("Impersonate-Group"),
+        )
         if self.server.answer is None:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
@@ -300,3 +305,62 @@ def test_those_who_wait_for_one_question_share_its_error(tmp_path, server):
 
     assert all(isinstance(error, ClusterUnavailableError) for error in errors)
     assert server.seen < 8
+
+
+TENANT = Identity(user="system:serviceaccount:shop:deployer")
+NO_RIGHT = (
+    'configmaps "a" is forbidden: User "{user}" cannot {verb} resource "configmaps" in'
+    ' API group "" in the namespace "ns"'
+)
+
+
+def refused_as(tmp_path, server, text, identity=TENANT):
+    server.answer = status(403, "Forbidden", text)
+    cluster = cluster_at(tmp_path, server.url()).impersonating(identity)
+    with pytest.raises(ClusterRefusalError) as caught:
+        cluster.get(CONFIG_MAPS, "ns", "a")
+    return str(caught.value)
+
+
+def test_requests_say_as_whom_they_are_made(tmp_path, server):
+    own = cluster_at(tmp_path, server.url())
+    other = own.impersonating(Identity(user="bob b", groups=("dev", "ops")))
+
+    other.get(CONFIG_MAPS, "ns", "a")
+    assert server.impersonated == ("bob b", ["dev", "ops"])
+    assert server.authorization == "Bearer t0"
+
+    own.impersonating(TENANT).get(CONFIG_MAPS, "ns", "a")
+    assert server.impersonated == (TENANT.user, None)
+    own.get(CONFIG_MAPS, "ns", "a")
+    assert server.impersonated == (None, None)
+
+
+def test_a_right_that_an_identity_lacks_is_told_with_the_mend(tmp_path, server):
+    text = NO_RIGHT.format(user=TENANT.user, verb="get")
+
+    said = refused_as(tmp_path, server, text)
+
+    assert said.startswith("ConfigMap/ns/a: get: forbidden (403): configmaps")
+    assert f'User "{TENANT.user}" cannot get resource "configmaps"' in said
+    assert f"asked as {TENANT.user}, whom `impersonate` of the target names" in said
+    assert "bind that identity a Role which allows it" in said
+
+
+@pytest.mark.parametrize(
+    "verb", ["impersonate", "impersonate-on:user-info:get"], ids=["old", "1.36"]
+)
+def test_that_the_daemon_itself_may_not_impersonate_is_told_apart(
+    tmp_path, server, verb
+):
+    said = refused_as(tmp_path, server, NO_RIGHT.format(user="daemon", verb=verb))
+
+    assert f"the daemon itself may not act as {TENANT.user}" in said
+    assert "the verb impersonate for that user" in said
+    assert "Role" not in said
+
+
+def test_a_refusal_of_admission_is_none_of_a_right(tmp_path, server):
+    said = refused_as(tmp_path, server, 'pods "a" is forbidden: exceeded quota: few')
+
+    assert said.endswith("exceeded quota: few")

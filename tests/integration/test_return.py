@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 
+from gitops_wf.adapters.directory_target import DirectoryCluster
 from gitops_wf.core.errors import TransientError
 from gitops_wf.core.identifiers import TargetName
 from gitops_wf.core.policy import Gate, Policy, PolicyRule, Rulebook
@@ -44,19 +45,31 @@ class Types(FewStepTypes):
         return {DEPLOY.name: DEPLOY, PRUNE.name: PRUNE}.get(name) or super().get(name)
 
 
+class Witnessed(DirectoryCluster):
+    """Notes down each LIST."""
+
+    def __init__(self, root, listed):
+        super().__init__(root)
+        self.listed = listed
+
+    def list(self, resource, namespace="", label_selector=""):
+        self.listed.append(resource.kind)
+        return super().list(resource, namespace, label_selector)
+
+
 class Targets(Folders):
     """Folders, of which some are away."""
 
     def __init__(self, root):
         super().__init__(root)
         self.away = set()
-        self.asked = []
+        self.listed = []
 
-    def cluster(self, target):
-        self.asked.append(target)
+    def cluster(self, target, environment):
         if target in self.away:
             raise TransientError("no connection in time")
-        return super().cluster(target)
+        witnessed = Witnessed(self.root / target, self.listed)
+        return self.opened.setdefault(target, witnessed)
 
     def files(self):
         """Everything that is there."""
@@ -180,12 +193,12 @@ def test_every_inventory_is_read_by_one_request_a_target(line, targets):
     line.commit(files)
     line.settle()
     line.lose_store()
-    targets.asked.clear()
+    targets.listed.clear()
 
     line.settle()
 
     assert {tuple(line.phases(f"e{n}")) for n in range(12)} == {("Succeeded/Adopted",)}
-    assert targets.asked == ["eu"]
+    assert targets.listed == ["ConfigMap"]
 
 
 # --- half way ---

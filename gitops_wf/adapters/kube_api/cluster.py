@@ -1,7 +1,8 @@
 """One API server as the Cluster port."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from copy import copy
+from typing import Any, Self
 from urllib.parse import quote
 
 from gitops_wf.adapters.kube_api.access import ApiAccess
@@ -13,6 +14,7 @@ from gitops_wf.adapters.kube_api.transport import (
     Answer,
     Transport,
 )
+from gitops_wf.core.impersonation import Identity
 from gitops_wf.core.inventory import Manifest, ObjectRef
 from gitops_wf.core.redaction import Redactor, secret_values
 from gitops_wf.ports.cluster import (
@@ -52,6 +54,17 @@ class KubeCluster:
             redactor=self._redactor,
         )
         self._discovery = Discovery(self._transport)
+
+    def impersonating(self, identity: Identity) -> Self:
+        """Return the same server, each request made as somebody else.
+
+        Connections are shared, and so is what was discovered: asking which kinds
+        there are is ours to do.
+        """
+        twin = copy(self)
+        shared = self._transport
+        twin._transport = shared.impersonating(identity)  # noqa: SLF001 - our own class
+        return twin
 
     def resource(self, api_version: str, kind: str) -> ApiResource:
         """Return how a kind is addressed; UnknownKindError after a fresh discovery."""
@@ -195,6 +208,7 @@ class KubeCluster:
                 self._transport.server,
                 _subject("Pod", namespace, pod),
                 "read the log",
+                identity=self._transport.identity,
             )
         return answer.body.decode("utf-8", "replace")
 
@@ -235,7 +249,14 @@ class KubeCluster:
         """Return the object that was answered; ``sent`` is what the request held."""
         if not 200 <= answer.status < 300:
             secrets = secret_values(sent or {})
-            raise error_of(answer, self._transport.server, subject, verb, secrets)
+            raise error_of(
+                answer,
+                self._transport.server,
+                subject,
+                verb,
+                secrets,
+                identity=self._transport.identity,
+            )
         return answer.json()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from gitops_wf.adapters.kube_api.transport import Answer
 from gitops_wf.core.errors import GitOpsError, cut
+from gitops_wf.core.impersonation import Identity
 from gitops_wf.core.redaction import Redactor
 from gitops_wf.core.secret import Secret
 from gitops_wf.ports.cluster import (
@@ -19,6 +20,11 @@ from gitops_wf.ports.cluster import (
 )
 
 _MANAGER = re.compile(r'conflict with "((?:[^"\\]|\\.)*)"')
+_NO_RIGHT = re.compile(r'User "[^"]*" cannot ')
+_MAY_NOT_IMPERSONATE = re.compile(r'User "[^"]*" cannot impersonate\b')
+"""Of who asks, not of whom it asks as: `impersonate`, and of Kubernetes 1.36 on
+`impersonate-on:user-info:list` (KEP-5284)."""
+
 _NOT_CURED = (
     "field not declared in schema",
     "failed to create typed patch object",
@@ -52,11 +58,14 @@ def error_of(
     subject: str,
     verb: str,
     secrets: Iterable[Secret] = (),
+    *,
+    identity: Identity | None = None,
 ) -> GitOpsError:
     """Return the error of an answer that is no success.
 
     ``subject`` is what the request was about (``Deployment/shop/web``), ``verb``
-    what was asked (``apply``), ``secrets`` what it held that the server may quote.
+    what was asked (``apply``), ``secrets`` what it held that the server may quote,
+    ``identity`` whom it was made as, where not as ourselves.
     """
     redactor = Redactor(secrets)
     status = redactor.value(answer.json())
@@ -112,12 +121,29 @@ def error_of(
         # With whatever status it chose.
         what = "not admitted"
     return ClusterRefusalError(
-        f"{subject}: {verb}: {what} ({answer.status}): {shown}",
+        f"{subject}: {verb}: {what} ({answer.status}): {shown}"
+        f"{_mend(identity, text) if answer.status == 403 else ''}",
         reason=reason or "Refused",
         status=answer.status,
         causes=tuple(
             (field, "" if is_secret else cut(message)) for _, field, message in causes
         ),
+    )
+
+
+def _mend(identity: Identity | None, text: str) -> str:
+    """Say what would allow a request that was made as somebody else."""
+    if identity is None or not _NO_RIGHT.search(text):
+        return ""  # of admission: a quota, a policy
+    if _MAY_NOT_IMPERSONATE.search(text):
+        return (
+            f"; the daemon itself may not act as {identity}, whom `impersonate` of "
+            "the target names: give its own identity on the cluster the verb "
+            "impersonate for that user"
+        )
+    return (
+        f"; asked as {identity}, whom `impersonate` of the target names: bind that "
+        "identity a Role which allows it"
     )
 
 

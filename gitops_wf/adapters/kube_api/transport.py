@@ -2,13 +2,15 @@
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
+from copy import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 import urllib3
 from kubernetes.config import ConfigException
+from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -21,6 +23,7 @@ from urllib3.exceptions import (
 
 from gitops_wf.adapters.kube_api.access import USER_AGENT, ApiAccess
 from gitops_wf.core.errors import cut
+from gitops_wf.core.impersonation import Identity
 from gitops_wf.core.redaction import Redactor
 from gitops_wf.core.secret import Secret
 from gitops_wf.ports.cluster import ClusterUnavailableError
@@ -69,6 +72,13 @@ class Transport:
         self._timeout = urllib3.Timeout(connect=connect_timeout, read=read_timeout)
         # Refreshing a token may run an exec plugin: once, not once a thread.
         self._auth = threading.Lock()
+        self.identity: Identity | None = None
+
+    def impersonating(self, identity: Identity) -> Self:
+        """Return it over the same connections, for requests as somebody else."""
+        twin = copy(self)
+        twin.identity = identity
+        return twin
 
     def request(
         self,
@@ -86,10 +96,12 @@ class Transport:
         """
         url = self.server + path + (f"?{urlencode(query)}" if query else "")
         data = None if body is None else json.dumps(body).encode()
+        headers: MutableMapping[str, str]
         headers = {"Accept": accept, "User-Agent": USER_AGENT}
         if data is not None:
             headers["Content-Type"] = content_type
         self._authenticate(headers, path, method)
+        headers = _as(self.identity, headers)
         try:
             return self._send(method, url, data, headers)
         except ProtocolError as exc:
@@ -103,7 +115,9 @@ class Transport:
         except HTTPError as exc:
             raise self._translated(exc) from exc
 
-    def _authenticate(self, headers: dict[str, str], path: str, method: str) -> None:
+    def _authenticate(
+        self, headers: MutableMapping[str, str], path: str, method: str
+    ) -> None:
         """Add the credentials; a token that has run out is refreshed first."""
         try:
             with self._auth:
@@ -119,7 +133,11 @@ class Transport:
         self._redactor.learn(Secret(headers.get("authorization", "")))
 
     def _send(
-        self, method: str, url: str, data: bytes | None, headers: dict[str, str]
+        self,
+        method: str,
+        url: str,
+        data: bytes | None,
+        headers: MutableMapping[str, str],
     ) -> Answer:
         response = self._client.rest_client.pool_manager.request(
             method,
@@ -158,6 +176,19 @@ class Transport:
         return ClusterUnavailableError(
             f"API server {self.server} unreachable: {what}: {cause}; {mend}"
         )
+
+
+def _as(
+    identity: Identity | None, headers: MutableMapping[str, str]
+) -> MutableMapping[str, str]:
+    """Add whom a request is made as: one header for each group."""
+    if identity is None:
+        return headers
+    more = HTTPHeaderDict(headers)
+    more["Impersonate-User"] = identity.user
+    for group in identity.groups:
+        more.add("Impersonate-Group", group)
+    return more
 
 
 def _last_cause(exc: BaseException) -> str:

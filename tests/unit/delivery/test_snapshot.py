@@ -105,3 +105,25 @@ def test_a_write_while_a_list_is_on_its_way_makes_it_worthless():
     ask(snapshots, cluster)
 
     assert cluster.lists == 2
+
+
+def test_a_list_of_one_identity_is_not_given_to_another():
+    snapshots, one, other = Snapshots(), Counting(), Counting()
+
+    ask(snapshots, one)
+    ask(snapshots, other)
+    ask(snapshots, one)
+
+    assert (one.lists, other.lists) == (1, 1)
+
+
+def test_a_write_of_one_identity_makes_the_lists_of_all_old():
+    snapshots, one, other = Snapshots(Clock()), Counting(), Counting()
+    ask(snapshots, one)
+    ask(snapshots, other)
+
+    snapshots.written(HERE, PODS.group, PODS.kind, "a")
+    ask(snapshots, one)
+    ask(snapshots, other)
+
+    assert (one.lists, other.lists) == (2, 2)
