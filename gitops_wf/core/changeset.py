@@ -1,6 +1,7 @@
 """What one apply did, object by object."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -38,6 +39,10 @@ class ChangeSet:
 
     def __str__(self) -> str:
         """Return the counts that are not zero: ``2 created, 1 unchanged``."""
-        counts = Counter(entry.change for entry in self.entries)
-        parts = [f"{counts[change]} {change}" for change in Change if counts[change]]
-        return ", ".join(parts) or "nothing to apply"
+        return summary(Counter(entry.change for entry in self.entries))
+
+
+def summary(counts: Mapping[Change, int]) -> str:
+    """Return the counts that are not zero, as text."""
+    parts = [f"{counts[change]} {change}" for change in Change if counts.get(change)]
+    return ", ".join(parts) or "nothing to apply"

@@ -9,6 +9,7 @@ from typing import Any
 from gitops_wf.core.changeset import Change, ChangeEntry
 from gitops_wf.core.errors import TransientError
 from gitops_wf.core.inventory import Manifest
+from gitops_wf.delivery.marks import Skip, frozen_because
 from gitops_wf.delivery.names import FORCE_ANNOTATIONS
 from gitops_wf.delivery.rendering import Desired
 from gitops_wf.delivery.settled import FIELD_MANAGER, is_our_apply, is_settled
@@ -30,7 +31,6 @@ _IMMUTABLE = re.compile(
 """What API servers say of fields that cannot change (Flux's test, and what
 StatefulSets, Pods, Services and PVCs say instead)."""
 
-_ENABLED = frozenset({"enabled", "true"})
 GONE_WITHIN = 20.0
 """Seconds to wait for a deleted object to go before it is created anew."""
 
@@ -57,9 +57,18 @@ class Applier:
 
     def settled(self, item: Desired, live: Manifest | None) -> ChangeEntry | None:
         """Return what becomes of an object that needs no request; None: apply it."""
-        if live is None or not is_settled(item.manifest, live):
+        if item.marks.skip is Skip.ALWAYS:
+            return _skipped(item, item.marks.why)
+        if live is None:
             return None
-        return ChangeEntry(ref=item.ref, change=Change.UNCHANGED)
+        if item.marks.skip is Skip.IF_PRESENT:
+            return _skipped(item, f"{item.marks.why}: it is there")
+        frozen = frozen_because(live)
+        if frozen:
+            return _skipped(item, f"{frozen} on the cluster")
+        if is_settled(item.manifest, live):
+            return ChangeEntry(ref=item.ref, change=Change.UNCHANGED)
+        return None
 
     def apply(self, item: Desired, live: Manifest | None) -> ChangeEntry:
         """Bring one object to what Git says.
@@ -69,6 +78,9 @@ class Applier:
         """
         if live is not None:
             _check_stays(item, live)
+        elif item.marks.skip is Skip.IF_PRESENT and self._live(item) is not None:
+            # Made by others: without our label no LIST of ours has it.
+            return _skipped(item, f"{item.marks.why}: it is there")
         try:
             applied = self._taken_over(item, self._apply(item))
         except ClusterRefusalError as exc:
@@ -80,10 +92,10 @@ class Applier:
 
     def _apply(self, item: Desired) -> Applied:
         try:
-            return self.cluster.apply(item.manifest, force=self.force_conflicts)
+            return self._sent(item)
         except ApplyConflictError as exc:
             managers = {manager for _, manager in exc.causes}
-            if managers - CLIENT_SIDE_MANAGERS:
+            if managers - CLIENT_SIDE_MANAGERS or not item.marks.takes_over:
                 raise ApplyConflictError(
                     f"{exc.message}; remove the field from Git, or take it over with "
                     "`forceConflicts: true`",
@@ -92,16 +104,20 @@ class Applier:
                     causes=exc.causes,
                 ) from exc
             self._migrate(item, self._live(item))
-            return self.cluster.apply(item.manifest, force=self.force_conflicts)
+            return self._sent(item)
+
+    def _sent(self, item: Desired) -> Applied:
+        force = self.force_conflicts or item.marks.forces_conflicts
+        return self.cluster.apply(item.manifest, force=force)
 
     def _taken_over(self, item: Desired, applied: Applied) -> Applied:
         """Take over what client-side apply still owns, once.
 
         Else a field that has left Git would stay, as its other owner keeps it.
         """
-        if not self._migrate(item, applied.manifest):
+        if not item.marks.takes_over or not self._migrate(item, applied.manifest):
             return applied
-        return self.cluster.apply(item.manifest, force=self.force_conflicts)
+        return self._sent(item)
 
     def _migrate(self, item: Desired, live: Manifest | None) -> bool:
         entries = (live or {}).get("metadata", {}).get("managedFields") or ()
@@ -117,7 +133,7 @@ class Applier:
         return self.cluster.get(resource, item.ref.namespace, item.ref.name)
 
     def _recreated(self, item: Desired, exc: ClusterRefusalError) -> ChangeEntry:
-        if not (self.force or _is_forced(item.manifest)):
+        if not (self.force or item.marks.recreates):
             raise ClusterRefusalError(
                 f"{exc.message}; such a field cannot be changed: give the object "
                 f"another name, or annotate it with {FORCE_ANNOTATIONS[0]}: enabled "
@@ -141,6 +157,10 @@ class Applier:
                 return
             self.pause(_PAUSE)
         raise TransientError(f"{item.ref}: deleted to be recreated, but not gone yet")
+
+
+def _skipped(item: Desired, why: str) -> ChangeEntry:
+    return ChangeEntry(ref=item.ref, change=Change.SKIPPED, message=why)
 
 
 def _check_stays(item: Desired, live: Manifest) -> None:
@@ -210,10 +230,3 @@ def _change(applied: Applied, live: Manifest | None) -> Change:
 def _is_immutable(exc: ClusterRefusalError) -> bool:
     texts = [exc.message, *(message for _, message in exc.causes)]
     return exc.status in {409, 422} and any(_IMMUTABLE.search(text) for text in texts)
-
-
-def _is_forced(manifest: Manifest) -> bool:
-    annotations = (manifest.get("metadata") or {}).get("annotations") or {}
-    return any(
-        str(annotations.get(name, "")).lower() in _ENABLED for name in FORCE_ANNOTATIONS
-    )

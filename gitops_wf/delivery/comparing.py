@@ -18,6 +18,7 @@ from gitops_wf.core.inventory import Manifest, ObjectRef
 from gitops_wf.core.upkeep.differing import field_drifts
 from gitops_wf.core.upkeep.findings import Drifted, DriftKind
 from gitops_wf.core.upkeep.ignoring import IgnoreRule, ignored_of, parse_pointer
+from gitops_wf.delivery.marks import Skip
 from gitops_wf.delivery.names import (
     DRIFT_ANNOTATIONS,
     ENVIRONMENT_LABEL,
@@ -89,7 +90,7 @@ class Comparer:
             if goes_by_itself(item.manifest):
                 return None
             return Drifted(ref=item.ref, kind=DriftKind.MISSING)
-        if is_left_alone(live):
+        if item.marks.skip is Skip.IF_PRESENT or is_left_alone(live):
             return None
         metadata = live.get("metadata") or {}
         owner = (metadata.get("labels") or {}).get(ENVIRONMENT_LABEL)

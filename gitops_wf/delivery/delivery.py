@@ -31,6 +31,7 @@ from gitops_wf.delivery.inventories import (
     merged,
 )
 from gitops_wf.delivery.keeping import Keeping
+from gitops_wf.delivery.marks import Skip
 from gitops_wf.delivery.names import ENVIRONMENT_LABEL, label_value
 from gitops_wf.delivery.observing import ObjectHealth, Observer
 from gitops_wf.delivery.ordering import stages
@@ -49,6 +50,7 @@ from gitops_wf.delivery.rendering import (
 from gitops_wf.delivery.renders import Renders
 from gitops_wf.delivery.rollout import Rollout
 from gitops_wf.delivery.snapshot import Snapshots
+from gitops_wf.delivery.waves import Wave, waves
 from gitops_wf.ports.cluster import Cluster, ClusterRefusalError, Clusters
 from gitops_wf.ports.content import Content
 from gitops_wf.ports.manifests import ManifestReader
@@ -61,10 +63,22 @@ THREADS = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """What an environment wants on a target at a commit."""
+    """What an environment wants on a target at a commit, wave by wave."""
 
-    objects: tuple[Desired, ...]
+    waves: tuple[Wave, ...]
     digest: str
+
+    @property
+    def objects(self) -> tuple[Desired, ...]:
+        """Return all objects."""
+        return tuple(item for wave in self.waves for item in wave)
+
+    @property
+    def owned(self) -> tuple[Desired, ...]:
+        """Return those that become the environment's; the others are left alone."""
+        return tuple(
+            item for item in self.objects if item.marks.skip is not Skip.ALWAYS
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +159,9 @@ class Delivery:
                 reason=Reason.INVALID_DEFINITION,
             )
         manifests = [item.manifest for item in objects]
-        return Rendered(objects=objects, digest=digest_of(manifests, self._digest_key))
+        return Rendered(
+            waves=waves(objects), digest=digest_of(manifests, self._digest_key)
+        )
 
     def _sources(self, order: Order) -> list[Source]:
         """Return the objects that the environment's files hold."""
@@ -165,17 +181,18 @@ class Delivery:
         )
         return read_sources(files, self._read, contents.variables(order.target))
 
-    def deliver(self, order: Order, rendered: Rendered) -> ChangeSet:
-        """Apply what was rendered, and prune what left.
+    def deliver(self, order: Order, rendered: Rendered, wave: int = 0) -> ChangeSet:
+        """Apply one wave of what was rendered; with the last, prune what left.
 
+        Waves count from 0; whether one may be applied yet is for the caller to know.
         The inventory holds old and new objects before the first write, and only
         the new ones after the last delete. Where an object fails, the others of
         its stage are still applied, nothing is pruned, and the inventory keeps all.
         """
         store = self.inventory_store(order.id, order.target)
-        ordered = stages(rendered.objects)
-        new = [entry_of(item, order.step) for item in rendered.objects]
-        wanted = [item.ref for item in rendered.objects]
+        objects = rendered.objects
+        new = [entry_of(item, order.step) for item in rendered.owned]
+        wanted = [item.ref for item in objects]
 
         def claimed(old: Inventory) -> Inventory:
             check_number(old, order.number, order.id, store.place)
@@ -199,8 +216,8 @@ class Delivery:
 
         before = self._claim(store, order, rendered, claimed)
         rollout = self._rollout(order, force_conflicts=order.force_conflicts)
-        changes = rollout.apply(ordered)
-        if not order.prune:
+        changes = rollout.apply(stages(rendered.waves[wave] if objects else ()))
+        if not order.prune or wave + 1 < len(rendered.waves):
             return ChangeSet(entries=tuple(changes))
         gone = left_behind(
             before,
@@ -217,9 +234,13 @@ class Delivery:
         target: TargetName,
         *,
         steps: Iterable[str] | None = None,
+        objects: Collection[str] | None = None,
         max_age: timedelta,
     ) -> list[ObjectHealth]:
-        """Return the health of what these steps own there; None is all steps."""
+        """Return the health of what these steps own there; None is all steps.
+
+        ``objects`` are the texts of those that matter; None is all.
+        """
         entries = self.inventory(environment, target).entries
         owners = None if steps is None else set(steps)
         observer = Observer(
@@ -230,7 +251,10 @@ class Delivery:
             rules=self._health,
         )
         return observer.observe(
-            entry for entry in entries if owners is None or entry.step in owners
+            entry
+            for entry in entries
+            if (owners is None or entry.step in owners)
+            and (objects is None or str(entry.ref) in objects)
         )
 
     def look(
@@ -333,7 +357,7 @@ class Delivery:
             target=order.target,
             number=order.number,
             step=order.step,
-            objects=self._renders.get(key, lambda: self.render(order).objects),
+            objects=self._renders.get(key, lambda: self.render(order).owned),
             rules=rules,
             health=self._health,
             snapshots=self._snapshots,

@@ -17,13 +17,22 @@ PRUNE_ANNOTATIONS = (
     "gitops-wf.io/prune",
     "kustomize.toolkit.fluxcd.io/prune",
 )
+SSA_ANNOTATIONS = (
+    "gitops-wf.io/ssa",
+    "kustomize.toolkit.fluxcd.io/ssa",
+)
+RECONCILE_ANNOTATIONS = (
+    "gitops-wf.io/reconcile",
+    "kustomize.toolkit.fluxcd.io/reconcile",
+)
 DRIFT_ANNOTATIONS = (
     "gitops-wf.io/drift",
-    "kustomize.toolkit.fluxcd.io/reconcile",
+    *RECONCILE_ANNOTATIONS,
     "helm.toolkit.fluxcd.io/driftDetection",
 )
 """`disabled` on an object, in Git or on the cluster: it is not compared, nor healed."""
 
+DEPENDS_ON = "config.kubernetes.io/depends-on"
 SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
 SYNC_WAVE = "argocd.argoproj.io/sync-wave"
 

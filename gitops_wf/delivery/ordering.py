@@ -1,13 +1,13 @@
-"""In which order objects are applied: waves, and within one by kind.
+"""In which order the objects of a wave are applied: by kind.
 
-Flux's kind order (fluxcd/pkg/ssa), and Argo CD's sync waves before it.
+Flux's kind order (fluxcd/pkg/ssa); the waves themselves are Argo CD's (`waves`).
 """
 
 from collections.abc import Iterable
 from itertools import groupby
 
 from gitops_wf.core.errors import DefinitionError, cut
-from gitops_wf.core.inventory import Manifest, ObjectRef
+from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.delivery.names import SYNC_WAVE
 from gitops_wf.delivery.rendering import Desired
 
@@ -63,34 +63,17 @@ def stage(kind: str) -> int:
     return REST
 
 
-def wave(manifest: Manifest) -> int:
-    """Return the sync wave of an object; 0 where it names none."""
-    annotations = (manifest.get("metadata") or {}).get("annotations") or {}
+def sync_wave(item: Desired) -> int | None:
+    """Return the sync wave of an object, 0 where it names none.
+
+    None is what all others need: it comes before every wave.
+    """
+    if stage(item.ref.kind) == DEFINITIONS:
+        return None
+    annotations = (item.manifest.get("metadata") or {}).get("annotations") or {}
     text = str(annotations.get(SYNC_WAVE) or "0")
-    return int(text)
-
-
-def stages(objects: Iterable[Desired]) -> list[list[Desired]]:
-    """Return the objects in groups: one after the other, each at once."""
-    ordered = sorted(
-        objects,
-        key=lambda item: (*_place(item), kind_rank(item.ref.kind), item.ref),
-    )
-    return [list(group) for _, group in groupby(ordered, key=_place)]
-
-
-def prune_order(refs: Iterable[ObjectRef]) -> list[ObjectRef]:
-    """Return objects in the order of their deletion: the reverse of an apply."""
-    return sorted(refs, key=lambda ref: (kind_rank(ref.kind), ref), reverse=True)
-
-
-def _place(item: Desired) -> tuple[int, int]:
-    """Return wave and stage; what all others need comes before every wave."""
-    rank = stage(item.ref.kind)
-    if rank == DEFINITIONS:
-        return (-(1 << 31), rank)
     try:
-        return (wave(item.manifest), rank)
+        return int(text)
     except ValueError as exc:
         raise DefinitionError(
             item.path,
@@ -98,3 +81,19 @@ def _place(item: Desired) -> tuple[int, int]:
             f"{item.ref}: annotation {SYNC_WAVE} must be a whole number: "
             f"{cut(str(exc), 80)}",
         ) from exc
+
+
+def stages(objects: Iterable[Desired]) -> list[list[Desired]]:
+    """Return the objects of a wave in groups: one after the other, each at once."""
+    ordered = sorted(
+        objects,
+        key=lambda item: (stage(item.ref.kind), kind_rank(item.ref.kind), item.ref),
+    )
+    return [
+        list(group) for _, group in groupby(ordered, lambda item: stage(item.ref.kind))
+    ]
+
+
+def prune_order(refs: Iterable[ObjectRef]) -> list[ObjectRef]:
+    """Return objects in the order of their deletion: the reverse of an apply."""
+    return sorted(refs, key=lambda ref: (kind_rank(ref.kind), ref), reverse=True)

@@ -16,10 +16,10 @@ from gitops_wf.core.changeset import Change, ChangeEntry
 from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.identifiers import EnvironmentId
 from gitops_wf.core.inventory import Inventory, InventoryEntry, Manifest, ObjectRef
+from gitops_wf.delivery.marks import kept_by_mark
 from gitops_wf.delivery.names import (
     ENVIRONMENT_LABEL,
     PRUNE_ANNOTATIONS,
-    SYNC_OPTIONS,
     label_value,
 )
 from gitops_wf.delivery.ordering import prune_order
@@ -81,12 +81,9 @@ def kept_because(ref: ObjectRef, live: Manifest) -> str:
     """Return why an object may not be pruned, or nothing."""
     metadata: Mapping[str, Any] = live.get("metadata") or {}
     marks = {**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})}
-    for name in PRUNE_ANNOTATIONS:
-        if str(marks.get(name, "")).lower() in {"disabled", "false"}:
-            return f"kept: {name}: {marks[name]}"
-    options = [option.strip() for option in str(marks.get(SYNC_OPTIONS, "")).split(",")]
-    if "Prune=false" in options:
-        return f"kept: {SYNC_OPTIONS}: Prune=false"
+    mark = kept_by_mark(live)
+    if mark:
+        return f"kept: {mark}"
     if (ref.group, ref.kind) in OPT_IN_KINDS and marks.get(PRUNE_ANNOTATIONS[0]) != (
         "allowed"
     ):

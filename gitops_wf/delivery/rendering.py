@@ -13,6 +13,7 @@ from gitops_wf.core.errors import DefinitionError, cut
 from gitops_wf.core.inventory import Manifest, ObjectRef
 from gitops_wf.core.substitution import Variables
 from gitops_wf.delivery.choosing import Part
+from gitops_wf.delivery.marks import PLAIN, Marks, marks_of
 from gitops_wf.ports.cluster import AllowList, UnknownKindError
 from gitops_wf.ports.content import File
 from gitops_wf.ports.manifests import ManifestReader
@@ -42,6 +43,7 @@ class Desired:
     manifest: Manifest
     path: str
     line: int
+    marks: Marks = PLAIN
 
     @property
     def api_version(self) -> str:
@@ -203,8 +205,18 @@ def desired_objects(
             raise source.error(
                 f"{ref} is given twice: first in {cut(first.path)}:{first.line}"
             )
+        try:
+            marks = marks_of(manifest)
+        except ValueError as exc:
+            raise source.error(f"{ref}: annotation {exc}") from exc
         objects.append(
-            Desired(ref=ref, manifest=manifest, path=source.path, line=source.line)
+            Desired(
+                ref=ref,
+                manifest=manifest,
+                path=source.path,
+                line=source.line,
+                marks=marks,
+            )
         )
     return tuple(objects)
 

@@ -92,10 +92,8 @@ class _Comparison:
             return self._equal(desired, live, path)
         count = len(fields) - ("." in fields)
         if isinstance(desired, Mapping):
-            return (
-                isinstance(live, Mapping)
-                and count == len(desired)
-                and self._agrees_by_field(desired, live, fields, path)
+            return isinstance(live, Mapping) and count == self._agreeing(
+                desired, live, fields, path
             )
         if not count:
             return self._equal(desired, live, path)
@@ -113,23 +111,32 @@ class _Comparison:
             )
         return False
 
-    def _agrees_by_field(
+    def _agreeing(
         self,
         desired: Mapping[str, Any],
         live: Mapping[str, Any],
         fields: Mapping[str, Any],
         path: Path,
-    ) -> bool:
+    ) -> int:
+        """Return how many of the fields are wanted as they are; -1: one is not."""
+        count = 0
         for key, value in desired.items():
             entry = fields.get(f"f:{key}")
-            if entry is None or key not in live:
-                return False
+            if entry is None:
+                if value == []:
+                    continue  # an empty list by keys has no item that could be owned
+                return -1
+            count += 1
+            if not entry and not value and isinstance(value, Mapping | list):
+                continue  # empty and ours: often not even stored
+            if key not in live:
+                return -1
             there = live[key]
             if not entry and value.__class__ is str and value == there:
                 continue  # most of what there is
             if not self.agrees(value, there, entry, (*path, key)):
-                return False
-        return True
+                return -1
+        return count
 
     def _agrees_by_key(
         self,

@@ -92,7 +92,10 @@ class StepRunner(Protocol):
         """Act, idempotently."""
 
     def look(self, context: StepContext) -> StepResult:
-        """See how what the attempt started is doing; only reads."""
+        """See how what the attempt started is doing, and go on with it when it can.
+
+        Where it writes, it does so idempotently: a look may be made twice.
+        """
 
 
 class ObjectKeeper(StepRunner, Protocol):

@@ -1,15 +1,16 @@
 """deploy2env: renders the environment, applies it to a target, prunes, and waits."""
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any, cast
 
 from pydantic import Field, field_validator
 
-from gitops_wf.core.changeset import Change, ChangeSet
-from gitops_wf.core.errors import DefinitionError, TerminalError
-from gitops_wf.core.health import Health
+from gitops_wf.core.changeset import Change, ChangeSet, summary
+from gitops_wf.core.errors import DefinitionError, TerminalError, TransientError
+from gitops_wf.core.health import Health, HealthStatus
 from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.upkeep.findings import Findings
@@ -22,6 +23,7 @@ from gitops_wf.delivery import (
     ObjectHealth,
     Order,
     Part,
+    Rendered,
     Selector,
     TargetProperties,
     chosen_targets,
@@ -86,49 +88,40 @@ class DeployProperties(TargetProperties):
 
 
 class DeployRunner:
-    """Applies once an attempt; looks until every object is as Git wants it."""
+    """Applies wave after wave; looks until every object is as Git wants it.
+
+    A wave is applied once all of the wave before is healthy: by the attempt itself, or
+    by the look that sees it. What the memo says of it was reported; whoever is killed
+    before that applies one wave again, which changes nothing.
+    """
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
 
     def attempt(self, context: StepContext) -> StepResult:
         """Render, apply, prune, and look at once."""
-        order = _order(context)
-        try:
-            rendered = self._delivery.render(order)
-            changes = self._delivery.deliver(order, rendered)
-        except DefinitionError as exc:
-            return StepResult(
-                phase=Phase.FAILED,
-                reason=Reason.INVALID_DEFINITION,
-                message=str(exc),
-                is_final=True,
-            )
-        except ObjectClaimedError as exc:
-            return _claimed(context, exc)
-        memo = {
-            "changes": str(changes),
-            "digest": rendered.digest,
-            "changed": _named(changes, {Change.CREATED, Change.CONFIGURED}),
-            "leaving": _named(changes, {Change.DELETED, Change.SKIPPED}),
-        }
-        if not cast("DeployProperties", context.properties).wait:
-            return StepResult(
-                phase=Phase.SUCCEEDED,
-                inventory=self._delivery.complete(order),
-                message=f"{changes}; health not awaited",
-                outputs=_outputs(memo, ()),
-                memo=memo,
-            )
-        return self._judged(context, memo, max_age=timedelta())
+        return self._guarded(context, {})
 
     def look(self, context: StepContext) -> StepResult:
-        """Look at the objects; the last look records that the step completed."""
+        """Look at the objects, and apply the next wave when its time has come.
+
+        The last look records that the step completed.
+        """
         if context.memo.get("claimed"):
             return self.attempt(context)
-        # The first may be of another process, whose list is from before the apply.
-        max_age = SHARED_AGE if context.look > 1 else timedelta()
-        return self._judged(context, dict(context.memo), max_age=max_age)
+        try:
+            return self._guarded(context, dict(context.memo))
+        except TransientError as exc:
+            memo = dict(context.memo)
+            if not _next_wave(memo):
+                raise
+            return StepResult(
+                phase=Phase.RUNNING,
+                reason=Reason.EXECUTION_ERROR,
+                message=f"{_place(memo)}{exc}",
+                retry_after=exc.retry_after or LAST_LOOK,
+                memo=memo,
+            )
 
     def compare(
         self, context: StepContext, rules: tuple[IgnoreRule, ...], *, max_age: timedelta
@@ -145,23 +138,73 @@ class DeployRunner:
         """Apply again what drifted; nothing is pruned, nothing else is written."""
         return self._delivery.heal(_order(context), rules, refs)
 
-    def _judged(
-        self, context: StepContext, memo: dict[str, Any], *, max_age: timedelta
-    ) -> StepResult:
+    def _guarded(self, context: StepContext, memo: dict[str, Any]) -> StepResult:
+        try:
+            return self._carried_on(context, memo)
+        except DefinitionError as exc:
+            return StepResult(
+                phase=Phase.FAILED,
+                reason=Reason.INVALID_DEFINITION,
+                message=str(exc),
+                is_final=True,
+            )
+        except ObjectClaimedError as exc:
+            return _claimed(context, exc)
+
+    def _carried_on(self, context: StepContext, memo: dict[str, Any]) -> StepResult:
+        """Apply and look, until something has to be waited for."""
         order = _order(context)
+        waits = cast("DeployProperties", context.properties).wait
+        # The first look may be of another process, its list from before the apply.
+        max_age = SHARED_AGE if context.look > 1 else timedelta()
+        rendered: Rendered | None = None
+        while True:
+            if memo:
+                found = self._found(order, memo, max_age) if waits else []
+                if not _next_wave(memo) or _is_held(found):
+                    return self._judged(context, order, memo, found)
+            rendered = rendered or self._delivery.render(order)
+            number = _next_wave(memo)
+            changes = self._delivery.deliver(order, rendered, number)
+            memo = _noted(memo, rendered, number, changes)
+            max_age = timedelta()
+
+    def _found(
+        self, order: Order, memo: Mapping[str, Any], max_age: timedelta
+    ) -> list[ObjectHealth]:
+        """Return how the objects are: of this wave, or at its end of all."""
         found = self._delivery.observe(
-            order.id, order.target, steps=[order.step], max_age=max_age
+            order.id,
+            order.target,
+            steps=[order.step],
+            objects=set(memo["wave"]) if _next_wave(memo) else None,
+            max_age=max_age,
         )
         # What is not to be there any more may take its time to go.
-        leaving = memo.get("leaving") or {}
-        found = [each for each in found if str(each.ref) not in leaving]
+        return [each for each in found if str(each.ref) not in memo["leaving"]]
+
+    def _judged(
+        self,
+        context: StepContext,
+        order: Order,
+        memo: dict[str, Any],
+        found: Sequence[ObjectHealth],
+    ) -> StepResult:
         outputs = _outputs(memo, found)
+        if not cast("DeployProperties", context.properties).wait:
+            return StepResult(
+                phase=Phase.SUCCEEDED,
+                inventory=self._delivery.complete(order),
+                message=f"{_changes(memo)}; health not awaited",
+                outputs=outputs,
+                memo=memo,
+            )
         failed = [each for each in found if each.status.health is Health.FAILED]
         if failed:
             return StepResult(
                 phase=Phase.FAILED,
                 reason=Reason.HEALTH_CHECK_FAILED,
-                message=_some(failed),
+                message=f"{_place(memo)}{_some(failed)}",
                 inventory=self._delivery.inventory(order.id, order.target),
                 outputs=outputs,
                 memo=memo,
@@ -170,7 +213,7 @@ class DeployRunner:
         if waiting:
             return StepResult(
                 phase=Phase.RUNNING,
-                message=f"{memo.get('changes', '')}; waiting for {_some(waiting)}",
+                message=f"{_place(memo)}{_changes(memo)}; waiting for {_some(waiting)}",
                 outputs=outputs,
                 retry_after=min(FIRST_LOOK * 1.5 ** min(context.look, 8), LAST_LOOK),
                 memo=memo,
@@ -178,10 +221,64 @@ class DeployRunner:
         return StepResult(
             phase=Phase.SUCCEEDED,
             inventory=self._delivery.complete(order),
-            message=f"{memo.get('changes', '')}; {_healthy(found)}",
+            message=f"{_changes(memo)}; {_healthy(found)}",
             outputs=outputs,
             memo=memo,
         )
+
+
+def _is_held(found: Iterable[ObjectHealth]) -> bool:
+    """Whether the next wave has to wait, or never comes."""
+    return any(each.status.health not in DONE for each in found)
+
+
+def _next_wave(memo: Mapping[str, Any]) -> int:
+    """Return which wave is to be applied next, from 0; 0 also where none is left."""
+    applied = int(memo.get("applied", 0))
+    return applied if applied < int(memo.get("waves", 0)) else 0
+
+
+def _noted(
+    memo: Mapping[str, Any], rendered: Rendered, number: int, changes: ChangeSet
+) -> dict[str, Any]:
+    """Return what the next look has to know, by JSON's own types.
+
+    ``wave`` are the objects of a wave that others wait for, ``leaving`` those that
+    nobody waits for, ``changed`` those that are not what they were.
+    """
+    counts = Counter({Change(key): n for key, n in memo.get("counts", {}).items()})
+    counts.update(entry.change for entry in changes.entries)
+    changed, leaving = dict(memo.get("changed", {})), dict(memo.get("leaving", {}))
+    awaited = {item.ref for item in rendered.owned}
+    for entry in changes.entries:
+        note = [str(entry.change), entry.message]
+        if entry.change in {Change.DELETED, Change.SKIPPED} and (
+            entry.ref not in awaited
+        ):
+            leaving[str(entry.ref)] = note
+        elif entry.change is not Change.UNCHANGED and len(changed) < MEMO_OBJECTS:
+            changed[str(entry.ref)] = note
+    waves = max(len(rendered.waves), 1)
+    is_last = number + 1 >= waves
+    return {
+        "digest": rendered.digest,
+        "counts": {str(change): count for change, count in counts.items()},
+        "changed": changed,
+        "leaving": leaving,
+        "applied": number + 1,
+        "waves": waves,
+        "wave": [] if is_last else [str(item.ref) for item in rendered.waves[number]],
+    }
+
+
+def _changes(memo: Mapping[str, Any]) -> str:
+    return summary({Change(key): n for key, n in memo["counts"].items()})
+
+
+def _place(memo: Mapping[str, Any]) -> str:
+    """Return where in the waves the step is; nothing where there is only one."""
+    applied, waves = memo["applied"], memo["waves"]
+    return f"wave {applied} of {waves}: " if waves > 1 else ""
 
 
 def _claimed(context: StepContext, error: ObjectClaimedError) -> StepResult:
@@ -225,26 +322,32 @@ def _order(context: StepContext) -> Order:
     )
 
 
-def _named(changes: ChangeSet, kinds: set[Change]) -> dict[str, str]:
-    """Return the objects that changed so, for the looks that follow."""
-    entries = [entry for entry in changes.entries if entry.change in kinds]
-    return {str(entry.ref): str(entry.change) for entry in entries[:MEMO_OBJECTS]}
-
-
-def _outputs(memo: dict[str, Any], found: Sequence[ObjectHealth]) -> dict[str, Any]:
-    changes = memo.get("changed") or {}
+def _outputs(memo: Mapping[str, Any], found: Sequence[ObjectHealth]) -> dict[str, Any]:
+    """Return what expressions see: each object with its change, health and reason."""
+    changed, leaving = memo["changed"], memo["leaving"]
+    unchanged = [str(Change.UNCHANGED), ""]
+    objects = [
+        _shown(str(each.ref), changed.get(str(each.ref), unchanged), each.status)
+        for each in found
+    ]
+    objects += [_shown(ref, note, None) for ref, note in leaving.items()]
     return {
-        "changes": memo.get("changes", ""),
-        "digest": memo.get("digest", ""),
-        "objects": [
-            {
-                "object": str(each.ref),
-                "change": changes.get(str(each.ref), str(Change.UNCHANGED)),
-                "health": str(each.status.health),
-                "message": each.status.message,
-            }
-            for each in found[:OUTPUT_OBJECTS]
-        ],
+        "changes": _changes(memo),
+        "digest": memo["digest"],
+        "objects": objects[:OUTPUT_OBJECTS],
+    }
+
+
+def _shown(
+    ref: str, note: Sequence[str], status: HealthStatus | None
+) -> dict[str, str]:
+    change, why = note
+    texts = [why, status.message if status else ""]
+    return {
+        "object": ref,
+        "change": change,
+        "health": str(status.health) if status else "",
+        "message": "; ".join(text for text in texts if text),
     }
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import yaml
 
 from gitops_wf.core.errors import TerminalError, TransientError
 from gitops_wf.core.identifiers import EnvironmentId, TargetName
@@ -449,22 +450,25 @@ def test_a_broken_image_fails_fast_with_the_pod_s_own_reason(world):
     assert deploy(world).phase is Phase.SUCCEEDED
 
 
-def test_a_server_that_is_down_is_worth_another_try(world):
-    world.write(config_map("a"))
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        server = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        text = sandbox_process.KUBECONFIG.format(server=server, token="t")
-        down = world.kubeconfig.parent / f"down-{uuid.uuid4().hex}"
-        down.write_text(text)
+def nowhere(world, unused):
+    """The same environment on a server that is down: nobody listens at its port."""
+    unused.bind(("127.0.0.1", 0))
+    server = f"http://127.0.0.1:{unused.getsockname()[1]}"
+    path = world.kubeconfig.parent / f"down-{uuid.uuid4().hex}"
+    path.write_text(sandbox_process.KUBECONFIG.format(server=server, token="t"))
+    return World(kubeconfig=path, namespace=world.namespace)
 
-        other = World(kubeconfig=down, namespace=world.namespace)
+
+def test_a_server_that_is_down_is_worth_another_try(world):
+    with socket.socket() as unused:
+        other = nowhere(world, unused)
         other.write(config_map("a"))
 
         with pytest.raises(ClusterUnavailableError, match="unreachable") as caught:
             deploy(other)
 
-    assert server in str(caught.value)
+    server = yaml.safe_load(other.kubeconfig.read_text())["clusters"][0]["cluster"]
+    assert server["server"] in str(caught.value)
 
 
 def test_a_wrong_token_is_told_with_the_mend(world):
@@ -720,3 +724,273 @@ def test_a_custom_kind_may_come_with_its_definition(world):
     assert deploy(world).phase is Phase.SUCCEEDED
     assert world.get(f"{group}/v1", "Thing", "a") is not None
     assert deploy(world).message == "2 unchanged; 2 healthy"
+
+
+def wave(number, needs=None):
+    annotations = {"argocd.argoproj.io/sync-wave": str(number)}
+    return {"annotations": annotations}
+
+
+def slow(name="first", number=1, delay="1s"):
+    """A Deployment that the sandbox takes a while to make healthy."""
+    made = deployment(name=name, **wave(number))
+    made["spec"]["template"]["metadata"]["annotations"] = {
+        "sandbox.gitops-wf.io/delay": delay
+    }
+    return made
+
+
+def test_a_wave_is_applied_when_the_one_before_is_healthy(world):
+    world.write(slow(), config_map("second", metadata=wave(2)), config_map("zeroth"))
+
+    first = world.attempt(DEPLOY)
+    held = world.get("v1", "ConfigMap", "second")
+    last = world.until_done(DEPLOY, first)
+
+    place = f"Deployment/{world.namespace}/first"
+    # The wave 0 was healthy at once, so the attempt went on with the next.
+    assert first.message.startswith(f"wave 2 of 3: 2 created; waiting for {place}: "), (
+        first.message
+    )
+    assert held is None
+    assert world.get("v1", "ConfigMap", "second") is not None
+    assert last.message == "3 created; 3 healthy"
+    assert inventory(world).inputs == "inputs-1"
+
+
+def test_a_wave_waits_for_what_its_objects_depend_on(world):
+    needs = f"apps/namespaces/{world.namespace}/Deployment/first"
+    second = config_map(
+        "second", metadata={"annotations": {"config.kubernetes.io/depends-on": needs}}
+    )
+    world.write(slow(number=0), second)
+
+    first = world.attempt(DEPLOY)
+    held = world.get("v1", "ConfigMap", "second")
+    last = world.until_done(DEPLOY, first)
+
+    assert first.message.startswith("wave 1 of 2: 1 created; waiting for ")
+    assert held is None
+    assert last.message == "2 created; 2 healthy"
+
+
+def test_nothing_is_pruned_before_the_last_wave(world):
+    world.write(config_map("a"), config_map("old"))
+    deploy(world)
+    world.write(config_map("a"), slow(number=0), config_map("b", metadata=wave(1)))
+
+    first = world.attempt(DEPLOY)
+    kept = world.get("v1", "ConfigMap", "old")
+    last = world.until_done(DEPLOY, first)
+
+    assert first.message.startswith("wave 1 of 2: 1 created, 1 unchanged; waiting")
+    assert kept is not None
+    assert last.message == "2 created, 1 unchanged, 1 deleted; 3 healthy"
+    assert world.get("v1", "ConfigMap", "old") is None
+
+
+def test_a_wave_that_fails_ends_the_step_before_the_next(world):
+    world.write(
+        deployment("nginx:broken", **wave(0)),
+        config_map("second", metadata=wave(1)),
+    )
+
+    last = deploy(world)
+
+    assert last.phase is Phase.FAILED
+    assert last.reason == "HealthCheckFailed"
+    assert last.message.startswith(
+        f"wave 1 of 2: Deployment/{world.namespace}/web: "
+    ), last.message
+    assert world.get("v1", "ConfigMap", "second") is None
+
+
+def test_a_look_that_is_made_again_applies_its_wave_again_and_no_other(world, sandbox):
+    world.write(slow(), config_map("second", metadata=wave(2)))
+    first = world.attempt(DEPLOY)
+    world.until_done(DEPLOY, first)
+    before = len(sandbox.writes())
+
+    # Killed after the wave was applied, before that was recorded: the same look again.
+    context = world.context(DEPLOY, {}, look=1, memo=first.memo)
+    again = world.runner(DEPLOY).look(context)
+
+    assert again.message == "1 created, 1 unchanged; 2 healthy"
+    assert sandbox.writes()[before:] == []
+
+
+def test_a_server_that_goes_away_between_waves_is_asked_again(world):
+    world.write(slow(), config_map("second", metadata=wave(2)))
+    first = world.attempt(DEPLOY)
+    with socket.socket() as unused:
+        down = nowhere(world, unused)
+        down.content = world.content
+        away = down.runner(DEPLOY).look(
+            down.context(DEPLOY, {}, look=1, memo=first.memo)
+        )
+    last = world.until_done(DEPLOY, away)
+
+    assert away.phase is Phase.RUNNING
+    assert away.message.startswith("wave 1 of 2: API server http://127.0.0.1:")
+    assert last.message == "2 created; 2 healthy"
+
+
+def test_waves_only_order_the_writes_where_health_is_not_awaited(world):
+    world.write(slow(), config_map("second", metadata=wave(2)))
+
+    result = world.attempt(DEPLOY, wait=False)
+
+    assert result.phase is Phase.SUCCEEDED
+    assert result.message == "2 created; health not awaited"
+
+
+def test_an_unchanged_delivery_of_waves_writes_nothing(world, sandbox):
+    world.write(*(config_map(f"c{n}", metadata=wave(n)) for n in range(4)))
+    deploy(world)
+    before = len(sandbox.writes())
+
+    result = world.attempt(DEPLOY)
+
+    assert result.message == "4 unchanged; 4 healthy"
+    assert sandbox.writes()[before:] == []
+
+
+def marked(name, value, **data):
+    return config_map(
+        name, metadata={"annotations": {"gitops-wf.io/ssa": value}}, **data
+    )
+
+
+def shown(result, world):
+    """The outputs by object: its change, health and message."""
+    place = f"/{world.namespace}/"
+    return {
+        each["object"].replace(place, "/"): (
+            each["change"],
+            each["health"],
+            each["message"],
+        )
+        for each in result.outputs["objects"]
+    }
+
+
+def test_an_object_that_is_to_be_made_once_is_left_alone_later(world):
+    world.write(marked("seed", "IfNotPresent", k="1"))
+    deploy(world)
+    world.write(marked("seed", "IfNotPresent", k="2"))
+
+    result = deploy(world)
+
+    assert world.get("v1", "ConfigMap", "seed")["data"] == {"k": "1"}
+    assert result.message == "1 skipped; 1 healthy"
+    assert shown(result, world)["ConfigMap/seed"] == (
+        "skipped",
+        "Current",
+        "gitops-wf.io/ssa: IfNotPresent: it is there",
+    )
+
+
+def test_what_others_made_before_is_no_less_present(world):
+    metadata = {"name": "seed", "namespace": world.namespace}
+    world.cluster.create({**config_map(k="theirs"), "metadata": metadata})
+    world.write(marked("seed", "IfNotPresent", k="ours"), config_map("a"))
+
+    result = deploy(world)
+
+    assert world.get("v1", "ConfigMap", "seed")["data"] == {"k": "theirs"}
+    assert result.message == "1 created, 1 skipped; 2 healthy"
+
+
+def test_an_ignored_object_is_neither_applied_nor_awaited_nor_owned(world):
+    world.write(marked("mine", "Ignore"), config_map("a"))
+
+    result = deploy(world)
+
+    assert world.get("v1", "ConfigMap", "mine") is None
+    assert result.message == "1 created, 1 skipped; 1 healthy"
+    assert owned(world) == [f"ConfigMap/{world.namespace}/a"]
+    why = ("skipped", "", "gitops-wf.io/ssa: Ignore")
+    assert shown(result, world)["ConfigMap/mine"] == why
+
+
+def test_an_object_that_comes_to_be_ignored_stays_as_it_is(world):
+    world.write(config_map("mine", k="1"), config_map("a"))
+    deploy(world)
+    world.write(marked("mine", "Ignore", k="2"), config_map("a"))
+
+    deploy(world)
+
+    assert world.get("v1", "ConfigMap", "mine")["data"] == {"k": "1"}
+
+
+def test_an_object_that_overrides_takes_the_fields_of_others(world):
+    world.write(marked("a", "Override", k="1"))
+    deploy(world)
+    live = world.get("v1", "ConfigMap", "a")
+    world.cluster.replace({**live, "data": {"k": "by hand"}})
+
+    assert deploy(world).phase is Phase.SUCCEEDED
+    assert world.get("v1", "ConfigMap", "a")["data"] == {"k": "1"}
+
+
+def test_an_object_that_merges_keeps_what_kubectl_has_added(world):
+    metadata = {"name": "a", "namespace": world.namespace}
+    made = world.cluster.create(
+        {**config_map(k="1", l="kubectl"), "metadata": metadata}
+    )
+    made["metadata"]["managedFields"][0]["manager"] = "kubectl-client-side-apply"
+    world.cluster.replace(made)
+    world.write(marked("a", "Merge", k="2"))
+
+    deploy(world)
+
+    live = world.get("v1", "ConfigMap", "a")["data"]
+    assert live == {"k": "2", "l": "kubectl"}
+
+
+def test_an_object_that_somebody_froze_on_the_cluster_is_left_alone(world):
+    world.write(config_map("a", k="1"))
+    deploy(world)
+    live = world.get("v1", "ConfigMap", "a")
+    live["metadata"]["annotations"] = {"gitops-wf.io/reconcile": "disabled"}
+    world.cluster.replace(live)
+    world.write(config_map("a", k="2"))
+
+    result = deploy(world)
+
+    assert world.get("v1", "ConfigMap", "a")["data"] == {"k": "1"}
+    assert shown(result, world)["ConfigMap/a"] == (
+        "skipped",
+        "Current",
+        "gitops-wf.io/reconcile: disabled on the cluster",
+    )
+
+
+def test_a_mark_that_nobody_knows_is_a_definition_error(world, sandbox):
+    world.write(config_map("b"), marked("a", "Sometimes"))
+    before = len(sandbox.writes())
+
+    result = world.attempt(DEPLOY)
+
+    assert result.phase is Phase.FAILED
+    assert result.message == (
+        f"envs/prod/all.yaml:7: ConfigMap/{world.namespace}/a: annotation "
+        "gitops-wf.io/ssa: Sometimes is none of Override, Merge, IfNotPresent, Ignore"
+    )
+    assert sandbox.writes()[before:] == []
+
+
+def test_what_was_deleted_or_kept_is_shown_with_its_reason(world):
+    kept = config_map(
+        "kept", metadata={"annotations": {"gitops-wf.io/prune": "disabled"}}
+    )
+    world.write(config_map("a"), config_map("gone"), kept)
+    deploy(world)
+    world.write(config_map("a"))
+
+    found = shown(deploy(world), world)
+
+    assert found["ConfigMap/gone"] == ("deleted", "", "")
+    why = "kept: gitops-wf.io/prune: disabled"
+    assert found["ConfigMap/kept"] == ("skipped", "", why)
+    assert found["ConfigMap/a"][0] == "unchanged"

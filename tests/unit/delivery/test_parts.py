@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitops_wf.core.errors import DefinitionError, TerminalError
+from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.identifiers import EnvironmentId
 from gitops_wf.core.inventory import Inventory, InventoryEntry, ObjectRef
 from gitops_wf.core.secret import Secret
@@ -30,13 +30,8 @@ def entry(name="a", step="deploy", **fields):
     return InventoryEntry(ref=ref(name=name, **fields), version="v1", step=step)
 
 
-def desired(kind, name="a", wave=None):
-    annotations = {} if wave is None else {"argocd.argoproj.io/sync-wave": wave}
-    manifest = {
-        "apiVersion": "v1",
-        "kind": kind,
-        "metadata": {"name": name, "annotations": annotations},
-    }
+def desired(kind, name="a"):
+    manifest = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}}
     return Desired(ref=ObjectRef.of(manifest), manifest=manifest, path="a.yaml", line=3)
 
 
@@ -111,29 +106,6 @@ def test_what_others_need_is_applied_first_and_webhooks_last():
         ["Deployment", "Widget"],
         ["ValidatingWebhookConfiguration"],
     ]
-
-
-def test_waves_come_one_after_the_other():
-    found = stages(
-        [
-            desired("ConfigMap", "last", "2"),
-            desired("Deployment", "first", "-1"),
-            desired("ConfigMap", "middle"),
-            desired("Namespace", "space", "5"),
-        ]
-    )
-
-    assert [group[0].ref.name for group in found] == [
-        "space",
-        "first",
-        "middle",
-        "last",
-    ]
-
-
-def test_a_wave_that_is_no_number_is_named():
-    with pytest.raises(DefinitionError, match=r"a\.yaml:3: .*whole number"):
-        stages([desired("ConfigMap", wave="one")])
 
 
 def test_a_prune_goes_the_other_way():

@@ -124,6 +124,13 @@ def wanted(**body):
         ({"f:x": {}}, {"x": 1}, {"x": True}, False),
         ({"f:x": {}}, {"x": {"y": 1}}, {"x": {"y": 1, "z": 2}}, False),
         ({}, {"data": {"k": "1"}}, {"data": {"k": "1"}}, False),
+        # What is empty is owned, or has nothing to own, and may not be stored at all.
+        ({"f:data": {}}, {}, {"data": {}}, True),
+        ({"f:data": {}}, {"data": {"theirs": "1"}}, {"data": {}}, True),
+        ({"f:x": {}}, {}, {"x": {}, "list": []}, True),
+        ({"f:x": {}}, {"list": [{"theirs": "1"}]}, {"x": {}, "list": []}, True),
+        ({}, {}, {"data": {}}, False),
+        ({"f:x": {'k:{"n":1}': {"f:n": {}}}}, {"x": [{"n": 1}]}, {"x": []}, False),
     ],
 )
 def test_values_and_fields_must_both_be_ours(fields, live, desired, settled):

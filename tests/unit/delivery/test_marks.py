@@ -1,0 +1,74 @@
+"""What annotations ask of a delivery: ours, Flux's, Argo CD's, and their typos."""
+
+import pytest
+
+from gitops_wf.delivery.marks import Marks, Skip, kept_by_mark, marks_of
+
+FLUX = "kustomize.toolkit.fluxcd.io"
+ARGO = "argocd.argoproj.io/sync-options"
+
+
+def manifest(part="annotations", **marks):
+    return {"metadata": {part: {key.replace("__", "/"): v for key, v in marks.items()}}}
+
+
+@pytest.mark.parametrize(
+    ("marks", "asked"),
+    [
+        ({}, Marks()),
+        ({"app": "web"}, Marks()),
+        ({f"{FLUX}/ssa": "Override"}, Marks(forces_conflicts=True)),
+        ({f"{FLUX}/ssa": "merge"}, Marks(forces_conflicts=True, takes_over=False)),
+        ({f"{FLUX}/ssa": "Ignore"}, Marks(skip=Skip.ALWAYS)),
+        ({"gitops-wf.io/ssa": "IfNotPresent"}, Marks(skip=Skip.IF_PRESENT)),
+        # Ours come before Flux's.
+        (
+            {f"{FLUX}/ssa": "Ignore", "gitops-wf.io/ssa": "Override"},
+            Marks(forces_conflicts=True),
+        ),
+        ({f"{FLUX}/force": "enabled"}, Marks(recreates=True)),
+        ({f"{FLUX}/force": "disabled"}, Marks()),
+        ({ARGO: "Force=true, Replace=true"}, Marks(recreates=True, forces_conflicts=1)),
+        ({ARGO: "ClientSideApplyMigration=false"}, Marks(takes_over=False)),
+        ({ARGO: "Validate=false,PruneLast=true,ServerSideApply=true"}, Marks()),
+    ],
+)
+@pytest.mark.parametrize("part", ["annotations", "labels"])
+def test_annotations_and_labels_say_how_an_object_is_applied(part, marks, asked):
+    found = marks_of(manifest(part, **marks))
+
+    assert (found.skip, found.recreates) == (asked.skip, asked.recreates)
+    assert found.forces_conflicts == asked.forces_conflicts
+    assert found.takes_over == asked.takes_over
+
+
+@pytest.mark.parametrize(
+    ("marks", "error"),
+    [
+        ({f"{FLUX}/ssa": "Never"}, "ssa: Never is none of Override, Merge, IfNot"),
+        ({f"{FLUX}/prune": "no"}, "prune: no is none of allowed, disabled, enabled"),
+        ({f"{FLUX}/reconcile": "off"}, "reconcile: off is none of disabled"),
+        ({"gitops-wf.io/force": "yes"}, "gitops-wf.io/force: yes is none of"),
+        ({ARGO: "Purne=false"}, "Purne is no sync option of an object; known: "),
+        ({ARGO: "Prune=no"}, "Prune=no is none of Prune=confirm, Prune=false"),
+    ],
+)
+def test_an_unknown_value_is_named_with_those_that_are_known(marks, error):
+    with pytest.raises(ValueError, match=r"is none of|known: ") as caught:
+        marks_of(manifest(**marks))
+
+    assert error in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("marks", "why"),
+    [
+        ({f"{FLUX}/prune": "disabled"}, f"{FLUX}/prune: disabled"),
+        ({"gitops-wf.io/reconcile": "disabled"}, "gitops-wf.io/reconcile: disabled"),
+        ({ARGO: "Validate=false, Prune=confirm"}, f"{ARGO}: Prune=confirm"),
+        ({ARGO: "Prune=true"}, ""),
+        ({f"{FLUX}/prune": "whatever"}, ""),
+    ],
+)
+def test_a_mark_on_the_cluster_keeps_an_object(marks, why):
+    assert kept_by_mark(manifest(**marks)) == why
