@@ -27,6 +27,13 @@ def cut(text: str, limit: int = UNTRUSTED_TEXT_LIMIT) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+def cut_inside(text: str, limit: int = UNTRUSTED_TEXT_LIMIT) -> str:
+    """As `cut`, but the middle goes: the end of a text may say what is wrong."""
+    line = cut(text, len(text))
+    half = limit // 2
+    return line if len(line) <= limit else f"{line[: half - 1]}…{line[-half:]}"
+
+
 class GitOpsError(Exception):
     """Root of the families; never raised itself."""
 

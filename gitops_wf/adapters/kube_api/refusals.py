@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from gitops_wf.adapters.kube_api.transport import Answer
-from gitops_wf.core.errors import GitOpsError, cut
+from gitops_wf.core.errors import GitOpsError, cut, cut_inside
 from gitops_wf.core.impersonation import Identity
 from gitops_wf.core.redaction import Redactor
 from gitops_wf.core.secret import Secret
@@ -77,7 +77,7 @@ def error_of(
     causes = _causes(status)
     is_secret = subject.startswith("Secret/")
     is_told = answer.status == 403 or not is_secret
-    shown = cut(text, _TEXT) if is_told else _withheld(status)
+    shown = cut_inside(text, _TEXT) if is_told else _withheld(status)
     match answer.status:
         case 401:
             # Whoever cannot log in has no answer yet; a kubeconfig that is renewed
@@ -126,7 +126,8 @@ def error_of(
         reason=reason or "Refused",
         status=answer.status,
         causes=tuple(
-            (field, "" if is_secret else cut(message)) for _, field, message in causes
+            (field, "" if is_secret else cut_inside(message))
+            for _, field, message in causes
         ),
     )
 

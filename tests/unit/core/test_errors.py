@@ -6,6 +6,7 @@ from gitops_wf.core.errors import (
     TerminalError,
     TransientError,
     cut,
+    cut_inside,
 )
 
 
@@ -37,3 +38,15 @@ def test_a_terminal_error_carries_its_reason_and_a_transient_one_no_wait_by_defa
 )
 def test_untrusted_text_becomes_one_short_printable_line(text, shown):
     assert cut(text) == shown
+
+
+def test_the_end_of_a_long_text_may_be_what_matters():
+    text = 'spec.template: Invalid value: {"a":"' + "b" * 400 + '"}: field is immutable'
+
+    shown = cut_inside(text)
+
+    assert len(shown) == 256
+    assert shown.startswith("spec.template: Invalid value: ")
+    assert shown.endswith('b"}: field is immutable')
+    assert "…" in shown
+    assert cut_inside("short\ntext") == "short text"
