@@ -159,6 +159,9 @@ def tables(told: Description, now: datetime) -> Iterator[tuple[str, Table]]:
         name = f"{run.subject.number}.{run.ordinal}"
         state = rows.status(run.phase, run.reason)
         yield f"Run #{name} {state}", rows.steps(run, now)
+        for step in run.steps:
+            if step.objects:
+                yield f"Objects that {step.name} changed", rows.step_objects(step)
     yield "Revisions", rows.revisions(told.revisions, now)
     yield "Decisions", rows.decisions(told.decisions, now)
     if told.inventories:

@@ -192,6 +192,17 @@ def steps(run: Run, now: datetime) -> Table:
     )
 
 
+def step_objects(step: StepRun) -> Table:
+    """Return what a step changed, left alone, or waits for."""
+    return Table(
+        headers=("OBJECT", "CHANGE", "HEALTH", "MESSAGE"),
+        rows=[
+            (each.object, each.change, each.health, each.message)
+            for each in step.objects
+        ],
+    )
+
+
 def decisions(views: Sequence[DecisionView], now: datetime) -> Table:
     """Return decisions with what came of them."""
     rows = []

@@ -15,6 +15,19 @@ from gitops_wf.core.workflow import Workflow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepObject:
+    """One object that a step changed, left alone, or waits for.
+
+    ``change`` is a word of core.changeset; ``health`` is empty where it does not count.
+    """
+
+    object: str
+    change: str
+    health: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepRun:
     """One execution of a step in a run.
 
@@ -24,7 +37,8 @@ class StepRun:
     the one in the queue may begin, or when a suspended step goes on by itself.
     ``is_unknown`` says that the last report could not find out how it stands.
     ``memo`` is what the runner wants to be given again; ``released`` names who
-    let it pass a wait for approval. A container (a group, or a step on several
+    let it pass a wait for approval. ``objects`` are the most telling of those that it
+    delivers. A container (a group, or a step on several
     targets) does nothing itself: its phase sums up its sub-step runs.
     """
 
@@ -49,6 +63,7 @@ class StepRun:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     memo: Mapping[str, Any] = field(default_factory=dict)
     released: tuple[str, ...] = ()
+    objects: tuple[StepObject, ...] = ()
 
     @property
     def is_waiting_for_approval(self) -> bool:

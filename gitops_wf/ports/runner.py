@@ -14,7 +14,7 @@ from gitops_wf.core.identifiers import StepName, TargetName
 from gitops_wf.core.inventory import Inventory, ObjectRef
 from gitops_wf.core.message import Delivery, Message
 from gitops_wf.core.phases import Phase
-from gitops_wf.core.run import Subject
+from gitops_wf.core.run import StepObject, Subject
 from gitops_wf.core.secret import Secret
 from gitops_wf.core.upkeep.findings import Findings
 from gitops_wf.core.upkeep.ignoring import IgnoreRule
@@ -36,7 +36,8 @@ class StepResult:
     cure. ``outputs`` are plain JSON, what the step's ``outputs`` expressions see.
     ``memo`` is given back at the next look. ``messages`` go through the outbox,
     written with this result. ``inventory`` is what the environment owns on the
-    step's target now, kept for display. A runner may also raise TransientError (as
+    step's target now, kept for display, and so are ``objects``: the most telling of
+    those that it delivered. A runner may also raise TransientError (as
     Errored, tried again) or TerminalError (as Failed, final).
     """
 
@@ -49,6 +50,7 @@ class StepResult:
     memo: Mapping[str, Any] = field(default_factory=dict)
     messages: tuple[Message, ...] = ()
     inventory: Inventory | None = None
+    objects: tuple[StepObject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -311,6 +311,7 @@ def _reported(
         message=result.message,
         outputs=result.outputs,
         memo=result.memo,
+        objects=result.objects,
         retry_after=result.retry_after,
         is_final=result.is_final,
     )

@@ -6,7 +6,7 @@ names of keys are promised there: add to them, never rename one. Times are RFC 3
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -201,6 +201,7 @@ def step_json(step: StepRun) -> Json:
         "ended": rfc3339(step.ended),
         "deadline": rfc3339(step.deadline),
         "outputs": dict(step.outputs),
+        "objects": [asdict(each) for each in step.objects],
         "releasedBy": list(step.released),
     }
 

@@ -1,7 +1,8 @@
 """deploy2env: renders the environment, applies it to a target, prunes, and waits."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any, cast
@@ -10,9 +11,10 @@ from pydantic import Field, field_validator
 
 from gitops_wf.core.changeset import Change, ChangeSet, summary
 from gitops_wf.core.errors import DefinitionError, TerminalError, TransientError
-from gitops_wf.core.health import Health, HealthStatus
+from gitops_wf.core.health import Health
 from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.core.phases import Phase, Reason
+from gitops_wf.core.run import StepObject
 from gitops_wf.core.upkeep.findings import Findings
 from gitops_wf.core.upkeep.ignoring import IgnoreRule
 from gitops_wf.delivery import (
@@ -42,6 +44,9 @@ revision of both, and either may come first."""
 CLAIM_LOOK = timedelta(seconds=5)
 SHOWN = 3
 OUTPUT_OBJECTS = 200
+TOLD_OBJECTS = 50
+"""Stored with the step's run, for people; expressions see more while it is written."""
+
 MEMO_OBJECTS = 500
 
 
@@ -190,13 +195,14 @@ class DeployRunner:
         memo: dict[str, Any],
         found: Sequence[ObjectHealth],
     ) -> StepResult:
-        outputs = _outputs(memo, found)
+        outputs, objects = _outputs(memo, found), _told(memo, found)
         if not cast("DeployProperties", context.properties).wait:
             return StepResult(
                 phase=Phase.SUCCEEDED,
                 inventory=self._delivery.complete(order),
                 message=f"{_changes(memo)}; health not awaited",
                 outputs=outputs,
+                objects=objects,
                 memo=memo,
             )
         failed = [each for each in found if each.status.health is Health.FAILED]
@@ -207,6 +213,7 @@ class DeployRunner:
                 message=f"{_place(memo)}{_some(failed)}",
                 inventory=self._delivery.inventory(order.id, order.target),
                 outputs=outputs,
+                objects=objects,
                 memo=memo,
             )
         waiting = [each for each in found if each.status.health not in DONE]
@@ -215,6 +222,7 @@ class DeployRunner:
                 phase=Phase.RUNNING,
                 message=f"{_place(memo)}{_changes(memo)}; waiting for {_some(waiting)}",
                 outputs=outputs,
+                objects=objects,
                 retry_after=min(FIRST_LOOK * 1.5 ** min(context.look, 8), LAST_LOOK),
                 memo=memo,
             )
@@ -223,6 +231,7 @@ class DeployRunner:
             inventory=self._delivery.complete(order),
             message=f"{_changes(memo)}; {_healthy(found)}",
             outputs=outputs,
+            objects=objects,
             memo=memo,
         )
 
@@ -324,31 +333,44 @@ def _order(context: StepContext) -> Order:
 
 def _outputs(memo: Mapping[str, Any], found: Sequence[ObjectHealth]) -> dict[str, Any]:
     """Return what expressions see: each object with its change, health and reason."""
-    changed, leaving = memo["changed"], memo["leaving"]
-    unchanged = [str(Change.UNCHANGED), ""]
-    objects = [
-        _shown(str(each.ref), changed.get(str(each.ref), unchanged), each.status)
-        for each in found
-    ]
-    objects += [_shown(ref, note, None) for ref, note in leaving.items()]
     return {
         "changes": _changes(memo),
         "digest": memo["digest"],
-        "objects": objects[:OUTPUT_OBJECTS],
+        "objects": [asdict(each) for each in _objects(memo, found)][:OUTPUT_OBJECTS],
     }
 
 
-def _shown(
-    ref: str, note: Sequence[str], status: HealthStatus | None
-) -> dict[str, str]:
-    change, why = note
-    texts = [why, status.message if status else ""]
-    return {
-        "object": ref,
-        "change": change,
-        "health": str(status.health) if status else "",
-        "message": "; ".join(text for text in texts if text),
-    }
+def _told(
+    memo: Mapping[str, Any], found: Sequence[ObjectHealth]
+) -> tuple[StepObject, ...]:
+    """Return the objects that are worth a person's look, the unhealthy first."""
+    done = {str(health) for health in DONE} | {""}
+    telling = [
+        each
+        for each in _objects(memo, found)
+        if each.health not in done or each.change != Change.UNCHANGED
+    ]
+    return tuple(sorted(telling, key=lambda each: each.health in done))[:TOLD_OBJECTS]
+
+
+def _objects(
+    memo: Mapping[str, Any], found: Sequence[ObjectHealth]
+) -> Iterator[StepObject]:
+    """Yield each object as it is, then those whose health does not count (now)."""
+    unchanged = [str(Change.UNCHANGED), ""]
+    for each in found:
+        change, why = memo["changed"].get(str(each.ref), unchanged)
+        texts = (why, each.status.message)
+        yield StepObject(
+            object=str(each.ref),
+            change=change,
+            health=str(each.status.health),
+            message="; ".join(text for text in texts if text),
+        )
+    seen = {str(each.ref) for each in found}
+    for ref, (change, why) in (memo["changed"] | memo["leaving"]).items():
+        if ref not in seen:
+            yield StepObject(object=ref, change=change, message=why)
 
 
 def _some(objects: Sequence[ObjectHealth]) -> str:

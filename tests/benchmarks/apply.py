@@ -17,14 +17,18 @@ import contextlib
 import cProfile
 import os
 import pstats
+import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF
 from typing import Any
 
 import yaml
@@ -33,6 +37,7 @@ from gitops_wf.core.changeset import ChangeSet
 from gitops_wf.steps.deploy2env import STEP_TYPE
 from tests import sandbox_process
 from tests.apiserver import real_api_server
+from tests.benchmarks.processes import usage
 from tests.delivering import World
 from tests.faultproxy import FaultProxy
 
@@ -114,27 +119,25 @@ class Bench:
 
     def time(self, rounds: int) -> None:
         """Print the times of each round, and the ratios of their medians."""
-        _say(f"{'seconds':24}{'first':>16}{'unchanged':>16}{'load':>8}")
-        seen: dict[str, tuple[list[float], list[float]]] = {}
+        _say(f"{'seconds: wall, CPU of':24}{'first':>24}{'unchanged':>24}{'load':>8}")
+        _say(f"{'client and server':24}")
+        seen: dict[str, list[tuple[Spent, Spent]]] = defaultdict(list)
         for number in range(rounds):
             appliers = self._appliers()
             for name, make in appliers if number % 2 else reversed(appliers):
                 apply = make(self._kubeconfig, self._namespace())
                 first, again = _timed(apply), _timed(apply)
-                _say(f"{name:24}{first:>16.2f}{again:>16.3f}{os.getloadavg()[0]:>8.1f}")
-                times = seen.setdefault(name, ([], []))
-                times[0].append(first)
-                times[1].append(again)
-        if len(seen) == 2:
-            theirs, ours = seen["kubectl"], seen["gitops-wf"]
-            for name, their, our in zip(
-                ("first", "unchanged"), theirs, ours, strict=True
-            ):
-                ratios = sorted(a / b for a, b in zip(their, our, strict=True))
-                _say(
-                    f"{name}: {statistics.median(ratios):.1f} times kubectl's speed"
-                    f" ({ratios[0]:.1f} to {ratios[-1]:.1f})"
+                cells = "".join(
+                    f"{spent.wall:>8.2f}{spent.client:>8.2f}{spent.server:>8.2f}"
+                    for spent in (first, again)
                 )
+                _say(f"{name:24}{cells}{os.getloadavg()[0]:>8.1f}")
+                seen[name].append((first, again))
+        pairs = list(zip(seen["kubectl"], seen["gitops-wf"], strict=False))
+        for place, name in enumerate(("first", "unchanged") if pairs else ()):
+            speed = _ratios((a[place].wall, b[place].wall) for a, b in pairs)
+            work = _ratios((a[place].cpu, b[place].cpu) for a, b in pairs)
+            _say(f"{name}: kubectl takes {speed} times as long, {work} times the CPU")
 
     def profile(self, path: Path) -> None:
         """Write where the time of an unchanged apply goes, of all threads' calls."""
@@ -195,10 +198,37 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _timed(apply: Callable[[], Any]) -> float:
-    begun = time.perf_counter()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """Seconds: by the clock, and of CPU on both sides."""
+
+    wall: float
+    client: float
+    server: float
+
+    @property
+    def cpu(self) -> float:
+        """Both sides together, which other work on the machine changes least."""
+        return self.client + self.server
+
+
+def _ratios(pairs: Iterable[tuple[float, float]]) -> str:
+    found = sorted(theirs / ours for theirs, ours in pairs)
+    return f"{statistics.median(found):.1f} ({found[0]:.1f} to {found[-1]:.1f})"
+
+
+def _timed(apply: Callable[[], Any]) -> Spent:
+    begun, before, all_before = time.perf_counter(), _client(), usage(os.getpid()).cpu
     apply()
-    return time.perf_counter() - begun
+    wall = time.perf_counter() - begun
+    client, everybody = _client() - before, usage(os.getpid()).cpu - all_before
+    return Spent(wall=wall, client=client, server=max(everybody - client, 0))
+
+
+def _client() -> float:
+    """Seconds of CPU of this process and of the children that have ended: kubectl."""
+    spent = [resource.getrusage(who) for who in (RUSAGE_SELF, RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in spent)
 
 
 def _map(number: int) -> dict[str, Any]:

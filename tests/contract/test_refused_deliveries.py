@@ -139,7 +139,8 @@ def test_what_says_so_is_deleted_and_made_anew(world, before, after, field, mark
     assert result.message == "1 created; health not awaited"
     live = world.get(before["apiVersion"], before["kind"], "a")
     assert live["metadata"]["uid"] != old
-    assert result.outputs["objects"] == []
+    [told] = result.objects
+    assert (told.change, told.message) == ("created", "recreated")
 
 
 def test_a_namespace_and_what_is_in_it_may_come_in_one_commit(world):

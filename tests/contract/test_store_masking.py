@@ -13,7 +13,7 @@ from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.core.message import Delivery, Message
 from gitops_wf.core.pause import Pause
 from gitops_wf.core.redaction import Redactor
-from gitops_wf.core.run import Ending
+from gitops_wf.core.run import Ending, StepObject
 from gitops_wf.core.secret import Secret
 from gitops_wf.core.upkeep.differing import FieldDrift
 from gitops_wf.core.upkeep.findings import Drifted, DriftKind
@@ -44,7 +44,12 @@ def told(store):
         transaction.save_revision(replace(revision, message=said, subject=said))
         run = transaction.active_run(PROD)
         ending = Ending(phase=run.phase, reason="x", message=said, since=NOW)
-        step = replace(run.steps[0], message=said, outputs={"a": {CANARY: [said]}})
+        step = replace(
+            run.steps[0],
+            message=said,
+            outputs={"a": {CANARY: [said]}},
+            objects=(StepObject(object="a", change="created", message=said),),
+        )
         transaction.save_run(
             replace(
                 run,

@@ -994,3 +994,26 @@ def test_what_was_deleted_or_kept_is_shown_with_its_reason(world):
     why = "kept: gitops-wf.io/prune: disabled"
     assert found["ConfigMap/kept"] == ("skipped", "", why)
     assert found["ConfigMap/a"][0] == "unchanged"
+
+
+def test_the_step_keeps_what_is_worth_a_look_and_the_unhealthy_first(world):
+    world.write(config_map("same"), config_map("gone"))
+    deploy(world)
+    world.write(config_map("same"), config_map("a", k="1"), slow("web", 0))
+
+    first = world.attempt(DEPLOY)
+    last = world.until_done(DEPLOY, first)
+
+    def told(result):
+        return [
+            (each.object.split("/")[-1], each.change, each.health)
+            for each in result.objects
+        ]
+
+    assert told(first) == [
+        ("web", "created", "InProgress"),
+        ("a", "created", "Current"),
+        ("gone", "deleted", ""),
+    ]
+    assert told(last)[0] == ("a", "created", "Current")
+    assert "same" not in str(last.objects)

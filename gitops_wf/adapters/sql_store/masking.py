@@ -68,12 +68,16 @@ class Masked:
 
     @of.register
     def _(self, value: StepRun) -> StepRun:
-        if not (value.message or value.outputs):
+        if not (value.message or value.outputs or value.objects):
             return value
         return replace(
             value,
             message=self._text(value.message),
             outputs=self._plain(value.outputs),
+            objects=tuple(
+                replace(each, message=self._text(each.message))
+                for each in value.objects
+            ),
         )
 
     @of.register

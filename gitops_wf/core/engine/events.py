@@ -7,6 +7,7 @@ from typing import Any
 
 from gitops_wf.core.identifiers import StepName
 from gitops_wf.core.phases import Phase
+from gitops_wf.core.run import StepObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class Reported:
     message: str = ""
     outputs: Mapping[str, Any] = field(default_factory=dict)
     memo: Mapping[str, Any] = field(default_factory=dict)
+    objects: tuple[StepObject, ...] = ()
     retry_after: timedelta | None = None
     is_final: bool = False
 

@@ -43,6 +43,7 @@ def reported(run: Run, step: StepRun, event: Reported) -> StepRun:
         reason=event.reason,
         message=event.message,
         memo=dict(event.memo) or step.memo,
+        objects=event.objects or step.objects,
     )
     match event.phase:
         case Phase.RUNNING:

@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +11,7 @@ from gitops_wf.cli.ages import human
 from gitops_wf.cli.description import folded, print_description
 from gitops_wf.cli.table import Table, fitted, one_line, print_table
 from gitops_wf.core.phases import Phase
+from gitops_wf.core.run import StepObject
 from gitops_wf.services.approvals import Waiting
 from tests.shop import NOW, POLICIES, PROD, fill, query
 
@@ -115,6 +116,33 @@ def test_a_failure_is_described_with_what_can_be_done_about_it(tmp_path, capsys)
 
     print_description(query(made).describe(PROD, 2), NOW)
     assert "To go on:" not in capsys.readouterr().out
+
+
+def test_a_description_shows_what_a_step_did_to_its_objects(tmp_path, capsys):
+    made = fill(tmp_path)
+    store = open_store(made.store)
+    with store.transaction() as transaction:
+        run = transaction.active_run(PROD)
+        web = StepObject(
+            object="Deployment/shop/web",
+            change="configured",
+            health="InProgress",
+            message="1 of 2 replicas ready",
+        )
+        step = replace(run.steps[0], objects=(web,))
+        steps = (step, *run.steps[1:])
+        transaction.save_run(replace(run, steps=steps, seq=run.seq + 1))
+    store.close()
+
+    description = query(made).describe(PROD)
+    print_description(description, NOW)
+
+    lines = capsys.readouterr().out.splitlines()
+    start = lines.index(f"Objects that {run.steps[0].name} changed:")
+    words = lines[start + 2].split()
+    assert words[:3] == ["Deployment/shop/web", "configured", "InProgress"]
+    assert lines[start + 2].endswith("1 of 2 replicas ready")
+    assert description.run.as_json()["steps"][0]["objects"] == [asdict(web)]
 
 
 def test_a_description_does_not_call_a_signed_approval_a_claim(tmp_path, capsys):

@@ -5,6 +5,7 @@ import pytest
 from gitops_wf.core.engine import filled, places
 from gitops_wf.core.engine.variables import variables
 from gitops_wf.core.errors import TerminalError
+from gitops_wf.core.run import StepObject
 from tests.simulation import LATER, NO, OK, Simulation, step
 
 RESULT = {**OK, "outputs": {"version": "1.4", "body": {"tag": "v2", "ports": [80]}}}
@@ -175,3 +176,18 @@ def test_expressions_see_the_revision_the_environment_and_the_run():
     assert seen["run"]["id"] == "shop/prod#7.1"
     assert seen["status"]["go_live"] == seen["status"]["go-live"]
     assert seen["status"]["go_live"]["phase"] == "Pending"
+
+
+def test_the_objects_of_a_step_stay_with_it_until_others_are_told():
+    web = StepObject(object="Deployment/shop/web", change="configured")
+    done = StepObject(object="Deployment/shop/web", change="configured", health="Ok")
+    script = [{**LATER, "objects": (web,)}, LATER, {**OK, "objects": (done,)}]
+    simulation = Simulation(step("deploy"), script={"deploy": script})
+
+    seen = []
+    for _ in script:
+        simulation.go()
+        seen.append(simulation["deploy"].objects)
+        simulation.wait("2s")
+
+    assert seen == [(web,), (web,), (done,)]
