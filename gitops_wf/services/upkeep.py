@@ -27,6 +27,7 @@ from gitops_wf.core.upkeep.state import (
     UpkeepState,
     healed,
     settle,
+    unhealed,
 )
 from gitops_wf.ports.clock import Clock
 from gitops_wf.ports.cluster import ClusterUnavailableError
@@ -248,10 +249,8 @@ class Upkeep:
                 problem = self._apply(step, drift, mine) or problem
         self.observer.healed(target, succeeded=not problem)
         found = _joined(self._compare(subject, target, max_age=timedelta()))
-        if problem and not found.problem:
-            found = replace(found, problem=problem)
         return self.recorder.insist(
-            lambda: self._end(subject, target, leased.lease, refs, found)
+            lambda: self._end(subject, leased.lease, target, refs, (found, problem))
         )
 
     def _apply(self, step: _Step, drift: Drift, refs: Collection[ObjectRef]) -> str:
@@ -260,21 +259,23 @@ class Upkeep:
             changes = step.keeper.heal(step.context, drift.ignore, refs)
         except GitOpsError as error:
             log.warning("drift.unhealed", cause=str(error))
-            return f"cannot be healed: {error}"
+            return str(error)
         except Exception as error:
             log.exception("upkeep.crashed")
-            return f"cannot be healed, a bug: {cut(repr(error))}"
+            return f"a bug: {cut(repr(error))}"
         log.info("drift.applied", message=str(changes))
         return ""
 
     def _end(
         self,
         subject: Kept,
-        target: TargetName,
         lease: Lease | None,
+        target: TargetName,
         refs: Collection[ObjectRef],
-        found: Findings,
+        outcome: tuple[Findings, str],
     ) -> UpkeepState | None:
+        """Give the lease back; record what a look found then, and why it failed."""
+        found, problem = outcome
         environment = subject.revision.environment
         with self.store.transaction() as transaction:
             transaction.lock_environment(environment)
@@ -286,6 +287,12 @@ class Upkeep:
             settled = Settled(state=state)
             if _is_still(transaction, subject):
                 settled = self._settle(state, subject, found, now)
+                if problem:
+                    failed = unhealed(settled.state, refs, problem)
+                    settled = Settled(
+                        state=failed.state,
+                        changes=(*settled.changes, *failed.changes),
+                    )
             _save(transaction, environment, target, settled.state)
             self._announce(transaction, subject, target, settled.changes)
         log_changes(settled.changes)

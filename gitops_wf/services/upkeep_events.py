@@ -25,12 +25,15 @@ def upkeep_event(
     change: Change, revision: Revision, target: TargetName, now: datetime
 ) -> Event:
     """Return the event of an edge; its metadata tell one edge from the next."""
+    says = _SAYS[change.edge]
+    if change.reason == "HealFailed":
+        says = "cannot be healed"
     is_bad = change.edge in {Edge.DRIFT, Edge.DEGRADED}
     return Event(
         at=now,
         kind=change.edge.value,
         reason=change.reason,
-        message=f"{title(revision)} {_SAYS[change.edge]} on {target}: {change.message}",
+        message=f"{title(revision)} {says} on {target}: {change.message}",
         type=EventType.WARNING if is_bad else EventType.NORMAL,
         environment=revision.environment,
         revision=revision.number,

@@ -597,6 +597,29 @@ def test_another_daemon_s_environment_is_not_judged_nor_written(daemon):
     assert value(daemon) == "2"
 
 
+def test_what_cannot_be_healed_is_told_once_with_the_reason(daemon):
+    daemon.release(
+        CONFIG.format(name="a", value="1"),
+        CONFIG.format(name="b", value="1"),
+        drift="{selfHeal: true}",
+    )
+
+    def freeze(manifest):
+        manifest["data"]["k"] = "2"
+        manifest["immutable"] = True
+
+    daemon.edit("ConfigMap", "a", freeze)
+    daemon.edit("ConfigMap", "b", set_data("2"))
+
+    assert daemon.look() == ["drift", "healed", "drift"]
+    assert f"ConfigMap/{daemon.namespace}/b" in daemon.messages[1]
+    assert "cannot be healed on here: " in daemon.messages[2]
+    assert "immutable" in daemon.messages[2]
+    assert "immutable" in daemon.state().problem
+    assert daemon.look(after=6 * MINUTE) == []
+    assert value(daemon, "b") == "1"
+
+
 def test_who_undoes_each_heal_is_named(daemon):
     daemon.release(CONFIG.format(name="a", value="1"), drift="{selfHeal: true}")
     told = []

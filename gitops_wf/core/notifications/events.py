@@ -113,6 +113,8 @@ def _headline(event: Event, revision: Revision | None) -> str:
             return "INVALID: nothing was deployed"
         case "drift" if event.reason == "HealFought":
             return f"is fought over{on}"
+        case "drift" if event.reason == "HealFailed":
+            return f"cannot be healed{on}"
         case "drift":
             return f"differs from Git{on}"
         case "healed":
@@ -151,7 +153,7 @@ def _command(event: Event, revision: Revision | None) -> list[str]:
             ]
         case "invalid":
             return ["mend the file and push, or: git revert " + revision.commit[:12]]
-        case "drift" if event.reason == "HealFought":
+        case "drift" if event.reason != "Drifted":
             return [f"look: gitops-wf describe {environment}"]
         case "drift":
             return [

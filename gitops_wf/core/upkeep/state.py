@@ -71,7 +71,7 @@ class Ailing:
 class Heals:
     """How often an object was healed in a row, and when last.
 
-    ``is_told`` says that somebody was told of a fight about it.
+    ``is_told`` says that somebody was told that this does not help.
     """
 
     ref: ObjectRef
@@ -188,6 +188,25 @@ def healed(state: UpkeepState, refs: Iterable[ObjectRef], now: datetime) -> Upke
             else replace(old, count=old.count + 1, last=now)
         )
     return replace(state, heals=tuple(known[ref] for ref in sorted(known)))
+
+
+def unhealed(state: UpkeepState, refs: Iterable[ObjectRef], why: str) -> Settled:
+    """Return the state after a heal that failed for some of these objects.
+
+    That is told once, and not again at each try; ``why`` stands as the problem.
+    """
+    still = {each.ref for each in state.drifted}.intersection(refs)
+    new = [heals for heals in state.heals if heals.ref in still and not heals.is_told]
+    state = replace(
+        state,
+        problem=why,
+        heals=tuple(
+            replace(each, is_told=True) if each.ref in still else each
+            for each in state.heals
+        ),
+    )
+    change = Change(edge=Edge.DRIFT, reason="HealFailed", message=why)
+    return Settled(state=state, changes=(change,) if new else ())
 
 
 def _drift(

@@ -165,6 +165,12 @@ def test_a_channel_of_no_known_type_is_refused_with_those_there_are():
             "prod#12 is fought over on eu",
             ["look: gitops-wf describe prod"],
         ),
+        (
+            "drift",
+            "HealFailed",
+            "prod#12 cannot be healed on eu",
+            ["look: gitops-wf describe prod"],
+        ),
         ("healed", "Healed", "prod#12 is as Git says again on eu", []),
         (
             "degraded",

@@ -8,7 +8,7 @@ from gitops_wf.core.health import Health, HealthStatus
 from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.core.upkeep.differing import FieldDrift
 from gitops_wf.core.upkeep.findings import Drifted, DriftKind, Findings
-from gitops_wf.core.upkeep.state import UpkeepState, healed, settle
+from gitops_wf.core.upkeep.state import UpkeepState, healed, settle, unhealed
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CALM = timedelta(minutes=15)
@@ -115,6 +115,21 @@ def test_a_fight_is_told_once_with_the_field_and_the_other_manager():
     line.heal()
     assert line.look() == []  # nobody is told of each round of it
     assert line.look(after=CALM) == ["healed/Healed"]
+
+
+def test_a_heal_that_fails_is_told_once_and_is_no_fight():
+    line = Line()
+    line.look(drifted())
+    told = []
+    for _ in range(5):
+        line.heal()
+        failed = unhealed(line.state, [WEB, API], "spec.selector is immutable")
+        told += [change.reason for change in failed.changes]
+        line.state = failed.state
+        assert line.state.problem == "spec.selector is immutable"
+        assert line.look(drifted(), after=6 * MINUTE) == []
+
+    assert told == ["HealFailed"]
 
 
 @pytest.mark.parametrize("kind", [DriftKind.CLAIMED, DriftKind.DELETING])
