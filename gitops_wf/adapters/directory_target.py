@@ -119,17 +119,18 @@ class DirectoryCluster:
                 self._write(path, wanted)
             return Applied(manifest=wanted, is_created=old is None)
 
-    def create(self, manifest: Manifest) -> Manifest:
+    def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Write a new file; ResourceConflictError where one is there."""
         with self._lock:
             ref = ObjectRef.of(manifest)
             if self._read(self._path(ref)) is not None:
                 raise ResourceConflictError(f"{ref}: is there already")
             stored = _stored(manifest, None)
-            self._write(self._path(ref), stored)
+            if not dry_run:
+                self._write(self._path(ref), stored)
             return stored
 
-    def replace(self, manifest: Manifest) -> Manifest:
+    def replace(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Replace a file; ResourceConflictError by its resourceVersion."""
         with self._lock:
             ref = ObjectRef.of(manifest)
@@ -141,7 +142,8 @@ class DirectoryCluster:
             }:
                 raise ResourceConflictError(f"{ref}: was changed meanwhile")
             stored = _stored(manifest, old)
-            self._write(self._path(ref), stored)
+            if not dry_run:
+                self._write(self._path(ref), stored)
             return stored
 
     def delete(
@@ -151,6 +153,7 @@ class DirectoryCluster:
         *,
         uid: str = "",
         propagation: str = "Background",
+        dry_run: bool = False,
     ) -> bool:
         """Remove the file; False where it was not there."""
         del version, propagation
@@ -161,7 +164,8 @@ class DirectoryCluster:
                 return False
             if uid and old["metadata"].get("uid") != uid:
                 raise ResourceConflictError(f"{ref}: is another object by now")
-            path.unlink()
+            if not dry_run:
+                path.unlink()
             return True
 
     def logs(

@@ -76,7 +76,8 @@ class Cluster(Protocol):
     """One API server, seen with one identity.
 
     Every method may raise ClusterUnavailableError, and ClusterRefusalError where
-    the server says no. Objects given back are as the server sent them.
+    the server says no. Objects given back are as the server sent them. With
+    ``dry_run`` the server judges and answers, and nothing is written.
     """
 
     @property
@@ -99,10 +100,10 @@ class Cluster(Protocol):
     ) -> Applied:
         """Server-side apply with field manager ``gitops-wf``; ApplyConflictError."""
 
-    def create(self, manifest: Manifest) -> Manifest:
+    def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Create an object; ResourceConflictError where one is there."""
 
-    def replace(self, manifest: Manifest) -> Manifest:
+    def replace(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Replace an object; ResourceConflictError by its resourceVersion."""
 
     def delete(
@@ -112,6 +113,7 @@ class Cluster(Protocol):
         *,
         uid: str = "",
         propagation: str = "Background",
+        dry_run: bool = False,
     ) -> bool:
         """Ask for an object's deletion; False where it was not there."""
 

@@ -72,9 +72,35 @@ def test_an_apply_tells_new_from_changed_from_unchanged(cluster, namespace):
 
 def test_a_dry_run_stores_nothing(cluster, namespace):
     cluster.apply(config_map(namespace, data={}), dry_run=True)
+    cluster.create(config_map(namespace, data={}), dry_run=True)
 
     resource = cluster.resource("v1", "ConfigMap")
     assert cluster.get(resource, namespace, "a") is None
+
+
+def test_a_dry_run_changes_and_deletes_nothing(cluster, namespace):
+    made = cluster.create(config_map(namespace, data={"k": "1"}))
+
+    replaced = cluster.replace({**made, "data": {"k": "2"}}, dry_run=True)
+    deleted = cluster.delete(ObjectRef.of(made), "v1", dry_run=True)
+
+    assert (replaced["data"], deleted) == ({"k": "2"}, True)
+    resource = cluster.resource("v1", "ConfigMap")
+    live = cluster.get(resource, namespace, "a")
+    assert live["data"] == {"k": "1"}
+    assert live["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
+
+
+def test_a_dry_run_refuses_what_the_write_would(cluster, namespace):
+    made = cluster.create(config_map(namespace, data={"k": "1"}))
+    stale = {**made, "metadata": {**made["metadata"], "resourceVersion": "1"}}
+
+    with pytest.raises(ResourceConflictError):
+        cluster.create(config_map(namespace, data={}), dry_run=True)
+    with pytest.raises(ResourceConflictError):
+        cluster.replace(stale, dry_run=True)
+    with pytest.raises(ResourceConflictError):
+        cluster.delete(ObjectRef.of(made), "v1", uid="another", dry_run=True)
 
 
 def test_a_conflict_names_the_other_manager_and_the_fields(cluster, namespace):

@@ -115,9 +115,7 @@ class KubeCluster:
     ) -> Applied:
         """Server-side apply with field manager ``gitops-wf``; ApplyConflictError."""
         resource, namespace, name = self._addressed(manifest)
-        query = {"fieldManager": FIELD_MANAGER, "force": str(force).lower()}
-        if dry_run:
-            query["dryRun"] = "All"
+        query = {**_writing(dry_run=dry_run), "force": str(force).lower()}
         answer = self._transport.request(
             "PATCH",
             _path(resource, namespace, name),
@@ -131,25 +129,25 @@ class KubeCluster:
         body = self._object(answer, subject, "apply", manifest)
         return Applied(manifest=body, is_created=answer.status == 201)
 
-    def create(self, manifest: Manifest) -> Manifest:
+    def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Create an object; ResourceConflictError where one is there."""
         resource, namespace, name = self._addressed(manifest)
         answer = self._transport.request(
             "POST",
             _path(resource, namespace),
-            query={"fieldManager": FIELD_MANAGER},
+            query=_writing(dry_run=dry_run),
             body=manifest,
         )
         subject = _subject(resource.kind, namespace, name)
         return self._object(answer, subject, "create", manifest)
 
-    def replace(self, manifest: Manifest) -> Manifest:
+    def replace(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Replace an object; ResourceConflictError by its resourceVersion."""
         resource, namespace, name = self._addressed(manifest)
         answer = self._transport.request(
             "PUT",
             _path(resource, namespace, name),
-            query={"fieldManager": FIELD_MANAGER},
+            query=_writing(dry_run=dry_run),
             body=manifest,
         )
         subject = _subject(resource.kind, namespace, name)
@@ -162,6 +160,7 @@ class KubeCluster:
         *,
         uid: str = "",
         propagation: str = "Background",
+        dry_run: bool = False,
     ) -> bool:
         """Ask for an object's deletion; False where it was not there.
 
@@ -177,8 +176,14 @@ class KubeCluster:
         }
         if uid:
             options["preconditions"] = {"uid": uid}
+        if dry_run:
+            options["dryRun"] = ["All"]
         answer = self._transport.request(
-            "DELETE", _path(resource, ref.namespace, ref.name), body=options
+            "DELETE",
+            _path(resource, ref.namespace, ref.name),
+            # Where there is a body it counts; the address shows it in audit logs.
+            query={"dryRun": "All"} if dry_run else None,
+            body=options,
         )
         if answer.status == 404:
             return False
@@ -258,6 +263,10 @@ class KubeCluster:
                 identity=self._transport.identity,
             )
         return answer.json()
+
+
+def _writing(*, dry_run: bool) -> dict[str, str]:
+    return {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {})
 
 
 def _path(resource: ApiResource, namespace: str, name: str = "") -> str:
