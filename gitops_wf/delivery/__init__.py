@@ -10,6 +10,8 @@ from gitops_wf.delivery.inventories import Writer, check_owner, list_inventories
 from gitops_wf.delivery.jobs import JobOrder, JobRuns, JobState
 from gitops_wf.delivery.names import CLAIMED
 from gitops_wf.delivery.observing import DONE, ObjectHealth
+from gitops_wf.delivery.planning import failed
+from gitops_wf.delivery.rehearsing import RehearsedClusters
 from gitops_wf.delivery.selector import Selector
 from gitops_wf.delivery.targeting import TargetProperties, chosen_targets
 
@@ -24,11 +26,13 @@ __all__ = [
     "ObjectHealth",
     "Order",
     "Part",
+    "RehearsedClusters",
     "Rendered",
     "Selector",
     "TargetProperties",
     "Writer",
     "check_owner",
     "chosen_targets",
+    "failed",
     "list_inventories",
 ]

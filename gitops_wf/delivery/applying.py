@@ -9,6 +9,7 @@ from typing import Any
 from gitops_wf.core.changeset import Change, ChangeEntry
 from gitops_wf.core.errors import TransientError
 from gitops_wf.core.inventory import Manifest
+from gitops_wf.delivery.fields import union
 from gitops_wf.delivery.marks import Skip, frozen_because
 from gitops_wf.delivery.names import FORCE_ANNOTATIONS
 from gitops_wf.delivery.rendering import Desired
@@ -188,7 +189,7 @@ def adopted_fields(entries: Any, api_version: str) -> list[Mapping[str, Any]] | 
     fields: Mapping[str, Any] = {}
     for entry in entries:
         if _is_client_side(entry) or is_our_apply(entry):
-            fields = _union(fields, entry.get("fieldsV1") or {})
+            fields = union(fields, entry.get("fieldsV1") or {})
     return [
         {
             "manager": FIELD_MANAGER,
@@ -208,13 +209,6 @@ def _is_client_side(entry: Mapping[str, Any]) -> bool:
         and entry.get("operation") == "Update"
         and not entry.get("subresource")
     )
-
-
-def _union(left: Mapping[str, Any], right: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {
-        **left,
-        **{key: _union(left.get(key) or {}, value) for key, value in right.items()},
-    }
 
 
 def _change(applied: Applied, live: Manifest | None) -> Change:

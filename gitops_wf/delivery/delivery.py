@@ -14,6 +14,7 @@ from gitops_wf.core.health import NO_RULES, HealthRules
 from gitops_wf.core.identifiers import EnvironmentId, Sha, TargetName
 from gitops_wf.core.inventory import Inventory, InventoryEntry, ObjectRef
 from gitops_wf.core.phases import Reason
+from gitops_wf.core.planned import Planned
 from gitops_wf.core.secret import Secret
 from gitops_wf.core.upkeep.findings import Findings
 from gitops_wf.core.upkeep.ignoring import IgnoreRule
@@ -35,12 +36,14 @@ from gitops_wf.delivery.marks import Skip
 from gitops_wf.delivery.names import ENVIRONMENT_LABEL, label_value
 from gitops_wf.delivery.observing import ObjectHealth, Observer
 from gitops_wf.delivery.ordering import stages
+from gitops_wf.delivery.planning import Outcome, plan, unheard
 from gitops_wf.delivery.pruning import (
     Pruned,
     left_behind,
     left_by_others,
     prune,
 )
+from gitops_wf.delivery.rehearsing import RehearsedCluster
 from gitops_wf.delivery.rendering import (
     Desired,
     Source,
@@ -181,10 +184,62 @@ class Delivery:
         )
         return read_sources(files, self._read, contents.variables(order.target))
 
-    def deliver(self, order: Order, rendered: Rendered, wave: int = 0) -> ChangeSet:
+    def plan(self, order: Order) -> Planned:
+        """Return what `render` and `deliver` would do; the clusters are rehearsed.
+
+        A wave counts as healthy once it was applied.
+
+        Errors: those of `render`.
+        """
+        rendered = self.render(order)
+
+        def deliver(told: Callable[[ObjectRef, Outcome], None]) -> ChangeSet:
+            entries: list[ChangeEntry] = []
+            for wave in range(max(len(rendered.waves), 1)):
+                entries += self.deliver(order, rendered, wave, told=told).entries
+            return ChangeSet(entries=tuple(entries))
+
+        wanted = [item.ref for item in rendered.objects]
+        return plan(self._rehearsed(order.target, order.id), wanted, deliver)
+
+    def plan_departed(
+        self,
+        environment: EnvironmentId,
+        target: TargetName,
+        *,
+        keep: Iterable[str],
+        allow_empty: bool = False,
+        now: datetime,
+    ) -> Planned:
+        """Return what `prune_departed` would do; the clusters are rehearsed."""
+        return plan(
+            self._rehearsed(target, environment),
+            (),
+            lambda _: self.prune_departed(
+                environment, target, keep=keep, allow_empty=allow_empty, now=now
+            ),
+        )
+
+    def _rehearsed(
+        self, target: TargetName, environment: EnvironmentId
+    ) -> RehearsedCluster:
+        cluster = self._clusters.cluster(target, environment)
+        if not isinstance(cluster, RehearsedCluster):
+            raise TypeError("a plan is made on clusters that write nothing")
+        return cluster
+
+    def deliver(
+        self,
+        order: Order,
+        rendered: Rendered,
+        wave: int = 0,
+        *,
+        told: Callable[[ObjectRef, Outcome], None] = unheard,
+    ) -> ChangeSet:
         """Apply one wave of what was rendered; with the last, prune what left.
 
         Waves count from 0; whether one may be applied yet is for the caller to know.
+        ``told`` is as in Rollout.
         The inventory holds old and new objects before the first write, and only
         the new ones after the last delete. Where an object fails, the others of
         its stage are still applied, nothing is pruned, and the inventory keeps all.
@@ -215,7 +270,7 @@ class Delivery:
             )
 
         before = self._claim(store, order, rendered, claimed)
-        rollout = self._rollout(order, force_conflicts=order.force_conflicts)
+        rollout = self._rollout(order, force_conflicts=order.force_conflicts, told=told)
         changes = rollout.apply(stages(rendered.waves[wave] if objects else ()))
         if not order.prune or wave + 1 < len(rendered.waves):
             return ChangeSet(entries=tuple(changes))
@@ -364,7 +419,13 @@ class Delivery:
             memory=self._memory,
         )
 
-    def _rollout(self, order: Order, *, force_conflicts: bool) -> Rollout:
+    def _rollout(
+        self,
+        order: Order,
+        *,
+        force_conflicts: bool,
+        told: Callable[[ObjectRef, Outcome], None] = unheard,
+    ) -> Rollout:
         store = self.inventory_store(order.id, order.target)
         return Rollout(
             cluster=store.cluster,
@@ -379,6 +440,7 @@ class Delivery:
             ),
             snapshots=self._snapshots,
             threads=self._threads,
+            told=told,
         )
 
     def _claim(

@@ -1,7 +1,7 @@
 """Applying a render: stage after stage, the objects of one stage at once."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,7 +31,10 @@ _PAUSE = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """Applies one environment's objects to one target."""
+    """Applies one environment's objects to one target.
+
+    ``told`` hears what became of each, also where the whole then fails.
+    """
 
     cluster: Cluster
     target: TargetName
@@ -40,6 +43,7 @@ class Rollout:
     applier: Applier
     snapshots: Snapshots
     threads: ThreadPoolExecutor
+    told: Callable[[ObjectRef, ChangeEntry | GitOpsError], None]
 
     def apply(self, ordered: Sequence[Sequence[Desired]]) -> list[ChangeEntry]:
         """Apply stage after stage; return what happened to each object.
@@ -53,11 +57,16 @@ class Rollout:
             for item, change in self._begun(group, live):
                 if isinstance(change, ChangeEntry):
                     changes.append(change)
+                    self.told(item.ref, change)
                     continue
                 try:
-                    changes.append(change.result())
+                    done = change.result()
                 except (TerminalError, TransientError) as exc:
                     errors.append(exc)
+                    self.told(item.ref, exc)
+                else:
+                    changes.append(done)
+                    self.told(item.ref, done)
                 self.snapshots.written(
                     self.target, item.ref.group, item.ref.kind, item.ref.namespace
                 )

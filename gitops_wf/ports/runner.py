@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -14,6 +14,7 @@ from gitops_wf.core.identifiers import StepName, TargetName
 from gitops_wf.core.inventory import Inventory, ObjectRef
 from gitops_wf.core.message import Delivery, Message
 from gitops_wf.core.phases import Phase
+from gitops_wf.core.planned import Planned
 from gitops_wf.core.run import StepObject, Subject
 from gitops_wf.core.secret import Secret
 from gitops_wf.core.upkeep.findings import Findings
@@ -123,6 +124,17 @@ class ObjectKeeper(StepRunner, Protocol):
         refs: Collection[ObjectRef],
     ) -> ChangeSet:
         """Apply these objects again as they were released; errors as `attempt`."""
+
+
+@runtime_checkable
+class StepPlanner(Protocol):
+    """A runner that can say beforehand what an attempt would do to clusters.
+
+    Such a one is made with clusters on which every write is a dry run.
+    """
+
+    def plan(self, context: StepContext) -> Planned:
+        """Return it; raises what `attempt` would raise or end with."""
 
 
 NO_KEY = Secret("")

@@ -14,6 +14,7 @@ from gitops_wf.core.errors import DefinitionError, TerminalError, TransientError
 from gitops_wf.core.health import Health
 from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.core.phases import Phase, Reason
+from gitops_wf.core.planned import Planned
 from gitops_wf.core.run import StepObject
 from gitops_wf.core.upkeep.findings import Findings
 from gitops_wf.core.upkeep.ignoring import IgnoreRule
@@ -106,6 +107,10 @@ class DeployRunner:
     def attempt(self, context: StepContext) -> StepResult:
         """Render, apply, prune, and look at once."""
         return self._guarded(context, {})
+
+    def plan(self, context: StepContext) -> Planned:
+        """Return what an attempt would apply and prune."""
+        return self._delivery.plan(_order(context))
 
     def look(self, context: StepContext) -> StepResult:
         """Look at the objects, and apply the next wave when its time has come.

@@ -8,7 +8,9 @@ from pydantic import Field
 
 from gitops_wf.core.changeset import Change, ChangeEntry
 from gitops_wf.core.errors import TerminalError
+from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.phases import Phase, Reason
+from gitops_wf.core.planned import Planned
 from gitops_wf.core.workflow import PRUNE_DEPARTED
 from gitops_wf.delivery import Delivery
 from gitops_wf.ports.properties import Properties
@@ -34,17 +36,11 @@ class PruneDepartedRunner:
 
     def attempt(self, context: StepContext) -> StepResult:
         """Delete what other steps than those to keep own on the target."""
-        properties = cast("PruneDepartedProperties", context.properties)
-        target = context.target
-        if target is None:
-            raise TerminalError(
-                f"{context.step} has no target", reason=Reason.INVALID_DEFINITION
-            )
-        environment = context.subject.environment
+        environment, target, keep = _asked(context)
         changes = self._delivery.prune_departed(
             environment,
             target,
-            keep=properties.keep[target],
+            keep=keep,
             allow_empty=context.environment.allow_empty,
             now=context.now,
         )
@@ -65,9 +61,31 @@ class PruneDepartedRunner:
             inventory=self._delivery.inventory(environment, target),
         )
 
+    def plan(self, context: StepContext) -> Planned:
+        """Return what an attempt would delete."""
+        environment, target, keep = _asked(context)
+        return self._delivery.plan_departed(
+            environment,
+            target,
+            keep=keep,
+            allow_empty=context.environment.allow_empty,
+            now=context.now,
+        )
+
     def look(self, context: StepContext) -> StepResult:
         """Do it again: it never asks for a look."""
         return self.attempt(context)
+
+
+def _asked(context: StepContext) -> tuple[EnvironmentId, TargetName, Sequence[str]]:
+    """Return whose objects are to go, from where, and the steps that keep theirs."""
+    properties = cast("PruneDepartedProperties", context.properties)
+    if context.target is None:
+        raise TerminalError(
+            f"{context.step} has no target", reason=Reason.INVALID_DEFINITION
+        )
+    keep = properties.keep[context.target]
+    return context.subject.environment, context.target, keep
 
 
 def _told(entries: Sequence[ChangeEntry]) -> str:
