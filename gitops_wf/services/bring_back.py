@@ -37,9 +37,10 @@ from gitops_wf.services.announce import Announcer
 from gitops_wf.services.arrivals import Arrival, Arrivals
 from gitops_wf.services.commit_decisions import CommitDecisions
 from gitops_wf.services.decide import Decide
-from gitops_wf.services.make_revision import MakeRevision, Snapshot
+from gitops_wf.services.make_revision import MakeRevision
 from gitops_wf.services.origins import Origins
 from gitops_wf.services.progress import Progress
+from gitops_wf.services.read_revision import Snapshot
 from gitops_wf.services.recall import Recall, Recalled
 from gitops_wf.services.replay import Replay, adopted
 from gitops_wf.services.revisions import title

@@ -11,7 +11,7 @@ from gitops_wf.core.identifiers import EnvironmentId, Sha
 from gitops_wf.ports.git import GitRepository
 from gitops_wf.ports.store import EnvironmentRecord
 from gitops_wf.services.folders import with_inputs
-from gitops_wf.services.make_revision import MakeRevision, Snapshot
+from gitops_wf.services.read_revision import ReadRevision, Snapshot
 
 _PART = 256
 """Commits that are compared before it is asked again who is still without one."""
@@ -25,7 +25,7 @@ class Origins:
     """Looks in one repository."""
 
     git: GitRepository
-    make: MakeRevision
+    make: ReadRevision
 
     def find(
         self,

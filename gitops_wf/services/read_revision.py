@@ -1,0 +1,208 @@
+"""What a commit says of an environment: its inputs, its definition, its revision."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Protocol
+
+from gitops_wf.core.commit import CommitInfo, PathChange, Tree, TreeEntry
+from gitops_wf.core.environment import Environment
+from gitops_wf.core.errors import cut
+from gitops_wf.core.identifiers import EnvironmentId, EnvironmentName, Oid, Sha
+from gitops_wf.core.inputs import inputs_digest
+from gitops_wf.core.phases import Phase, Reason
+from gitops_wf.core.revision import Revision, rollback_of
+from gitops_wf.ports.definitions import Definition, Definitions, FolderSource
+from gitops_wf.ports.store import EnvironmentRecord
+from gitops_wf.services.commit_files import CommitFiles
+from gitops_wf.services.watched import Watched
+
+_MOST_PATHS = 100
+"""How many changed paths a revision remembers."""
+
+_MOST_PROBLEMS = 20
+"""How many problems of a definition its message names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """An environment at a commit: its inputs' digest and what its files say.
+
+    ``oids`` are the blobs of its folder. ``known`` is the definition that counts:
+    the last readable one, where the files cannot be read.
+    """
+
+    inputs: str
+    paths: tuple[str, ...]
+    definition: Definition
+    known: Environment | None
+    oids: tuple[Oid, ...]
+
+
+class Earlier(Protocol):
+    """What knows an environment's earlier revisions."""
+
+    def revision_for(self, environment: EnvironmentId, inputs: str) -> Revision | None:
+        """Return the one that says what going back to an inputs digest comes to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """A definition, and all that it was read from."""
+
+    around: tuple[object, ...]
+    oids: Mapping[str, Oid | None]
+    definition: Definition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadRevision:
+    """Reads the environments of one repository; stores nothing."""
+
+    watched: Watched
+    definitions: Definitions
+    _last: dict[EnvironmentId, _Read] = field(default_factory=dict)
+
+    def snapshot(
+        self,
+        record: EnvironmentRecord,
+        commit: Sha,
+        environments: frozenset[EnvironmentName],
+    ) -> Snapshot:
+        """Read an environment at a commit, given all names in its repository."""
+        tree = self.watched.git.tree(commit, record.folder)
+        entries = tree.entries if tree else ()
+        files = CommitFiles(self.watched, commit, record.folder, entries)
+        definition = self._definition(record, files, environments)
+        known: Environment | None = definition.environment or record.definition
+        return Snapshot(
+            inputs=self._inputs(entries, commit, known),
+            paths=(record.folder, *(known.watch if known else ())),
+            definition=definition,
+            known=known,
+            oids=tuple(entry.oid for entry in entries),
+        )
+
+    def digest(self, record: EnvironmentRecord, commit: Sha, shot: Snapshot) -> str:
+        """Return the inputs at a commit as the definition of a snapshot sees them.
+
+        Reads no file. It equals the snapshot's where the inputs are the same: the
+        definition is one of them.
+        """
+        tree = self.watched.git.tree(commit, record.folder)
+        return self._inputs(tree.entries if tree else (), commit, shot.known)
+
+    def _inputs(
+        self, entries: Sequence[TreeEntry], commit: Sha, known: Environment | None
+    ) -> str:
+        watch = known.watch if known else ()
+        oids = self.watched.git.tree_oids([(commit, path) for path in watch])
+        return inputs_digest(
+            entries,
+            ignore=known.ignore if known else ("*.md",),
+            watched=zip(watch, oids, strict=True),
+            targets=known.targets if known else self.watched.config.targets,
+            given=known.substitute.given if known and known.substitute else {},
+        )
+
+    def _definition(
+        self,
+        record: EnvironmentRecord,
+        files: CommitFiles,
+        environments: frozenset[EnvironmentName],
+    ) -> Definition:
+        """Read the files, or recall what the same files have said last."""
+        place = (record.name, record.folder)
+        around = (*place, files.paths, files.modes, environments)
+        last = self._last.get(record.id)
+        if last is not None and last.around == around and files.has(last.oids):
+            return last.definition
+        definition = self.definitions.read(
+            FolderSource(
+                repository=self.watched.name,
+                folder=record.folder,
+                name=record.name,
+                paths=files.paths,
+                read=files.read,
+                targets=self.watched.config.targets,
+                environments=environments,
+            )
+        )
+        self._last[record.id] = _Read(
+            around=around, oids=files.read_so_far, definition=definition
+        )
+        return definition
+
+    def fetch(self, shot: Snapshot, commit: Sha) -> None:
+        """Fetch the blobs that a revision needs, in one request."""
+        self.watched.prefetch(self.blobs(shot, commit))
+
+    def blobs(self, shot: Snapshot, commit: Sha) -> list[Oid]:
+        """Return the blobs that a revision needs."""
+        wanted = list(shot.oids)
+        for path in shot.paths[1:]:
+            tree: Tree | None = self.watched.git.tree(commit, path)
+            if tree is not None:
+                wanted += [entry.oid for entry in tree.entries]
+        return wanted
+
+    def revision(
+        self,
+        earlier: Earlier,
+        record: EnvironmentRecord,
+        commit: CommitInfo,
+        shot: Snapshot,
+        *,
+        number: int,
+        position: int,
+        changes: Sequence[PathChange],
+        now: datetime,
+    ) -> Revision:
+        """Return the revision of a snapshot, after fetching what it needs."""
+        self.fetch(shot, commit.sha)
+        definition = shot.definition
+        same = earlier.revision_for(record.id, shot.inputs)
+        is_barred = shot.inputs in record.barred
+        revision = Revision(
+            environment=record.id,
+            number=number,
+            commit=commit.sha,
+            branch=self.watched.config.branch,
+            position=position,
+            inputs=shot.inputs,
+            rollback_of=(rollback_of([same]) if same and not is_barred else None),
+            reverts=commit.claims_to_revert,
+            author=cut(str(commit.author)),
+            author_email=commit.author.email,
+            subject=cut(commit.subject),
+            source=cut(commit.source_commit or ""),
+            changed=_changed(changes, shot.paths),
+            created=now,
+            environment_definition=definition.environment,
+            workflow=definition.workflow,
+        )
+        if definition.problems or definition.workflow is None:
+            revision = replace(
+                revision,
+                phase=Phase.FAILED,
+                reason=Reason.INVALID_DEFINITION,
+                message="\n".join(
+                    str(problem) for problem in definition.problems[:_MOST_PROBLEMS]
+                ),
+                ended=now,
+                workflow=None,
+            )
+        return revision
+
+
+def _changed(changes: Sequence[PathChange], paths: Sequence[str]) -> tuple[str, ...]:
+    """Return the changed paths among an environment's, from the repository's root."""
+    found = [
+        change.path
+        for change in changes
+        if any(
+            not path or change.path == path or change.path.startswith(f"{path}/")
+            for path in paths
+        )
+    ]
+    return tuple(found[:_MOST_PATHS])
