@@ -1,6 +1,6 @@
 """A delivery over a folder of files and a running sandbox, for tests."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from gitops_wf.core.run import Subject
 from gitops_wf.core.secret import Secret
 from gitops_wf.definitions.remembered import RememberedManifests
 from gitops_wf.definitions.yaml_text import read_manifests
+from gitops_wf.delivery import RehearsedClusters
 from gitops_wf.ports.cluster import AllowList
 from gitops_wf.ports.content import File
 from gitops_wf.ports.runner import Capabilities, StepContext
@@ -151,6 +152,14 @@ class World:
     def attempt(self, step_type: Any, **properties: Any) -> Any:
         context = self.context(step_type, properties)
         return self.runner(step_type).attempt(context)
+
+    def plan(self, step_type: Any, **properties: Any) -> Any:
+        """What an attempt would do, as a fresh plan finds it."""
+        capabilities = replace(
+            self.capabilities, clusters=RehearsedClusters(self.clusters)
+        )
+        runner = step_type.make(capabilities)
+        return runner.plan(self.context(step_type, properties))
 
     def until_done(
         self, step_type: Any, result: Any, look: int = 1, **properties: Any
