@@ -1,5 +1,6 @@
 """Git by the git program: the repository, the verifier and the writer of the ports."""
 
+from gitops_wf.adapters.git_cli.preview import Conflicted, Preview
 from gitops_wf.adapters.git_cli.repository import GitCliRepository
 from gitops_wf.adapters.git_cli.signature import GitSignatureVerifier
 from gitops_wf.adapters.git_cli.work_tree import (
@@ -10,9 +11,11 @@ from gitops_wf.adapters.git_cli.work_tree import (
 from gitops_wf.adapters.git_cli.writer import GitCliWriter
 
 __all__ = [
+    "Conflicted",
     "GitCliRepository",
     "GitCliWriter",
     "GitSignatureVerifier",
+    "Preview",
     "WorkTree",
     "current_branch",
     "find_work_tree",
