@@ -35,7 +35,11 @@ from gitops_wf.adapters.step_catalogue import EntryPointCatalogue
 from gitops_wf.adapters.system_clock import SystemClock
 from gitops_wf.bootstrap.health import health_rules
 from gitops_wf.bootstrap.serving import Serving
-from gitops_wf.bootstrap.targets import open_target
+from gitops_wf.bootstrap.targets import (
+    SANDBOX_FOLDER,
+    open_target,
+    sandbox_kubeconfig,
+)
 from gitops_wf.core.addresses import AddressPolicy
 from gitops_wf.core.config import (
     AuthConfig,
@@ -62,7 +66,6 @@ from gitops_wf.ports.git import BasicAuth, BearerAuth, Credential, Remote, SshAu
 from gitops_wf.ports.observer import Observer
 from gitops_wf.ports.runner import Capabilities
 from gitops_wf.ports.secrets import SecretRef, Secrets
-from gitops_wf.sandbox import process as sandbox_process
 from gitops_wf.sandbox.private_files import write_private
 from gitops_wf.services.advance import Advance
 from gitops_wf.services.announce import Announcer
@@ -86,7 +89,6 @@ from gitops_wf.services.watched import Watched
 from gitops_wf.services.watched_store import Recorder, WatchedStore
 
 DIGEST_KEY_FILE = "digest.key"
-SANDBOX_FOLDER = "sandbox"
 
 LOOKS_AT_ONCE = 4
 """Environments that are compared with their targets at once: a thread for each."""
@@ -121,12 +123,9 @@ def with_sandbox(config: DaemonConfig) -> dict[TargetName, TargetConfig]:
     ours = [t for t in targets.values() if t.kind is TargetKind.SANDBOX]
     if not ours:
         return targets
-    try:
-        sandbox = sandbox_process.start(Path(config.directory) / SANDBOX_FOLDER)
-    except sandbox_process.SandboxError as error:
-        raise TerminalError(f"sandbox: {error}", reason="SandboxFailed") from error
+    kubeconfig = sandbox_kubeconfig(config)
     for target in ours:
-        targets[target.name] = _sandboxed(target, sandbox.kubeconfig)
+        targets[target.name] = _sandboxed(target, kubeconfig)
     return targets
 
 

@@ -8,9 +8,24 @@ from gitops_wf.adapters.kube_api import (
     in_cluster_access,
     kubeconfig_access,
 )
-from gitops_wf.core.config import TargetConfig, TargetKind
+from gitops_wf.core.config import DaemonConfig, TargetConfig, TargetKind
+from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.redaction import Redactor
 from gitops_wf.ports.cluster import ApiServer
+from gitops_wf.sandbox import process as sandbox_process
+
+SANDBOX_FOLDER = "sandbox"
+
+
+def sandbox_kubeconfig(config: DaemonConfig) -> Path:
+    """Start the daemon's sandbox unless it runs; return its kubeconfig.
+
+    Errors: TerminalError (SandboxFailed).
+    """
+    try:
+        return sandbox_process.start(Path(config.directory) / SANDBOX_FOLDER).kubeconfig
+    except sandbox_process.SandboxError as error:
+        raise TerminalError(f"sandbox: {error}", reason="SandboxFailed") from error
 
 
 def open_target(target: TargetConfig, redactor: Redactor | None = None) -> ApiServer:

@@ -94,7 +94,7 @@ def head(told: Description, now: datetime) -> Iterator[Text]:
 
 def policy(rule: Policy) -> Iterator[Text]:
     """Yield who may approve, and plainly how little that may prove."""
-    yield _pair("Approval", _demand(rule))
+    yield _pair("Approval", demand(rule))
     if rule.approvers is None:
         yield _pair("", "no policy names approvers: any author may approve", "yellow")
     if rule.identity is Identity.AUTHOR:
@@ -223,7 +223,8 @@ def _cursor(told: Description) -> str:
     return f"@sha1:{cursor[:8]}" if cursor else ""
 
 
-def _demand(rule: Policy) -> str:
+def demand(rule: Policy) -> str:
+    """Return how many approvals a policy asks for, and of whom."""
     who = "any author" if rule.approvers is None else ", ".join(rule.approvers)
     parts = [f"{rule.min_approvals} from {who}"]
     if not rule.allow_author:
@@ -235,7 +236,7 @@ def _demand(rule: Policy) -> str:
 
 def _gate(gate: Gate) -> Iterator[Text]:
     waived = " (waived for rollbacks)" if gate.rollback == "waived" else ""
-    yield _pair("Gate", f"{gate.target}: {_demand(gate.policy)}{waived}")
+    yield _pair("Gate", f"{gate.target}: {demand(gate.policy)}{waived}")
 
 
 def _freeze(freeze: Freeze, now: datetime) -> Iterator[Text]:
@@ -246,7 +247,7 @@ def _freeze(freeze: Freeze, now: datetime) -> Iterator[Text]:
     if found is not None:
         yield _pair("", found.text, "yellow")
     if freeze.override is not None:
-        yield _pair("", f"an approval of the step passes: {_demand(freeze.override)}")
+        yield _pair("", f"an approval of the step passes: {demand(freeze.override)}")
 
 
 def _pair(label: str, value: str, style: str = "") -> Text:

@@ -2,7 +2,8 @@
 
 Exit codes: 0 done · 1 the thing asked about failed · 2 usage · 3 a bug of ours, with
 the path of a log · 124 a time limit was reached · 130 interrupted. `run` ends with 0
-when SIGTERM told it to; a second signal ends it as the signal itself does (143).
+when SIGTERM told it to; a second signal ends it as the signal itself does (143). `plan`
+and `diff` say 1 for changes and 2 for whatever is wrong.
 """
 
 import os
@@ -19,6 +20,7 @@ from gitops_wf.bootstrap.process import REDACTOR
 from gitops_wf.cli.commands import brake, check, decide, get, look, sandbox
 from gitops_wf.cli.commands.init import init
 from gitops_wf.cli.commands.notify import notify_test
+from gitops_wf.cli.commands.plan import diff, plan
 from gitops_wf.cli.commands.run import run as run_daemon
 from gitops_wf.cli.commands.wait import wait
 from gitops_wf.cli.demo.command import demo
@@ -60,6 +62,7 @@ app.command(name="run")(run_daemon)
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(get.app, name="get")
 for command in (
+    *(plan, diff),
     *(look.describe, look.history, look.events, wait),
     *(brake.pause, brake.resume),
     *(decide.approve, decide.reject, decide.retry, decide.redeploy, decide.abort),

@@ -6,7 +6,7 @@ no other: an object in a namespace, or of a kind, that the same commit brings.
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,7 +76,7 @@ class RehearsedCluster:
         """Take an object for there that whoever delivers makes beforehand."""
         ref = ObjectRef.of(manifest)
         resource = self._real.resource(str(manifest["apiVersion"]), ref.kind)
-        if self._real.get(resource, ref.namespace, ref.name) is None:
+        if self.get(resource, ref.namespace, ref.name) is None:
             self._leave(ref, None, manifest)
 
     def resource(self, api_version: str, kind: str) -> ApiResource:
@@ -298,15 +298,17 @@ class RehearsedCluster:
 class RehearsedClusters:
     """The Clusters port over another, each cluster of it rehearsed.
 
-    Targets on one cluster share what is remembered of it. ``supposed`` are namespaces
-    that whoever delivers makes beforehand, by target.
+    Targets on one cluster share what is remembered of it. ``supposed`` are the targets
+    whose namespace is made, where it is missing, by whoever delivers.
     """
 
     def __init__(
-        self, real: Clusters, supposed: Mapping[TargetName, str] | None = None
+        self,
+        real: Clusters,
+        supposed: Callable[[TargetName], bool] = lambda _: False,
     ) -> None:
         self._real = real
-        self._supposed = dict(supposed or {})
+        self._supposed = supposed
         self._lock = threading.Lock()
         self._rehearsed: dict[int, RehearsedCluster] = {}
         self._kept: list[Cluster] = []
@@ -321,9 +323,8 @@ class RehearsedClusters:
             if found is None:
                 found = self._rehearsed[id(real)] = RehearsedCluster(real)
                 self._kept.append(real)  # so that its id stays its own
-        namespace = self._supposed.pop(target, None)
-        if namespace is not None:
-            metadata = {"name": namespace}
+        if self._supposed(target):
+            metadata = {"name": self._real.namespace(target)}
             found.suppose(
                 {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
             )

@@ -71,7 +71,7 @@ class Approvals:
     ) -> Frozen | None:
         """Say what freezes a step's writes now, unless enough people let it pass."""
         held = None
-        for freeze, found in self._freezes(run, step, now):
+        for freeze, found in self.freezes(run, step, now):
             if not is_enough(*_override(reader, run, step, freeze, now)):
                 longer = held is None or _after(found, held)
                 held = found if longer else held
@@ -86,7 +86,7 @@ class Approvals:
                 continue
             counted = {
                 decision.id: decision
-                for freeze, _ in self._freezes(run, step, now)
+                for freeze, _ in self.freezes(run, step, now)
                 for decision in _override(reader, run, step, freeze, now)[1]
             }
             people = dict.fromkeys(d.person for d in counted.values())
@@ -98,7 +98,7 @@ class Approvals:
             return event, tuple(counted.values())
         return None
 
-    def _freezes(
+    def freezes(
         self, run: Run, step: StepRun, now: datetime
     ) -> list[tuple[Freeze, Frozen]]:
         """Return the freezes that bar a step's writes now, approvals aside."""

@@ -8,6 +8,7 @@ from gitops_wf.core.engine import removing
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import cut
 from gitops_wf.core.revision import REMOVED, Revision
+from gitops_wf.core.workflow import Workflow
 from gitops_wf.ports.store import EnvironmentRecord, Reader
 from gitops_wf.services.departures import latest_runs
 
@@ -35,6 +36,28 @@ def removal(
     workflow = removing(owning, earlier=latest_runs(reader, record.id))
     if not workflow.steps:
         return None
+    return deleting(
+        record,
+        definition,
+        commit,
+        workflow,
+        branch=branch,
+        position=position,
+        now=now,
+    )
+
+
+def deleting(
+    record: EnvironmentRecord,
+    definition: Environment,
+    commit: CommitInfo,
+    workflow: Workflow,
+    *,
+    branch: str,
+    position: int,
+    now: datetime,
+) -> Revision:
+    """Return the revision whose workflow deletes what an environment has."""
     return Revision(
         environment=record.id,
         number=record.last_number + 1,

@@ -21,6 +21,7 @@ from gitops_wf.core.engine.events import (
     Released,
     Reported,
 )
+from gitops_wf.core.engine.foretell import foretell, needs_outputs, undecided
 from gitops_wf.core.engine.plan import new_run, places, predecessors
 from gitops_wf.core.engine.properties import filled
 from gitops_wf.core.engine.record import is_current, record
@@ -42,13 +43,16 @@ __all__ = [
     "decide",
     "departed",
     "filled",
+    "foretell",
     "is_current",
+    "needs_outputs",
     "new_run",
     "next_due",
     "places",
     "predecessors",
     "record",
     "removing",
+    "undecided",
     "with_pruning",
     "writers",
 ]

@@ -1,0 +1,415 @@
+"""What a commit would do: the revisions that it would make, and how they would run.
+
+The daemon's own rules say so: the same readers of folders, inputs and definitions, the
+same engine, and runners on clusters where each write is a dry run. The branch is
+compared with what the commit would make of it; the store is asked where there is one.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from gitops_wf.core.durations import format_duration
+from gitops_wf.core.engine import departed, places, removing, with_pruning, writers
+from gitops_wf.core.environment import Commits, OnRemove
+from gitops_wf.core.errors import TerminalError, cut
+from gitops_wf.core.identifiers import EnvironmentId, Sha, TargetName
+from gitops_wf.core.inventory import Inventory
+from gitops_wf.core.revision import Revision
+from gitops_wf.core.run import Run
+from gitops_wf.core.workflow import Workflow
+from gitops_wf.ports.definitions import Definitions
+from gitops_wf.ports.store import EnvironmentRecord, Reader
+from gitops_wf.services.departures import latest_runs
+from gitops_wf.services.folders import Folders
+from gitops_wf.services.holding import hold_of
+from gitops_wf.services.plan_run import PlanRun
+from gitops_wf.services.plan_views import PlannedCommit, PlannedEnvironment
+from gitops_wf.services.query import ReadableStore
+from gitops_wf.services.read_revision import ReadRevision, Snapshot
+from gitops_wf.services.recall import Recall, Recalled
+from gitops_wf.services.removal import deleting
+from gitops_wf.services.watched import Watched
+
+Records = Mapping[EnvironmentId, EnvironmentRecord]
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is to be planned.
+
+    ``base`` is the branch as it is, ``commit`` as it would be; ``source`` says what
+    that is made of. ``names`` are the only environments that are meant; none means
+    all. ``all_`` plans those whose inputs do not change, too.
+    """
+
+    base: Sha
+    commit: Sha
+    source: str
+    names: Collection[str] = ()
+    all_: bool = False
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Meant:
+    """An environment that is planned; ``shot`` is None where its folder goes."""
+
+    record: EnvironmentRecord
+    what: str
+    shot: Snapshot | None
+    before: Snapshot | None
+    targets: tuple[TargetName, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _NoStore:
+    """What is known of earlier revisions without a store: nothing."""
+
+    def revision_for(self, environment: EnvironmentId, inputs: str) -> Revision | None:
+        """Return none."""
+        del environment, inputs
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Plans commits of one repository; nothing is written."""
+
+    watched: Watched
+    definitions: Definitions
+    recall: Recall
+    runs: PlanRun
+    store: ReadableStore | None
+    now: datetime
+    progress: Progress = field(default=lambda _: None)
+
+    def plan(self, wish: Wish) -> PlannedCommit:
+        """Return what the daemon would do about a commit.
+
+        Errors: those of Git and of the store. What is wrong with an environment, or
+        with a cluster, stands in what is returned.
+        """
+        self.progress("reading environments")
+        folders = Folders(self.watched, self.definitions)
+        old = self._placed(folders, wish.base, {})
+        problems_before = folders.problems
+        new = self._placed(folders, wish.commit, old)
+        _check_names(wish.names, new)
+        meant, unaffected = self._meant(wish, old, new)
+        recalled = self._recalled(meant)
+        names = frozenset(str(each.record.name) for each in meant)
+        reader = self.store.read() if self.store is not None else nullcontext(None)
+        with reader as known:
+            planned = tuple(
+                self._environment(wish, each, recalled[each.record.id], known, names)
+                for each in _in_order(meant)
+            )
+        problems = folders.problems
+        return PlannedCommit(
+            repository=self.watched.name,
+            base=wish.base,
+            commit=wish.commit,
+            source=wish.source,
+            environments=planned,
+            unaffected=tuple(sorted(unaffected)),
+            problems=(problems,) if problems and problems != problems_before else (),
+            notes=wish.notes,
+        )
+
+    @property
+    def _read(self) -> ReadRevision:
+        return ReadRevision(watched=self.watched, definitions=self.definitions)
+
+    def _placed(self, folders: Folders, sha: Sha, known: Records) -> Records:
+        """Return the environments of a commit, after those of an earlier one."""
+        touched = folders.all(self.watched.git.commit(sha), known)
+        return {**known, **{record.id: record for record in touched.records}}
+
+    def _meant(
+        self, wish: Wish, old: Records, new: Records
+    ) -> tuple[list[_Meant], list[str]]:
+        """Return the environments that get a revision, and names of the others."""
+        read = self._read
+        names_before = frozenset(record.name for record in old.values())
+        names = frozenset(r.name for r in new.values() if not r.is_removed)
+        meant: list[_Meant] = []
+        unaffected: list[str] = []
+        for id_, record in sorted(new.items()):
+            if wish.names and record.name not in wish.names:
+                continue
+            earlier = old.get(id_)
+            before = (
+                read.snapshot(earlier, wish.base, names_before) if earlier else None
+            )
+            if record.is_removed:
+                meant.append(_Meant(
+                    record=record, what="removed", shot=None, before=before,
+                    targets=_targets(before),
+                ))  # fmt: skip
+                continue
+            if before is not None and earlier is not None and not wish.all_:
+                is_moved = earlier.folder != record.folder
+                same = read.digest(record, wish.commit, before) == before.inputs
+                if same and not is_moved:
+                    unaffected.append(record.name)
+                    continue
+            shot = read.snapshot(
+                replace(record, definition=before.known if before else None),
+                wish.commit,
+                names,
+            )
+            if before is not None and shot.inputs == before.inputs and not wish.all_:
+                unaffected.append(record.name)
+                continue
+            what = "new" if earlier is None else _changed(earlier, record, before, shot)
+            meant.append(_Meant(
+                record=record, what=what, shot=shot, before=before,
+                targets=tuple(dict.fromkeys((*_targets(shot), *_targets(before)))),
+            ))  # fmt: skip
+        return meant, unaffected
+
+    def _recalled(self, meant: Sequence[_Meant]) -> Mapping[EnvironmentId, Recalled]:
+        """Ask each target once, so that one that is away is waited for once."""
+        chosen = self.runs.targets
+        wanted = {
+            each.record.id: tuple(t for t in each.targets if not chosen or t in chosen)
+            for each in meant
+        }
+        self.progress("asking targets")
+        return self.recall.read(wanted)
+
+    def _environment(
+        self,
+        wish: Wish,
+        meant: _Meant,
+        recalled: Recalled,
+        reader: Reader | None,
+        names: Collection[str],
+    ) -> PlannedEnvironment:
+        """Return what would become of one environment."""
+        self.progress(f"planning {meant.record.name}")
+        known = reader.environment(meant.record.id) if reader is not None else None
+        last = max(recalled.newest.number, known.last_number if known else 0)
+        if meant.shot is None:
+            revision = self._removal(wish, meant, recalled, last)
+        else:
+            record = replace(meant.record, barred=known.barred if known else ())
+            revision = self._revision(wish, record, meant.shot, reader, last + 1)
+        notes = tuple(self._notes(wish, meant, recalled))
+        planned = PlannedEnvironment(
+            id=meant.record.id,
+            folder=meant.record.folder,
+            what=meant.what,
+            number=last + 1 if known is not None else None,
+            notes=notes,
+        )
+        if revision is None:
+            return replace(planned, number=None)
+        planned = replace(planned, rollback_of=revision.rollback_of)
+        if revision.workflow is None:
+            return replace(planned, problems=tuple(revision.message.splitlines()))
+        workflow = self._workflow(revision, recalled, reader)
+        return replace(
+            planned,
+            holds=(
+                *self._holds(revision, names, reader),
+                *self._running(revision, reader),
+            ),
+            steps=self.runs.steps(revision, workflow, recalled.problems, self.now),
+        )
+
+    def _revision(
+        self,
+        wish: Wish,
+        record: EnvironmentRecord,
+        shot: Snapshot,
+        reader: Reader | None,
+        number: int,
+    ) -> Revision:
+        """Return the revision that would be made."""
+        git = self.watched.git
+        walked = reader.repository(self.watched.name) if reader else None
+        return self._read.revision(
+            reader or _NoStore(),
+            record,
+            git.commit(wish.commit),
+            shot,
+            number=number,
+            position=walked.position + 1 if walked else number,
+            changes=git.changes(wish.base, wish.commit),
+            now=self.now,
+        )
+
+    def _removal(
+        self, wish: Wish, meant: _Meant, recalled: Recalled, last: int
+    ) -> Revision | None:
+        """Return what deletes a removed environment's objects, where it says so."""
+        definition = meant.before.known if meant.before else None
+        if definition is None or definition.on_remove is not OnRemove.DELETE:
+            return None
+        owning = [t for t, each in recalled.inventories.items() if each.entries]
+        workflow = removing([*owning, *recalled.problems], earlier=())
+        if not workflow.steps:
+            return None
+        return deleting(
+            replace(meant.record, last_number=last),
+            definition,
+            self.watched.git.commit(wish.commit),
+            workflow,
+            branch=self.watched.config.branch,
+            position=last + 1,
+            now=self.now,
+        )
+
+    def _workflow(
+        self, revision: Revision, recalled: Recalled, reader: Reader | None
+    ) -> Workflow:
+        """Return the workflow with what deletes the objects of steps that left."""
+        workflow, environment = revision.workflow, revision.environment_definition
+        assert workflow is not None
+        prunes = environment is None or environment.prune
+        if revision.is_removal or not prunes:
+            return workflow
+        earlier: Sequence[Run] = ()
+        if reader is not None:
+            earlier = latest_runs(reader, revision.environment)
+        inventories = {
+            target: each
+            for target, each in recalled.inventories.items()
+            if target in writers(workflow)
+        }
+        found = departed(workflow, inventories=inventories, earlier=earlier)
+        return with_pruning(workflow, found.keep)
+
+    def _holds(
+        self, revision: Revision, planned: Collection[str], reader: Reader | None
+    ) -> Iterator[str]:
+        """Yield what would keep the revision from beginning at once.
+
+        ``planned`` are the environments of which the same commit makes a revision.
+        """
+        definition = revision.environment_definition
+        hold = hold_of(reader, revision, revision, self.now) if reader else None
+        if hold is not None:
+            yield hold.message
+        elif definition is not None and definition.suspend and reader is None:
+            yield "environment.yaml says suspend: true"
+        if definition is None or revision.is_rollback:
+            return
+        for after in definition.after:
+            is_open = reader is None or after.environment in planned
+            if is_open and hold is None:
+                soak = f", {format_duration(after.soak)} ago" if after.soak else ""
+                yield f"waits until {after.environment} has succeeded{soak}"
+
+    def _running(self, revision: Revision, reader: Reader | None) -> Iterator[str]:
+        """Yield what becomes of a run that has not ended."""
+        active = reader.active_run(revision.environment) if reader else None
+        if active is None:
+            return
+        definition = revision.environment_definition
+        commits = definition.commits if definition else Commits.EVERY
+        number = active.subject.number
+        if revision.is_rollback or commits is Commits.LATEST:
+            yield f"#{number} ends Superseded at its next safe point"
+        elif active.is_waiting_for_approval and commits is Commits.EVERY:
+            yield f"#{number}, which waits for approval, ends Superseded"
+        else:
+            yield f"waits until #{number} has ended; live objects may change by then"
+
+    def _notes(self, wish: Wish, meant: _Meant, recalled: Recalled) -> Iterator[str]:
+        """Yield what a person should know beside the steps."""
+        if meant.shot is None:
+            definition = meant.before.known if meant.before else None
+            deletes = definition is not None and definition.on_remove is OnRemove.DELETE
+            if not deletes:
+                yield "its objects stay on their targets"
+            elif not any(_owned(recalled)) and not recalled.problems:
+                yield "it has no objects on any target"
+            return
+        for target in _targets(meant.before):
+            inventory = recalled.inventories.get(target)
+            if target not in _targets(meant.shot) and inventory is not None:
+                count = len(inventory.entries)
+                yield f"no longer delivers to {target}: its {count} objects stay there"
+        commits = self._commits(wish, meant)
+        if commits > 1:
+            yield (
+                f"{commits} commits change it, and unless they are merged as one, each"
+                " makes a revision: shown is what they come to together"
+            )
+
+    def _commits(self, wish: Wish, meant: _Meant) -> int:
+        """Return how many commits the branch gets that change an environment.
+
+        Where the branch moves on to them; a merge is one commit of the branch.
+        """
+        known = meant.shot.known if meant.shot else None
+        if known is not None and known.commits is Commits.LATEST:
+            return 1
+        walk = self.watched.git.walk(wish.base, wish.commit)
+        if len(walk.commits) < 2 or meant.shot is None:
+            return len(walk.commits)
+        paths = meant.shot.paths
+        changing = set(self.watched.git.first_parents(wish.commit, paths))
+        return sum(commit.sha in changing for commit in walk.commits)
+
+
+def _check_names(names: Collection[str], records: Records) -> None:
+    """Refuse a name that no environment has."""
+    known = sorted(str(record.name) for record in records.values())
+    for name in names:
+        if name not in known:
+            there = ", ".join(known) or "none"
+            raise TerminalError(
+                f"no environment {cut(name, 64)} in the repository; there: {there}",
+                reason="NotFound",
+            )
+
+
+def _targets(shot: Snapshot | None) -> tuple[TargetName, ...]:
+    """Return the targets that a definition names and that its workflow writes to."""
+    if shot is None:
+        return ()
+    workflow = shot.definition.workflow
+    written = (p.target for p in places(workflow).values()) if workflow else ()
+    named = shot.known.targets if shot.known else ()
+    return tuple(dict.fromkeys((*named, *(t for t in written if t is not None))))
+
+
+def _changed(
+    earlier: EnvironmentRecord,
+    record: EnvironmentRecord,
+    before: Snapshot | None,
+    shot: Snapshot,
+) -> str:
+    if earlier.folder != record.folder:
+        return "moved"
+    is_same = before is not None and before.inputs == shot.inputs
+    return "unchanged" if is_same else "changed"
+
+
+def _owned(recalled: Recalled) -> Iterator[Inventory]:
+    return (each for each in recalled.inventories.values() if each.entries)
+
+
+def _in_order(meant: Sequence[_Meant]) -> list[_Meant]:
+    """Return environments by name, each after those that it waits for."""
+    by_name = {str(each.record.name): each for each in meant}
+    done: dict[str, _Meant] = {}
+
+    def visit(name: str, above: frozenset[str]) -> None:
+        each = by_name.get(name)
+        if each is None or name in done or name in above:
+            return
+        known = each.shot.known if each.shot else None
+        for after in known.after if known else ():
+            visit(str(after.environment), above | {name})
+        done[name] = each
+
+    for name in sorted(by_name):
+        visit(name, frozenset())
+    return list(done.values())
