@@ -1,5 +1,7 @@
 """A person's repository as it would be: nothing of theirs is touched."""
 
+import os
+
 import pytest
 
 from gitops_wf.adapters.git_cli import Conflicted, Preview
@@ -63,6 +65,21 @@ def test_what_is_not_committed_is_read_and_nothing_is_touched(work, preview):
     }
     assert preview.commit(commit).parents == (work.head(),)
     assert state(work) == before
+
+
+def test_a_change_that_neither_size_nor_time_tells_is_read(work, preview):
+    run_git(work.path, "config", "core.trustctime", "false")
+    file, index = work.path / "a", work.path / ".git" / "index"
+    long_ago = (10**18, 10**18)
+    os.utime(file, ns=long_ago)
+    run_git(work.path, "update-index", "--refresh")
+    file.write_text("2\n")
+    os.utime(file, ns=long_ago)
+    os.utime(index, ns=long_ago)
+
+    commit = preview.work_tree_commit(preview.resolved("HEAD"))
+
+    assert read(preview, commit)["a"] == "2\n"
 
 
 def test_a_branch_is_read_as_if_it_were_merged(work, preview):

@@ -79,8 +79,10 @@ class Preview(GitCliRepository):
         done = self._personal("rev-parse", "--git-path", "index")
         theirs = self._work_tree / os.fsdecode(done.stdout.strip())
         index = self._folder / "index"
-        if theirs.exists():  # its times save reading every file again
-            shutil.copyfile(theirs, index)
+        if theirs.exists():
+            # Its times save reading every file again; its own says which of them to
+            # distrust (git's racy-git.txt).
+            shutil.copy2(theirs, index)
         objects = os.fsdecode(self._borrowed_from())
         place = {
             "GIT_INDEX_FILE": str(index),
