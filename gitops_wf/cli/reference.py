@@ -28,6 +28,9 @@ variable `GITOPS_WF_CONFIG`.
 | 3 | a bug; the path of a log is printed |
 | 124 | `wait`: the time limit was reached |
 | 130 | interrupted |
+
+`plan` and `diff` have codes of their own: 0 nothing would change, 1 something would, \
+2 something is wrong (usage too).
 """
 
 

@@ -17,6 +17,8 @@ from gitops_wf.core.workflow import Step, Workflow
 _LATER = frozenset({"outputs", "inputs"})
 """What only a step that has run can give."""
 
+_NOTHING = "''"
+
 Ending = Callable[[Run, StepRun], tuple[Phase, str]]
 """How a step that may begin now would end, and why."""
 
@@ -48,14 +50,21 @@ def foretell(run: Run, now: datetime, ending: Ending) -> Run:
 
 
 def undecided(workflow: Workflow) -> tuple[Workflow, Mapping[StepName, str]]:
-    """Return a workflow without the conditions that read outputs, and these."""
+    """Return a workflow without the conditions that read outputs, and these.
+
+    Its steps still put out what they name, so that others wait for them; but nothing.
+    """
     found: dict[StepName, str] = {}
 
     def decidable(step: Step) -> Step:
         if step.condition is not None and _condition_reads_later(step.condition):
             found[step.name] = step.condition
             step = replace(step, condition=None)
-        return replace(step, sub_steps=tuple(map(decidable, step.sub_steps)))
+        return replace(
+            step,
+            outputs=tuple(replace(each, value_from=_NOTHING) for each in step.outputs),
+            sub_steps=tuple(map(decidable, step.sub_steps)),
+        )
 
     steps = tuple(map(decidable, workflow.steps))
     return replace(workflow, steps=steps), found
