@@ -293,12 +293,12 @@ def _put_together(
         observer=counters,
         drift=config.drift,
     )
-    upkeep.end_leases()
     turns: SimpleQueue[EnvironmentId | None] = SimpleQueue()
     rounds = UpkeepRounds(
         store=store,
         clock=clock,
         interval=upkeep.interval,
+        prepare=upkeep.end_leases,
         look=upkeep.look,
         begin=turns.put,
     )

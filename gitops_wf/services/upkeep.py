@@ -118,13 +118,16 @@ class Upkeep:
 
     def end_leases(self) -> None:
         """End what an earlier process of this name had leased; it heals no more."""
-        with self.store.transaction() as transaction:
-            for environment, states in transaction.upkeeps().items():
-                for target, state in states.items():
-                    if state.lease is not None and state.lease.holder == self.holder:
-                        _save(
-                            transaction, environment, target, replace(state, lease=None)
-                        )
+        with self.store.read() as reader:
+            found = [
+                (environment, target, state)
+                for environment, states in reader.upkeeps().items()
+                for target, state in states.items()
+                if state.lease is not None and state.lease.holder == self.holder
+            ]
+        for environment, target, state in found:
+            with self.store.transaction() as transaction:
+                _save(transaction, environment, target, replace(state, lease=None))
 
     def _look_at(
         self, subject: Kept, target: TargetName, known: UpkeepState | None

@@ -25,7 +25,8 @@ FIRST_AFTER = timedelta(minutes=1)
 class UpkeepRounds:
     """Begins looks as they are due; nothing of it is stored, for it comes round again.
 
-    ``interval`` is of an environment, ``look`` looks at one and says when to look
+    ``prepare`` is called once, before the first round. ``interval`` is of an
+    environment, ``look`` looks at one and says when to look
     again if that is sooner, ``begin`` has `carry_out` called in a worker.
     """
 
@@ -35,12 +36,14 @@ class UpkeepRounds:
         store: Store,
         clock: Clock,
         interval: Callable[[Environment | None], timedelta],
+        prepare: Callable[[], None],
         look: Callable[[EnvironmentId], datetime | None],
         begin: Callable[[EnvironmentId], None],
     ) -> None:
         self._store = store
         self._clock = clock
         self._interval = interval
+        self._prepare = prepare
         self._look = look
         self._begin = begin
         self._lock = threading.Lock()
@@ -93,6 +96,8 @@ class UpkeepRounds:
             self._due[environment] = min(following, again or following)
 
     def _read_anew(self, now: datetime) -> None:
+        if self._read is None:
+            self._prepare()
         with self._store.read() as reader:
             records = [r for r in reader.environments() if not r.is_removed]
             known = reader.upkeeps()

@@ -52,7 +52,7 @@ def test_a_running_daemon_answers_probes_and_scrapes_and_ends_at_sigterm(daemon)
 
     health = httpx.get(f"{url}/healthz").json()
     assert health["healthy"]
-    assert set(health["loops"]) == {"ticks", "polls", "reminder", "clock"}
+    assert set(health["loops"]) == {"ticks", "polls", "reminder", "clock", "upkeep"}
     assert httpx.get(f"{url}/readyz").json()["ready"]
 
     revisions = httpx.get(f"{url}/api/v1/revisions").json()

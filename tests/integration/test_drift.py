@@ -728,6 +728,7 @@ def test_rounds_look_at_each_environment_once_an_interval(daemon):
         store=daemon.line.store,
         clock=daemon.line.clock,
         interval=daemon.upkeep.interval,
+        prepare=daemon.upkeep.end_leases,
         look=daemon.upkeep.look,
         begin=began.append,
     )
@@ -754,6 +755,7 @@ def test_an_interval_of_nothing_compares_nothing_and_forgets_what_was_found(daem
         store=daemon.line.store,
         clock=daemon.line.clock,
         interval=daemon.upkeep.interval,
+        prepare=daemon.upkeep.end_leases,
         look=daemon.upkeep.look,
         begin=never,
     )

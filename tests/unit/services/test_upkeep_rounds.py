@@ -8,6 +8,7 @@ import pytest
 from gitops_wf.adapters.sql_store import open_store
 from gitops_wf.core.identifiers import TargetName
 from gitops_wf.core.upkeep.state import UpkeepState
+from gitops_wf.ports.store import StoreUnavailableError
 from gitops_wf.services.upkeep_rounds import UpkeepRounds
 from tests.fakes.clock import FakeClock
 from tests.shop import PROD, STAGING, fill
@@ -21,14 +22,21 @@ class Line:
         self.clock = FakeClock()
         self.interval = INTERVAL
         self.begun = []
+        self.prepared = 0
         self.answers = {}
         self.rounds = UpkeepRounds(
             store=store,
             clock=self.clock,
             interval=lambda _: self.interval,
+            prepare=self.prepare,
             look=self.look,
             begin=self.begun.append,
         )
+
+    def prepare(self):
+        self.prepared += 1
+        if self.prepared == 1:
+            raise StoreUnavailableError("it is away", reason="StoreUnreachable")
 
     def look(self, environment):
         answer = self.answers.pop(environment, None)
@@ -52,7 +60,11 @@ class Line:
 @pytest.fixture
 def line(tmp_path):
     store = open_store(fill(tmp_path).store)
-    yield Line(store)
+    line = Line(store)
+    with pytest.raises(StoreUnavailableError):
+        line.rounds.act()
+    yield line
+    assert line.prepared == 2
     store.close()
 
 
