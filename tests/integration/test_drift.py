@@ -391,6 +391,26 @@ def test_an_object_may_say_that_it_is_not_compared(daemon, annotation):
     assert daemon.look() == []
 
 
+@pytest.mark.parametrize(
+    ("policy", "told"), [("IfNotPresent", ["drift"]), ("Ignore", [])]
+)
+def test_what_is_only_made_where_it_is_missing_may_differ_and_not_be_gone(
+    daemon, policy, told
+):
+    mark = f"kustomize.toolkit.fluxcd.io/ssa: {policy}"
+    named = CONFIG.format(name="a", value="1").replace(
+        "{name: a}", f"{{name: a, annotations: {{{mark}}}}}"
+    )
+    daemon.release(CONFIG.format(name="b", value="1"), named)
+    assert daemon.line.phases("prod") == ["Succeeded"]
+    if policy == "IfNotPresent":
+        daemon.edit("ConfigMap", "a", set_data("2"))
+        assert daemon.look() == []
+        daemon.delete("ConfigMap", "a")
+
+    assert daemon.look() == told
+
+
 def test_a_job_that_goes_once_it_is_done_is_not_run_again(daemon):
     job = (
         "apiVersion: batch/v1\nkind: Job\nmetadata: {name: seed}\nspec:\n"
