@@ -105,7 +105,8 @@ FILES = (
                 "an entry names the revision by its commit, quoted, in at least seven hex"
                 " digits;"
             ),
-            "it counts for the author of the commit that introduced it.",
+            "it counts for the author of the commit that introduced it;",
+            "the last one counts only if what was delivered before has this digest.",
         ),
     ),
 )

@@ -162,6 +162,8 @@ def tables(told: Description, now: datetime) -> Iterator[tuple[str, Table]]:
         for step in run.steps:
             if step.objects:
                 yield f"Objects that {step.name} changed", rows.step_objects(step)
+        if any(step.digest for step in run.steps):
+            yield "Delivered", rows.digests(run)
     yield "Revisions", rows.revisions(told.revisions, now)
     yield "Decisions", rows.decisions(told.decisions, now)
     if told.inventories:

@@ -203,6 +203,14 @@ def step_objects(step: StepRun) -> Table:
     )
 
 
+def digests(run: Run) -> Table:
+    """Return what each step of a run delivered, as an approval may pin it."""
+    return Table(
+        headers=("STEP", "DIGEST"),
+        rows=[(step.name, step.digest) for step in run.steps if step.digest],
+    )
+
+
 def decisions(views: Sequence[DecisionView], now: datetime) -> Table:
     """Return decisions with what came of them."""
     rows = []

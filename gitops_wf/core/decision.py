@@ -21,13 +21,17 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class EntryKey:
-    """What makes two entries the same; comment and order do not."""
+    """What makes two entries the same; comment and order do not.
+
+    Whoever pins other content decides anew, so the digest does.
+    """
 
     revision: str
     step: str
     decision: str
     by: str
     run: str
+    digest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,7 @@ class Entry:
             decision=self.decision,
             by=self.by.casefold(),
             run="" if self.run is None else str(self.run),
+            digest=self.digest.casefold(),
         )
 
 

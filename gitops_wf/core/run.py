@@ -38,8 +38,9 @@ class StepRun:
     ``is_unknown`` says that the last report could not find out how it stands.
     ``memo`` is what the runner wants to be given again; ``released`` names who
     let it pass a wait for approval. ``objects`` are the most telling of those that it
-    delivers. A container (a group, or a step on several
-    targets) does nothing itself: its phase sums up its sub-step runs.
+    delivers, ``digest`` is of all of them, as its runner said last: an approval may pin
+    it. A container (a group, or a step on several targets) does nothing itself: its
+    phase sums up its sub-step runs.
     """
 
     name: StepName
@@ -64,6 +65,7 @@ class StepRun:
     memo: Mapping[str, Any] = field(default_factory=dict)
     released: tuple[str, ...] = ()
     objects: tuple[StepObject, ...] = ()
+    digest: str = ""
 
     @property
     def is_waiting_for_approval(self) -> bool:

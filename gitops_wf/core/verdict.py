@@ -6,6 +6,7 @@ The rules of approval stand here and nowhere else (design section 2):
 - The person is the author of the introducing commit; ``by`` must be that person.
 - The environment's policy judges it for its step, each gate's policy for its target.
 - It is judged once; what it counted for is stored and not judged again.
+- One that pins a digest counts where a step before its own delivered just that.
 - A quorum is reached when enough distinct people's decisions count.
 """
 
@@ -17,7 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from gitops_wf.core.decision import Decision, Effect, Entry, Verb
-from gitops_wf.core.engine.plan import copy_name
+from gitops_wf.core.engine.plan import copy_name, predecessors
 from gitops_wf.core.identifiers import StepName, TargetName
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.policy import (
@@ -162,6 +163,22 @@ def freeze_approvals(
     return tuple(d for d in decisions if _counts(d, requirement) and d.step in named)
 
 
+def pin_problem(decision: Decision, run: Run) -> str:
+    """Return why an approval pins other content than was delivered, or nothing.
+
+    What it pins must be what a step before its own has delivered in this run.
+    """
+    pinned, step = decision.entry.digest, decision.step
+    if not pinned or step is None:
+        return ""
+    before = predecessors(run.workflow, step)
+    delivered = {s.name: s.digest for s in run.steps if s.name in before and s.digest}
+    if pinned in delivered.values():
+        return ""
+    said = ", ".join(f"{name} delivered {found}" for name, found in delivered.items())
+    return f"it pins {pinned}, and {said or 'nothing was delivered before the step'}"
+
+
 def in_force(decisions: Iterable[Decision], now: datetime) -> tuple[Decision, ...]:
     """Return those that have not expired before they could act."""
     return tuple(
@@ -227,8 +244,8 @@ def _problem(decision: Decision, revision: Revision, bench: Bench) -> str:
             f"it says by {entry.by}, but {decision.person} wrote the commit that"
             " introduced it"
         )
-    if entry.digest:
-        return "digest: pinning the rendered content is not supported yet"
+    if entry.digest and entry.decision is not Verb.APPROVE:
+        return f"digest: only an approval pins content, {entry.decision} takes none"
     if entry.expires is not None and entry.expires <= decision.at:
         return f"it expired at {entry.expires.isoformat()}"
     run = bench.runs.get(revision.number)
@@ -290,6 +307,8 @@ def _judge_approval(decision: Decision, revision: Revision, bench: Bench) -> Dec
     if step is None:
         return _refused(decision, problem)
     decision = replace(decision, step=step)
+    if problem := _pin_problem(decision, workflow, run):
+        return _refused(decision, problem)
     counts_for = {STEP: why_not(decision, bench.policy, bench.contributors)}
     for gate in bench.gates:
         counts_for[gate_requirement(gate.target)] = why_not(
@@ -304,6 +323,20 @@ def _judge_approval(decision: Decision, revision: Revision, bench: Bench) -> Dec
     if all(counts_for.values()):
         return _refused(decision, counts_for[STEP])
     return replace(decision, counts_for=counts_for)
+
+
+def _pin_problem(decision: Decision, workflow: Workflow, run: Run | None) -> str:
+    """Return why a digest cannot count, as far as that is known already."""
+    if not decision.entry.digest or decision.step is None:
+        return ""
+    base = _base(decision.step)
+    if all(s.type != SUSPEND for s, _ in workflow.walk() if s.name == base):
+        return (
+            f"digest: {base} delivers itself; what was delivered before a `{SUSPEND}`"
+            " is what its approval can pin"
+        )
+    waits = run is not None and any(s.name == decision.step for s in run.waiting)
+    return pin_problem(decision, run) if run is not None and waits else ""
 
 
 def _step_meant(

@@ -36,7 +36,7 @@ def _digest(value: str) -> str:
             "digest-syntax",
             f"`{cut(value, 80)}` is no digest: copy the sha256 that `describe` prints",
         )
-    return value
+    return f"sha256:{value.removeprefix('sha256:')}"
 
 
 def _instant(value: Any) -> Any:
@@ -77,7 +77,9 @@ class EntryPart(Part):
     run: Count | None = Field(default=None, description="Which run, if not the newest.")
     comment: Text = Field(default="", description="Why.")
     digest: Annotated[Text, AfterValidator(_digest)] | None = Field(
-        default=None, description="Pins the rendered objects."
+        default=None,
+        description="Of an approval of a `suspend`: it counts only if a step before it"
+        " has delivered just this, as `describe` prints it.",
     )
     expires: (
         Annotated[

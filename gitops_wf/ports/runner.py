@@ -38,8 +38,9 @@ class StepResult:
     ``memo`` is given back at the next look. ``messages`` go through the outbox,
     written with this result. ``inventory`` is what the environment owns on the
     step's target now, kept for display, and so are ``objects``: the most telling of
-    those that it delivered. A runner may also raise TransientError (as
-    Errored, tried again) or TerminalError (as Failed, final).
+    those that it delivered. ``digest`` is of all that it delivers: an approval that
+    comes after it may pin it. A runner may also raise TransientError (as Errored, tried
+    again) or TerminalError (as Failed, final).
     """
 
     phase: Phase
@@ -52,6 +53,7 @@ class StepResult:
     messages: tuple[Message, ...] = ()
     inventory: Inventory | None = None
     objects: tuple[StepObject, ...] = ()
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,7 @@ from gitops_wf.services.holding import hold_of
 from gitops_wf.services.revisions import (
     end_without_run,
     follow,
+    judged_event,
     run_events,
     subject_of,
     title,
@@ -294,6 +295,10 @@ class Advance:
         assert revision is not None
         revision = follow(transaction, revision, run)
         for event in run_events(before, run, revision, now):
+            self.announcer.announce(transaction, event, revision)
+        for decision in self.approvals.mispinned(transaction, run):
+            transaction.save_decision(decision)
+            event = judged_event(decision, revision, now)
             self.announcer.announce(transaction, event, revision)
         if run.phase.is_final:
             self._wake_followers(transaction, run, now)

@@ -1,7 +1,7 @@
 """Which approvals let a waiting step pass, and what one that waits still needs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gitops_wf.core.decision import Decision, Effect, Verb
@@ -19,6 +19,7 @@ from gitops_wf.core.verdict import (
     holds,
     in_force,
     is_enough,
+    pin_problem,
     step_approvals,
 )
 from gitops_wf.ports.store import Reader
@@ -134,6 +135,21 @@ class Approvals:
                 return event, tuple(counted.values())
         return None
 
+    def mispinned(self, reader: Reader, run: Run) -> tuple[Decision, ...]:
+        """Return the approvals of waiting steps that pin other content, refused."""
+        waiting = {step.name for step in run.waiting if not _is_gate(step)}
+        if not waiting:
+            return ()
+        subject = run.subject
+        decisions = reader.decisions(subject.environment, number=subject.number)
+        return tuple(
+            replace(d, effect=Effect.REFUSED, reason=problem)
+            for d in decisions
+            if d.effect is Effect.ACCEPTED and not d.acted and d.step in waiting
+            if d.entry.run in {None, run.ordinal}
+            if (problem := pin_problem(d, run))
+        )
+
     def waiting(self, reader: Reader, run: Run) -> tuple[Waiting, ...]:
         """Return what each waiting step of a run has and needs."""
         if not run.waiting:
@@ -207,7 +223,10 @@ def _is_gate(step: StepRun) -> bool:
 
 
 def _approvals_of(reader: Reader, run: Run) -> list[Decision]:
-    """Return the accepted approvals of a revision for this run, oldest first."""
+    """Return the accepted approvals of a revision for this run, oldest first.
+
+    Without those that pin what this run has not delivered.
+    """
     subject = run.subject
     decisions = reader.decisions(subject.environment, number=subject.number)
     return [
@@ -216,4 +235,5 @@ def _approvals_of(reader: Reader, run: Run) -> list[Decision]:
         if d.entry.decision is Verb.APPROVE
         and d.effect is Effect.ACCEPTED
         and d.entry.run in {None, run.ordinal}
+        and not pin_problem(d, run)
     ]

@@ -314,4 +314,5 @@ def _reported(
         objects=result.objects,
         retry_after=result.retry_after,
         is_final=result.is_final,
+        digest=result.digest,
     )

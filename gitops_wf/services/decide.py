@@ -6,7 +6,7 @@ from datetime import datetime
 
 from gitops_wf.core.decision import Decision, Effect, EntryKey, Verb
 from gitops_wf.core.engine import next_due
-from gitops_wf.core.event import Event, EventType
+from gitops_wf.core.event import Event
 from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.policy import Rulebook
@@ -16,7 +16,7 @@ from gitops_wf.ports.store import Transaction
 from gitops_wf.services.advance import Advance
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.approvals import Approvals
-from gitops_wf.services.revisions import ended_event, title
+from gitops_wf.services.revisions import ended_event, judged_event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,25 +174,7 @@ class Decide:
         revision: Revision | None,
         now: datetime,
     ) -> None:
-        entry = decision.entry
-        is_bad = decision.effect is Effect.REFUSED
-        subject = title(revision) if revision else f"revision {entry.revision[:12]}"
-        name = decision.step or entry.step
-        step = f" of {name}" if name else ""
-        why = f": {decision.reason}" if decision.reason else ""
-        event = Event(
-            at=now,
-            kind="decisionRefused" if is_bad else "decided",
-            reason="DecisionRefused" if is_bad else "Decided",
-            message=(
-                f"{entry.decision}{step} by {decision.person} ({decision.evidence})"
-                f" {decision.effect} for {subject}{why}"
-            ),
-            type=EventType.WARNING if is_bad else EventType.NORMAL,
-            environment=decision.environment,
-            revision=decision.revision,
-            step=name or "",
-        )
+        event = judged_event(decision, revision, now)
         self.announcer.announce(transaction, event, revision)
 
     def _tell_removal(

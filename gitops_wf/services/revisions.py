@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from gitops_wf.core.decision import Decision, Effect
 from gitops_wf.core.event import Event, EventType
 from gitops_wf.core.identifiers import environment_name
 from gitops_wf.core.phases import Phase, Reason
@@ -27,6 +28,29 @@ def title(revision: Revision) -> str:
     """Return how a revision prints: ``prod#12 main@sha1:4f1c2d9e``."""
     name = environment_name(revision.environment)
     return f"{name}#{revision.number} {revision.branch}@sha1:{revision.commit[:8]}"
+
+
+def judged_event(decision: Decision, revision: Revision | None, now: datetime) -> Event:
+    """Return what is told of a decision's verdict."""
+    entry = decision.entry
+    is_bad = decision.effect is Effect.REFUSED
+    subject = title(revision) if revision else f"revision {entry.revision[:12]}"
+    name = decision.step or entry.step
+    step = f" of {name}" if name else ""
+    why = f": {decision.reason}" if decision.reason else ""
+    return Event(
+        at=now,
+        kind="decisionRefused" if is_bad else "decided",
+        reason="DecisionRefused" if is_bad else "Decided",
+        message=(
+            f"{entry.decision}{step} by {decision.person} ({decision.evidence})"
+            f" {decision.effect} for {subject}{why}"
+        ),
+        type=EventType.WARNING if is_bad else EventType.NORMAL,
+        environment=decision.environment,
+        revision=decision.revision,
+        step=name or "",
+    )
 
 
 def subject_of(revision: Revision) -> Subject:

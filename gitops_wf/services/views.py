@@ -202,6 +202,7 @@ def step_json(step: StepRun) -> Json:
         "deadline": rfc3339(step.deadline),
         "outputs": dict(step.outputs),
         "objects": [asdict(each) for each in step.objects],
+        "digest": step.digest,
         "releasedBy": list(step.released),
     }
 

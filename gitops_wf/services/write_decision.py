@@ -52,6 +52,7 @@ class Wish:
     commit: str = ""
     step: str | None = None
     comment: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +150,7 @@ class WriteDecision:
             # entry as the first, and never act.
             run=runs[0].ordinal if again and runs else None,
             comment=" ".join(wish.comment.split()),
+            digest=wish.digest and f"sha256:{wish.digest.removeprefix('sha256:')}",
         )
         revisions = reader.revisions(record.id)
         config = self.query.config
@@ -313,6 +315,7 @@ def _fields(entry: Entry) -> Mapping[str, str]:
         "decision": str(entry.decision),
         "by": entry.by,
         "run": "" if entry.run is None else str(entry.run),
+        "digest": entry.digest,
         "comment": entry.comment,
     }
     return {key: value for key, value in fields.items() if value}
@@ -324,6 +327,7 @@ def _file_name(entry: Entry) -> str:
         entry.step or "",
         str(entry.decision),
         "" if entry.run is None else str(entry.run),
+        entry.digest.removeprefix("sha256:")[:12],
         entry.by,
     )
     words = "-".join(part for part in parts if part)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any, cast
@@ -172,7 +172,8 @@ class DeployRunner:
             if memo:
                 found = self._found(order, memo, max_age) if waits else []
                 if not _next_wave(memo) or _is_held(found):
-                    return self._judged(context, order, memo, found)
+                    judged = self._judged(context, order, memo, found)
+                    return replace(judged, digest=str(memo["digest"]))
             rendered = rendered or self._delivery.render(order)
             number = _next_wave(memo)
             changes = self._delivery.deliver(order, rendered, number)

@@ -183,6 +183,7 @@ def test_a_first_apply_creates_all_and_waits_until_they_are_healthy(world):
     last = world.until_done(DEPLOY, first)
 
     assert first.phase is Phase.RUNNING
+    assert first.digest == first.outputs["digest"] != "", "an approval may pin it"
     assert "Deployment/" in first.message
     assert last.phase is Phase.SUCCEEDED
     assert last.message == "2 created; 2 healthy"

@@ -13,6 +13,7 @@ from gitops_wf.core.config import DaemonConfig
 from gitops_wf.core.decision import Verb
 from gitops_wf.core.environment import Commits
 from gitops_wf.core.errors import TerminalError
+from gitops_wf.core.identifiers import RunId
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.policy import PolicyRule, Rulebook
 from gitops_wf.services.roll_back import RollBack
@@ -22,6 +23,7 @@ from tests.gitworktree import BOB, GitWorkTree, bare_repository, run_git
 from tests.shop import ANN, POLICIES, PROD, STAGING
 
 APPROVALS = "envs/prod/approvals.yaml"
+SEEN = f"sha256:{'1' * 64}"
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +112,32 @@ def test_an_approval_is_committed_and_pushed_as_the_person(place):
         "Ann ann@example.com Approve prod#3 go-live"
     )
     assert "+  - {revision:" in written.shown
+
+
+def test_an_approval_may_pin_what_was_delivered(place):
+    def deliver(transaction):
+        """Run it again, with `deploy` first, which has delivered."""
+        run = transaction.active_run(PROD)
+        go_live, deploy = run.steps
+        again = replace(
+            run,
+            id=RunId(f"{PROD}#3.2"),
+            ordinal=2,
+            workflow=replace(run.workflow, steps=run.workflow.steps[::-1]),
+            steps=(replace(deploy, digest=SEEN), go_live),
+        )
+        transaction.save_run(replace(run, phase=Phase.ABORTED, seq=run.seq + 1))
+        transaction.save_run(again)
+
+    with pytest.raises(TerminalError, match="nothing was delivered before the step"):
+        place.decide(Verb.APPROVE, digest=SEEN)
+    place.change(deliver)
+    with pytest.raises(TerminalError, match=f"deploy delivered {SEEN}"):
+        place.decide(Verb.APPROVE, digest="2" * 64)
+
+    place.decide(Verb.APPROVE, digest="1" * 64)
+
+    assert f"run: 2, digest: '{SEEN}'" in place.at_remote(APPROVALS)
 
 
 def test_without_push_the_commit_stays_in_the_work_tree(place):

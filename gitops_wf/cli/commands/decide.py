@@ -28,6 +28,13 @@ StepOption = Annotated[
 CommentOption = Annotated[
     str, typer.Option("--comment", "-m", metavar="TEXT", help="Why, for the history.")
 ]
+DigestOption = Annotated[
+    str,
+    typer.Option(
+        metavar="SHA256",
+        help="Count only if the run delivered just this, as `describe` prints it.",
+    ),
+]
 PushOption = Annotated[
     bool, typer.Option("--push", help="Push the commit; nothing acts before that.")
 ]
@@ -42,6 +49,7 @@ def _decide(
     comment: str,
     push: bool,
     config: Path | None,
+    digest: str = "",
 ) -> None:
     from gitops_wf.cli.desk import decide
     from gitops_wf.services.write_decision import Wish
@@ -55,6 +63,7 @@ def _decide(
         commit=revision,
         step=step or None,
         comment=comment,
+        digest=digest,
     )
     decide(name, wish, push=push, config=config)
 
@@ -64,6 +73,7 @@ def approve(
     revision: CommitOption = "",
     step: StepOption = "",
     comment: CommentOption = "",
+    digest: DigestOption = "",
     push: PushOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -74,6 +84,7 @@ def approve(
         revision=revision,
         step=step,
         comment=comment,
+        digest=digest,
         push=push,
         config=config,
     )

@@ -47,6 +47,7 @@ class Reported:
     objects: tuple[StepObject, ...] = ()
     retry_after: timedelta | None = None
     is_final: bool = False
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

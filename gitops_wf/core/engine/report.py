@@ -44,6 +44,7 @@ def reported(run: Run, step: StepRun, event: Reported) -> StepRun:
         message=event.message,
         memo=dict(event.memo) or step.memo,
         objects=event.objects or step.objects,
+        digest=event.digest or step.digest,
     )
     match event.phase:
         case Phase.RUNNING:

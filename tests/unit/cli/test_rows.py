@@ -222,3 +222,14 @@ def test_a_long_value_is_folded_in_its_own_column():
     ]
     piped = Console(width=40, force_terminal=False)
     assert [line.plain for line in folded(pair, piped)] == [pair.plain]
+
+
+def test_what_a_run_delivered_is_printed_as_an_approval_pins_it(shop, printed):
+    run = shop.describe(PROD).run.run
+    assert rows.digests(run).rows == []
+    seen = f"sha256:{'1' * 64}"
+    first, *others = run.steps
+
+    made = replace(run, steps=(replace(first, digest=seen), *others))
+
+    assert printed(rows.digests(made)).splitlines()[1].split() == [first.name, seen]

@@ -9,6 +9,7 @@ from gitops_wf.core.decision import Decision, Effect, Entry, Verb
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.policy import Gate, Identity, OnRollback, Policy
 from gitops_wf.core.revision import Revision
+from gitops_wf.core.run import Run
 from gitops_wf.core.verdict import (
     Bench,
     can_wait,
@@ -249,8 +250,67 @@ def test_an_entry_for_another_run_than_the_newest_is_refused():
     accepted(judge(decision(run=1), bench(runs=runs)))
 
 
-def test_a_digest_that_cannot_be_checked_yet_is_refused_and_not_ignored():
-    assert refusal(judge(decision(digest="sha256:00"), bench())).startswith("digest:")
+# Pinned content
+
+ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
+PINS = workflow(step("eu", targets="eu"), suspend("go-live"), step("us", targets="us"))
+
+
+def waiting_after(**digests: str) -> dict[int, Run]:
+    """The run of a revision whose steps delivered these, as it waits."""
+    run = Simulation(*PINS.steps, script={"go-live": [WAIT]}).go()
+    steps = (replace(s, digest=digests.get(s.name, "")) for s in run.steps)
+    return {7: replace(run, steps=tuple(steps))}
+
+
+def pinning(digest: str, runs: dict[int, Run], **more) -> Decision:
+    return judge(decision(digest=digest, **more), bench(revision(flow=PINS), runs=runs))
+
+
+def test_an_approval_that_pins_what_was_delivered_before_it_counts():
+    judged = accepted(pinning(ONE, waiting_after(eu=ONE)))
+
+    assert judged.step == "go-live"
+    assert step_approvals("go-live", [judged]) == (judged,)
+
+
+def test_an_approval_that_pins_other_content_is_refused_with_what_was_delivered():
+    reason = refusal(pinning(TWO, waiting_after(eu=ONE)))
+
+    assert reason == f"it pins {TWO}, and eu delivered {ONE}"
+
+
+def test_what_a_later_step_delivers_is_not_what_the_approver_saw():
+    reason = refusal(pinning(TWO, waiting_after(us=TWO)))
+
+    assert reason == f"it pins {TWO}, and nothing was delivered before the step"
+
+
+def test_before_its_step_waits_a_pinned_approval_is_not_judged_by_it():
+    accepted(pinning(ONE, {}))
+
+
+def test_a_step_that_delivers_itself_can_not_be_approved_with_a_digest():
+    judged = judge(
+        decision(step="eu", digest=ONE), bench(revision(flow=PINS), gates=[EU])
+    )
+
+    assert refusal(judged).startswith("digest: eu delivers itself; what was delivered")
+
+
+@pytest.mark.parametrize("verb", [Verb.REJECT, Verb.RETRY, Verb.REDEPLOY, Verb.ABORT])
+def test_only_approvals_pin_content(verb):
+    failed = revision(phase=Phase.FAILED)
+
+    reason = refusal(judge(decision(verb, digest=ONE), bench(failed)))
+
+    assert reason == f"digest: only an approval pins content, {verb} takes none"
+
+
+def test_who_pins_other_content_decides_anew():
+    one, two = decision(digest=ONE), decision(digest=TWO)
+
+    assert len({decision().entry.key, one.entry.key, two.entry.key}) == 3
 
 
 @APPROVALS

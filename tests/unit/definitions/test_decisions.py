@@ -23,7 +23,7 @@ def entries(text: str):
 
 
 def test_both_forms_of_files_are_read():
-    first, second, third = read_decisions(FILES)
+    first, second, third, fourth = read_decisions(FILES)
 
     assert first == Entry(
         revision="4f1c2d9e" * 5,
@@ -36,7 +36,8 @@ def test_both_forms_of_files_are_read():
     )
     assert (second.decision, second.run, second.line) == (Verb.REJECT, 2, 3)
     assert second.expires == datetime(2026, 1, 31, 17, tzinfo=UTC)
-    assert (third.path, third.revision) == ("approvals/ann.yaml", "12e45678")
+    assert third.digest.startswith("sha256:e3b0c442")
+    assert (fourth.path, fourth.revision) == ("approvals/ann.yaml", "12e45678")
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,6 @@ def test_one_wrong_entry_makes_the_file_unreadable():
 def test_the_port_raises_the_first_problem():
     reader = DefinitionReader(CATALOGUE)
 
-    assert len(reader.entries("a.yaml", FILES["approvals.yaml"])) == 2
+    assert len(reader.entries("a.yaml", FILES["approvals.yaml"])) == 3
     with pytest.raises(DefinitionError, match="is no commit"):
         reader.entries("a.yaml", b"revision: x\ndecision: approve\n")

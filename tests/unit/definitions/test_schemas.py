@@ -121,4 +121,4 @@ def test_the_valid_approvals_are_read():
 
     entries = read_decisions({"a": (folder / "approvals.yaml").read_bytes()})
 
-    assert len(entries) == 2
+    assert len(entries) == 3
