@@ -19,7 +19,7 @@ from gitops_wf.delivery.names import ENVIRONMENT_LABEL, label_value
 from gitops_wf.delivery.ordering import DEFINITIONS, stage
 from gitops_wf.delivery.rendering import Desired
 from gitops_wf.delivery.snapshot import Snapshots
-from gitops_wf.ports.cluster import Cluster
+from gitops_wf.ports.cluster import Cluster, ClusterUnavailableError
 
 SHARED_AGE = timedelta(seconds=5)
 """How old the list may be that tells of another environment's claim."""
@@ -27,6 +27,9 @@ SHARED_AGE = timedelta(seconds=5)
 SHOWN_ERRORS = 3
 CRD_WITHIN = 20.0
 _PAUSE = 0.2
+_NOTHING = f"{ENVIRONMENT_LABEL}=none"
+"""A selector of nothing: the label of an environment has more than one word. That a
+kind can be listed is all that is asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,19 +129,38 @@ class Rollout:
                 self.cluster.has_status
             ):
                 continue
-            resource = self.cluster.resource(item.api_version, item.ref.kind)
             for _ in range(int(CRD_WITHIN / _PAUSE)):
-                status = health_of(self.cluster.get(resource, "", item.ref.name))
-                if status.health is Health.CURRENT:
+                if self._is_served(item):
                     break
-                if status.health is Health.FAILED:
-                    raise TerminalError(
-                        f"{item.ref}: {status.message}",
-                        reason=Reason.HEALTH_CHECK_FAILED,
-                    )
                 self.applier.pause(_PAUSE)
             else:
                 raise TransientError(f"{item.ref}: not Established yet")
+
+    def _is_served(self, definition: Desired) -> bool:
+        """Whether objects of a new kind can be listed.
+
+        Established is not enough: until its storage is made, a LIST is answered 429.
+        """
+        resource = self.cluster.resource(definition.api_version, definition.ref.kind)
+        live = self.cluster.get(resource, "", definition.ref.name)
+        status = health_of(live)
+        if status.health is Health.FAILED:
+            raise TerminalError(
+                f"{definition.ref}: {status.message}",
+                reason=Reason.HEALTH_CHECK_FAILED,
+            )
+        if live is None or status.health is not Health.CURRENT:
+            return False
+        spec = live["spec"]
+        version = next(v["name"] for v in spec["versions"] if v["served"])
+        kind = self.cluster.resource(
+            f"{spec['group']}/{version}", spec["names"]["kind"]
+        )
+        try:
+            self.cluster.list(kind, label_selector=_NOTHING)
+        except ClusterUnavailableError:
+            return False
+        return True
 
 
 def _together(errors: Sequence[GitOpsError], done: ChangeSet) -> GitOpsError:
