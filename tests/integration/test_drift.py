@@ -377,6 +377,7 @@ def test_what_an_ignored_manager_owns_is_no_drift_by_a_rule_of_the_daemon_config
     "annotation",
     [
         "gitops-wf.io/drift",
+        "gitops-wf.io/reconcile",
         "kustomize.toolkit.fluxcd.io/reconcile",
         "helm.toolkit.fluxcd.io/driftDetection",
     ],
