@@ -26,7 +26,7 @@ from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run
 from gitops_wf.definitions.facts import Known
 from gitops_wf.definitions.reader import DefinitionReader
-from gitops_wf.delivery import TargetProperties, chosen_targets
+from gitops_wf.delivery import TargetProperties, all_at_once, chosen_targets
 from gitops_wf.ports.cluster import AllowList, Cluster
 from gitops_wf.ports.git import Remote
 from gitops_wf.ports.runner import (
@@ -162,6 +162,7 @@ class FewStepTypes:
                 make=lambda _: deploy,
                 default_timeout=timedelta(minutes=10),
                 targets=chosen_targets,
+                at_once=all_at_once,
             )
             for name in ("deploy2env", "run-job")
         ]

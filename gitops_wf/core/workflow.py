@@ -74,7 +74,8 @@ class Step:
     """One declared item of a workflow.
 
     ``targets`` are those that the step writes to, worked out by its type when
-    the definition is read; more than one makes a sub-step run for each.
+    the definition is read; more than one makes a sub-step run for each, in order or,
+    with ``at_once``, all of them together.
     ``owns_objects`` says that what it applies stands in the target's inventory,
     ``only_tells`` that nothing is missing where it was left out.
     """
@@ -91,6 +92,7 @@ class Step:
     sub_steps: tuple["Step", ...] = ()
     mode: Mode | None = None
     targets: tuple[TargetName, ...] = ()
+    at_once: bool = False
     owns_objects: bool = False
     only_tells: bool = False
 

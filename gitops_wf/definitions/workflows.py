@@ -65,6 +65,7 @@ def _step(facts: Facts, step: StepFact, subs: list[StepFact]) -> Step:
         sub_steps=tuple(_step(facts, sub, []) for sub in subs),
         mode=None if part.mode is None else Mode(part.mode),
         targets=facts.targets_of.get(step.location, ()),
+        at_once=step.properties is not None and step.type.at_once(step.properties),
         owns_objects=step.type.owns_objects,
         only_tells=step.type.only_tells,
     )

@@ -13,7 +13,7 @@ from gitops_wf.delivery.observing import DONE, ObjectHealth
 from gitops_wf.delivery.planning import failed
 from gitops_wf.delivery.rehearsing import RehearsedClusters
 from gitops_wf.delivery.selector import Selector
-from gitops_wf.delivery.targeting import TargetProperties, chosen_targets
+from gitops_wf.delivery.targeting import TargetProperties, all_at_once, chosen_targets
 
 __all__ = [
     "CLAIMED",
@@ -31,6 +31,7 @@ __all__ = [
     "Selector",
     "TargetProperties",
     "Writer",
+    "all_at_once",
     "check_owner",
     "chosen_targets",
     "failed",

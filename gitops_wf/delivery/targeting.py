@@ -10,13 +10,17 @@ from gitops_wf.ports.properties import Properties
 
 
 class TargetProperties(Properties):
-    """The targets of a step; none means every target of the environment, in order."""
+    """The targets of a step; none means every target of the environment."""
 
     target: str | None = Field(
         default=None, description="One target; default: all of the environment's."
     )
     targets: tuple[str, ...] | None = Field(
         default=None, description="Several targets, one after the other."
+    )
+    parallel: bool = Field(
+        default=False,
+        description="Several targets at once: one that fails holds up no other.",
     )
 
     @model_validator(mode="after")
@@ -38,3 +42,9 @@ def chosen_targets(
     if properties.targets is not None:
         return tuple(TargetName(name) for name in properties.targets)
     return environment.targets
+
+
+def all_at_once(properties: BaseModel) -> bool:
+    """Return whether a step with these properties writes to its targets together."""
+    assert isinstance(properties, TargetProperties)
+    return properties.parallel

@@ -174,6 +174,11 @@ def writes_nowhere(
     return ()
 
 
+def one_by_one(_properties: BaseModel) -> bool:
+    """Return that several targets come one after the other."""
+    return False
+
+
 def uses_no_files(_properties: BaseModel, _environment: Environment) -> tuple[str, ...]:
     """Return no path: for step types that use no files of the environment."""
     return ()
@@ -184,8 +189,9 @@ class StepType:
     """A kind of step: its properties, its runner and what the engine must know.
 
     ``targets`` says which targets a step writes to, with gates and queues in mind;
-    more than one makes a sub-step run for each, in order. ``output_roots`` are the
-    names that the step's ``outputs`` expressions may start from.
+    more than one makes a sub-step run for each, in order unless ``at_once`` says
+    otherwise. ``output_roots`` are the names that the step's ``outputs`` expressions
+    may start from.
     ``files`` says which files, from the repository's root, a step uses.
     ``owns_objects`` says that what it applies stands in the target's inventory under
     the step's name, and that its runner is an ObjectKeeper. ``only_tells`` says that
@@ -199,6 +205,7 @@ class StepType:
     default_timeout: timedelta
     aliases: tuple[str, ...] = ()
     targets: Callable[[BaseModel, Environment], tuple[TargetName, ...]] = writes_nowhere
+    at_once: Callable[[BaseModel], bool] = one_by_one
     files: Callable[[BaseModel, Environment], tuple[str, ...]] = uses_no_files
     output_roots: tuple[str, ...] = ()
     owns_objects: bool = False

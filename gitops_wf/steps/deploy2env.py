@@ -29,6 +29,7 @@ from gitops_wf.delivery import (
     Rendered,
     Selector,
     TargetProperties,
+    all_at_once,
     chosen_targets,
 )
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
@@ -414,6 +415,7 @@ STEP_TYPE = StepType(
     make=_make,
     default_timeout=timedelta(minutes=10),
     targets=chosen_targets,
+    at_once=all_at_once,
     output_roots=("changes", "digest", "objects"),
     owns_objects=True,
     summary="apply the environment to its targets and wait until it is healthy",

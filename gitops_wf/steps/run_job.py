@@ -16,6 +16,7 @@ from gitops_wf.delivery import (
     JobRuns,
     JobState,
     TargetProperties,
+    all_at_once,
     chosen_targets,
 )
 from gitops_wf.delivery.jobs import short_job
@@ -234,6 +235,7 @@ STEP_TYPE = StepType(
     make=_make,
     default_timeout=timedelta(minutes=10),
     targets=chosen_targets,
+    at_once=all_at_once,
     files=manifest_path,
     output_roots=("job", "namespace", "log", "exitCode"),
     summary="run a Job of this revision, and wait for its end",

@@ -64,3 +64,26 @@ def test_a_redeployed_revision_waits_for_the_run_in_progress(line):
     assert aborted == ["Running", "Aborted/Aborted"]
     assert queued == ["Running", "Pending"]
     assert line.phases("prod") == ["Failed/Timeout", "Succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("parallel", "reached"),
+    [("true", ["out/eu on eu", "out/us on us"]), ("false", ["out/eu on eu"])],
+)
+def test_parallel_targets_are_reached_although_one_of_them_fails(
+    tmp_path, parallel, reached
+):
+    line = ReleaseLine(tmp_path, targets=("eu", "us"))
+    line.deploy.fail = {"out/eu"}
+    properties = f"{{targets: [eu, us], parallel: {parallel}}}"
+    flow = (
+        "apiVersion: gitops-wf.io/v1alpha1\nkind: Workflow\nsteps:\n"
+        f"  - {{name: out, type: deploy2env, properties: {properties}}}\n"
+    )
+
+    line.commit({"envs/prod/workflow.yaml": flow})
+    line.settle()
+
+    assert line.phases("prod") == ["Failed/StepFailed"]
+    assert line.deploy.reached == reached
+    line.close()

@@ -101,7 +101,7 @@ def _copies(step: Step) -> Iterator[tuple[StepName, Place]]:
                 parent=step.name,
                 target=target,
                 elders=elders,
-                mode=Mode.STEP_BY_STEP,
+                mode=Mode.DAG if step.at_once else Mode.STEP_BY_STEP,
                 is_container=False,
                 is_copy=True,
             ),

@@ -276,6 +276,21 @@ def test_a_step_that_says_always_reaches_its_targets_whatever_failed_before():
     assert s.why("tidy/us") == "Succeeded"
 
 
+def test_targets_at_once_hold_up_no_other_and_one_that_fails_is_the_steps_end():
+    s = Simulation(
+        step("deploy", targets="eu us", at_once=True),
+        step("after"),
+        script={"deploy/eu": [NO]},
+    )
+
+    s.go()
+
+    assert s.acted == ["deploy/eu", "deploy/us"]
+    assert s.why("deploy/us") == "Succeeded"
+    assert s.phases["deploy"] == "Failed"
+    assert s.phases["after"] == "Skipped"
+
+
 def test_each_target_has_the_step_s_timeout_for_itself():
     s = Simulation(
         step("deploy", targets="eu us", timeout="10m"),
