@@ -7,7 +7,11 @@ import pytest
 
 from gitops_wf.adapters.kube_api import KubeCluster, kubeconfig_access
 from gitops_wf.core.inventory import ObjectRef
-from gitops_wf.ports.cluster import ClusterRefusalError, ClusterUnavailableError
+from gitops_wf.ports.cluster import (
+    ClusterRefusalError,
+    ClusterUnavailableError,
+    ResourceConflictError,
+)
 from tests.clusters import (
     RBAC,
     allow,
@@ -211,7 +215,8 @@ def test_a_service_that_opens_more_ports_is_weighed_again(cluster, namespace):
         cluster.apply(web)
 
 
-def test_a_pod_without_its_service_account_is_refused(cluster, namespace):
+def test_a_pod_waits_for_its_service_account(cluster, namespace):
+    """A controller makes the default one, a moment after its namespace."""
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -222,11 +227,11 @@ def test_a_pod_without_its_service_account_is_refused(cluster, namespace):
         },
     }
 
-    with pytest.raises(ClusterRefusalError) as caught:
+    with pytest.raises(ResourceConflictError) as caught:
         cluster.apply(pod)
 
     assert str(caught.value) == (
-        f'Pod/{namespace}/a: apply: forbidden (403): pods "a" is forbidden: error '
+        f'Pod/{namespace}/a: apply not possible yet: pods "a" is forbidden: error '
         f'looking up service account {namespace}/nobody: serviceaccount "nobody" not '
         "found"
     )

@@ -91,6 +91,12 @@ def error_of(
             return ResourceConflictError(
                 f"{subject}: {verb} not possible: its namespace is being deleted"
             )
+        case 403 if "error looking up service account" in text:
+            # A controller makes it, a moment after its namespace (the admission
+            # plug-in ServiceAccount).
+            return ResourceConflictError(
+                f"{subject}: {verb} not possible yet: {cut_inside(text, _TEXT)}"
+            )
         case 404 if (status.get("details") or {}).get("kind") == "namespaces":
             name = (status.get("details") or {}).get("name", "")
             return ClusterRefusalError(
