@@ -12,6 +12,7 @@ import ssl
 import struct
 import threading
 from collections import Counter
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self
@@ -26,12 +27,14 @@ class FaultProxy:
 
     ``faults`` by lane: an int answers that status (with ``retry_after`` seconds),
     "hang" never answers, "reset" sends half of the answer and resets the connection.
-    ``requests`` and ``received`` count requests and their bytes by lane.
+    ``requests`` and ``received`` count requests and their bytes by lane, ``before`` is
+    called with lane and method before each of them is served.
     """
 
     def __init__(self, sandbox: Path, url: str) -> None:
         self.faults: dict[str, int | str] = {}
         self.retry_after = 0
+        self.before: Callable[[str, str], None] = lambda _lane, _method: None
         self.requests: Counter[str] = Counter()
         self.received: Counter[str] = Counter()
         self.waiting = 0
@@ -89,6 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.proxy.requests[lane] += 1
             self.proxy.received[lane] += len(self.raw_requestline) + len(body)
             self.proxy.received[lane] += len(bytes(self.headers))
+        self.proxy.before(lane, self.command)
         match self.proxy.faults.get(lane):
             case "hang":
                 self._hang()
@@ -142,10 +146,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.proxy.upstream, timeout=60, context=context
         )
         headers = {k: v for k, v in self.headers.items() if k.lower() != "host"}
-        upstream.request(self.command, path, body or None, headers)
-        answer = upstream.getresponse()
-        data = answer.read()
-        upstream.close()
+        try:
+            upstream.request(self.command, path, body or None, headers)
+            answer = upstream.getresponse()
+            data = answer.read()
+        except (OSError, http.client.HTTPException):
+            self.close_connection = True  # it is down, and so are we
+            return
+        finally:
+            upstream.close()
         self.send_response(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in _HOP_BY_HOP:

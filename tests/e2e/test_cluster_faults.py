@@ -247,3 +247,37 @@ def test_a_server_that_restarts_in_mid_run_is_looked_at_again(world):
         w for w in world.daemon.writes("/deployments/web") if w["method"] != "GET"
     ]
     assert len([w for w in writes if "gitops" in str(w)]) <= 1
+
+
+def test_a_server_that_restarts_in_the_middle_of_an_apply_gets_all_of_it(world):
+    names = {f"cm-{number}" for number in range(40)}
+    things = {"apiVersion": "v1", "kind": "List"}
+    world.configure("lane")
+    world.push(
+        many=(environment("lane"), things | {"items": list(map(config_map, names))})
+    )
+    writes: list[str] = []
+
+    def stop_at_the_tenth(_lane: str, method: str) -> None:
+        if method == "PATCH":
+            with world.proxy.lock:
+                writes.append(method)
+                is_tenth = len(writes) == 10
+            if is_tenth:
+                sandbox_process.stop(world.daemon.sandbox)
+
+    world.proxy.before = stop_at_the_tenth
+    world.daemon.start()
+    told = eventually(lambda: said_of(world, "many"), what="the fault to be told")
+    assert "unreachable: connection broke" in told
+    assert "applied before: " in told
+    written = len(writes)
+
+    sandbox_process.start(world.daemon.sandbox)
+    world.daemon.reaches("many", ["Succeeded"])
+
+    found = world.daemon.kubectl("get", "configmap", "-n", "sick")["items"]
+    assert {item["metadata"]["name"] for item in found} >= names
+    # What was applied before is not written again.
+    assert len(writes) < written + len(names)
+    assert "Traceback" not in world.daemon.log
