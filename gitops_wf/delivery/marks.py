@@ -1,4 +1,4 @@
-"""What the annotations of an object ask of its delivery: ours, Flux's and Argo CD's.
+"""What annotations of an object ask of its delivery: ours, Flux's, Argo CD's, Helm's.
 
 Flux's `ssa`, `force`, `prune` and `reconcile` mean here what they mean there, and ours
 of the same names come before them. Of Argo CD's sync options those that can mean
@@ -14,8 +14,10 @@ from enum import StrEnum
 
 from gitops_wf.core.errors import cut
 from gitops_wf.core.inventory import Manifest
+from gitops_wf.delivery.hooks import Turn, is_made_anew, turn_of
 from gitops_wf.delivery.names import (
     FORCE_ANNOTATIONS,
+    HOOK,
     PRUNE_ANNOTATIONS,
     RECONCILE_ANNOTATIONS,
     SSA_ANNOTATIONS,
@@ -86,10 +88,13 @@ def marks_of(manifest: Manifest) -> Marks:
     _one_of(written, RECONCILE_ANNOTATIONS, _YES | _NO)
     options = dict(_options(written))
     policy, why = _policy(written)
+    if turn_of(written) is Turn.NEVER:
+        policy, why = _POLICIES["ignore"], f"{HOOK}: {cut(written[HOOK])}"
     return Marks(
         skip=policy.skip,
         recreates=_one_of(written, FORCE_ANNOTATIONS, _YES | _NO) in _YES
-        or options.get("Force") == "true",
+        or options.get("Force") == "true"
+        or is_made_anew(written),
         forces_conflicts=policy.forces_conflicts or options.get("Replace") == "true",
         takes_over=policy.takes_over
         and options.get("ClientSideApplyMigration") != "false",

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from gitops_wf.core.errors import DefinitionError, cut
 from gitops_wf.core.inventory import ObjectRef
+from gitops_wf.delivery.hooks import hook_wave
 from gitops_wf.delivery.names import SYNC_WAVE
 from gitops_wf.delivery.rendering import Desired
 
@@ -72,6 +73,12 @@ def sync_wave(item: Desired) -> int | None:
         return None
     annotations = (item.manifest.get("metadata") or {}).get("annotations") or {}
     text = str(annotations.get(SYNC_WAVE) or "0")
+    try:
+        hook = hook_wave(annotations)
+    except ValueError as exc:
+        raise DefinitionError(item.path, item.line, f"{item.ref}: {exc}") from exc
+    if hook is not None:
+        return hook
     try:
         return int(text)
     except ValueError as exc:

@@ -93,6 +93,19 @@ CHART = {
         " region: '${region}', site: '${site}'}\n"
     ),
 }
+JOB = """\
+apiVersion: batch/v1
+kind: Job
+metadata: {name: %s, annotations: {helm.sh/hook: '%s'}}
+spec:
+  template:
+    spec: {restartPolicy: Never, containers: [{name: a, image: a}]}
+"""
+HOOKS = {
+    "charts/web/templates/migrate.yaml": JOB % ("migrate", "pre-install,pre-upgrade"),
+    "charts/web/templates/gone.yaml": JOB % ("gone", "pre-delete"),
+    "charts/web/templates/try.yaml": JOB % ("try", "test"),
+}
 HELM = ENVIRONMENT + (
     "helm: {chart: ../../charts/web, release: eu, values: [values.yaml],"
     " targets: {cluster: [zone.yaml]}}\n"
@@ -104,6 +117,7 @@ def test_a_chart_is_delivered_with_the_values_of_its_target(release):
     work, daemon = release
     work.push_commit(
         CHART
+        | HOOKS
         | {
             "envs/eu/environment.yaml": HELM,
             "envs/eu/values.yaml": "value: one\n",
@@ -115,6 +129,9 @@ def test_a_chart_is_delivered_with_the_values_of_its_target(release):
 
     found = daemon.kubectl("get", "configmap", "eu-web", "-n", "shop")["data"]
     assert found == {"value": "one", "zone": "a", "region": "eu-1", "site": "fra"}
+    jobs = daemon.kubectl("get", "jobs", "-n", "shop")["items"]
+    assert [job["metadata"]["name"] for job in jobs] == ["migrate"]
+    assert jobs[0]["status"]["succeeded"] == 1
 
     template = CHART["charts/web/templates/cm.yaml"].replace("value: '", "value: 'x")
     work.push_commit({"charts/web/templates/cm.yaml": template})

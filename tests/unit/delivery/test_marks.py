@@ -27,6 +27,16 @@ def manifest(part="annotations", **marks):
             Marks(forces_conflicts=True),
         ),
         ({f"{FLUX}/force": "enabled"}, Marks(recreates=True)),
+        ({"helm.sh/hook": "pre-install,pre-upgrade"}, Marks(recreates=True)),
+        (
+            {
+                "helm.sh/hook": "post-install",
+                "helm.sh/hook-delete-policy": "hook-succeeded",
+            },
+            Marks(),
+        ),
+        ({"helm.sh/hook": "test"}, Marks(skip=Skip.ALWAYS, recreates=True)),
+        ({"helm.sh/hook": "pre-delete"}, Marks(skip=Skip.ALWAYS, recreates=True)),
         ({f"{FLUX}/force": "disabled"}, Marks()),
         ({ARGO: "Force=true, Replace=true"}, Marks(recreates=True, forces_conflicts=1)),
         ({ARGO: "ClientSideApplyMigration=false"}, Marks(takes_over=False)),

@@ -8,8 +8,10 @@ from gitops_wf.delivery.rendering import Desired
 from gitops_wf.delivery.waves import waves
 
 
-def desired(name, kind="ConfigMap", wave=None, needs=None):
+def desired(name, kind="ConfigMap", wave=None, needs=None, hook=None, weight=None):
     annotations = {
+        "helm.sh/hook": hook,
+        "helm.sh/hook-weight": weight,
         "argocd.argoproj.io/sync-wave": wave,
         "config.kubernetes.io/depends-on": needs,
     }
@@ -113,3 +115,34 @@ def test_what_cannot_be_ordered_is_told_with_file_and_line(objects, error):
 
     assert str(caught.value).startswith("a.yaml:3: ")
     assert error in str(caught.value)
+
+
+def test_hooks_of_a_chart_come_before_and_after_all_else_by_their_weight():
+    objects = [
+        desired("web", "Deployment"),
+        desired("late", wave="5"),
+        desired("migrate", "Job", hook="pre-install,pre-upgrade", weight="5"),
+        desired("account", "ServiceAccount", hook="pre-install", weight="-5"),
+        desired("warm", "Job", hook="post-upgrade"),
+        desired("crd", "CustomResourceDefinition", hook="crd-install"),
+    ]
+
+    assert names(objects) == [
+        ["account", "crd"],
+        ["migrate"],
+        ["web"],
+        ["late"],
+        ["warm"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("hook", "weight", "why"),
+    [
+        ("pre-instal", None, "helm.sh/hook: pre-instal is none of"),
+        ("pre-install", "first", "helm.sh/hook-weight must be a whole number"),
+    ],
+)
+def test_a_hook_that_helm_does_not_know_is_refused_with_its_place(hook, weight, why):
+    with pytest.raises(DefinitionError, match=f"a.yaml:3: .*{why}"):
+        waves([desired("a", "Job", hook=hook, weight=weight)])
