@@ -521,20 +521,25 @@ class Crashes:
     def at_records(self) -> list[Point]:
         """Where the daemon writes to what is its own: the store, the clone, files.
 
-        Without FULL one COMMIT of each site, from the middle.
+        Without FULL one COMMIT of each site, from the middle, before and after in turn.
         """
         commits = [point for point in self.points if point.is_commit]
-        if not is_full():
-            same: dict[tuple[str, str], list[Point]] = {}
-            for point in commits:
-                same.setdefault((point.site, point.when), []).append(point)
-            commits = [points[len(points) // 2] for points in same.values()]
-        return commits + [point for point in self.points if point.is_on_disk]
+        on_disk = [point for point in self.points if point.is_on_disk]
+        if is_full():
+            return commits + on_disk
+        same: dict[tuple[str, str], list[Point]] = {}
+        for point in commits:
+            same.setdefault((point.site, point.when), []).append(point)
+        middle = [points[len(points) // 2] for _, points in sorted(same.items())]
+        return middle[::3] + on_disk[::2]
 
     def at_effects(self) -> list[Point]:
-        """Where it writes to a cluster, or sends a message."""
+        """Where it writes to a cluster, or sends a message.
+
+        Without FULL only between the effect and its record.
+        """
         here = {*self.points} - {p for p in self.points if p.is_commit or p.is_on_disk}
-        return sorted(here)
+        return sorted(p for p in here if is_full() or p.when == "after")
 
     def try_all(self, points: Sequence[Point]) -> list[Tried]:
         """Kill at each of the points, several worlds at once."""

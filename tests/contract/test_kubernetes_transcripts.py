@@ -160,7 +160,11 @@ EXCLUDED: dict[str, dict[int, str]] = {
 
 
 # Steps whose recorded answer holds what the controllers wrote after the step before.
-AFTER_CONTROLLERS = {"44-status-and-scale": (8,)}
+AFTER_CONTROLLERS = {
+    "44-status-and-scale": (8,),
+    # What kubectl sends next holds the resourceVersion of this answer.
+    "83-kubectl-apply-client-side": (40,),
+}
 
 
 @pytest.mark.parametrize("name", REPLAYED)

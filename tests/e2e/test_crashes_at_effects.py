@@ -2,7 +2,7 @@
 
 An effect is a write to a cluster or a message. Before it the store holds only that it
 was begun; after it the other side has answered, and the store does not know.
-``GITOPS_WF_CRASHES=full pytest -n 2 -rP tests/e2e/test_crashes_at_records.py
+``GITOPS_WF_CRASHES=full pytest -rP tests/e2e/test_crashes_at_records.py
 tests/e2e/test_crashes_at_effects.py`` tries every point, on SQLite and on PostgreSQL,
 and prints a table; docs/operations/crashes.md says what it found.
 """

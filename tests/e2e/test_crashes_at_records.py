@@ -2,7 +2,7 @@
 
 The short form kills at one COMMIT of each place in the code that commits, ours or
 DBOS's, and at each fetch, ref and file that is made, before it and after it.
-``GITOPS_WF_CRASHES=full pytest -n 2 -rP tests/e2e/test_crashes_at_records.py
+``GITOPS_WF_CRASHES=full pytest -rP tests/e2e/test_crashes_at_records.py
 tests/e2e/test_crashes_at_effects.py`` tries every point, on SQLite and on PostgreSQL,
 and prints a table; docs/operations/crashes.md says what it found.
 """
