@@ -16,7 +16,7 @@ from uuid import uuid4
 from gitops_wf.adapters.address_guard import AddressGuard
 from gitops_wf.adapters.config_secrets import ConfigSecrets, taken_from
 from gitops_wf.adapters.configured_clusters import ConfiguredClusters
-from gitops_wf.adapters.dbos_executor import DbosExecutor
+from gitops_wf.adapters.dbos_executor import DbosExecutor, Limits
 from gitops_wf.adapters.git_cli import (
     GitCliRepository,
 )
@@ -185,7 +185,13 @@ def _put_together(
     for repository in watched.values():
         undo.callback(repository.git.close)
     content = RepositoryContent(watched)
-    executor = DbosExecutor(opened.engine)
+    executor = DbosExecutor(
+        opened.engine,
+        limits=Limits(
+            at_once=config.concurrency.at_once,
+            per_target=config.concurrency.per_target,
+        ),
+    )
     announcer = Announcer(
         executor=executor, channels=config.channels, subscriptions=config.notify
     )

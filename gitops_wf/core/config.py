@@ -6,6 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
+from gitops_wf.core.concurrency import Concurrency
 from gitops_wf.core.environment import DRIFT, Drift, Subscription
 from gitops_wf.core.grants import SecretGrant
 from gitops_wf.core.health import HealthRule
@@ -108,6 +109,7 @@ class DaemonConfig:
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     retention: Retention = field(default_factory=Retention)
     rendering: RenderLimits = field(default_factory=RenderLimits)
+    concurrency: Concurrency = field(default_factory=Concurrency)
     drift: Drift = DRIFT
     health_rules: tuple[HealthRule, ...] = ()
     is_all_sandbox: bool = False

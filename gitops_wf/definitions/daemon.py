@@ -2,6 +2,7 @@
 
 from posixpath import dirname, isabs, join, normpath
 
+from gitops_wf.core.concurrency import Concurrency
 from gitops_wf.core.config import (
     AuthConfig,
     DaemonConfig,
@@ -117,6 +118,7 @@ class _Paths:
             groups=file.groups,
             retention=Retention(**dict(file.retention)),
             rendering=RenderLimits(**dict(file.renderers)),
+            concurrency=Concurrency(**dict(file.concurrency)),
             drift=file.drift.to_core().over(DRIFT),
             health_rules=tuple(
                 rule

@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from gitops_wf.core.concurrency import Concurrency
 from gitops_wf.core.config import TargetKind
 from gitops_wf.core.errors import cut
 from gitops_wf.core.freeze import Window, WindowKind
@@ -32,6 +33,7 @@ from gitops_wf.definitions.fields import (
     Flag,
     Name,
     Part,
+    Places,
     Port,
     PositiveCount,
     PositiveSpan,
@@ -526,6 +528,7 @@ class RetentionPart(Part):
 
 
 _LIMITS = RenderLimits()
+_PLACES = Concurrency()
 _LEAST_SPAN = timedelta(seconds=1)
 _LEAST_OUTPUT = Size(64 << 10)
 _LEAST_MEMORY = Size(64 << 20)
@@ -547,6 +550,20 @@ class RenderersPart(Part):
     output: Annotated[Bytes, sizes(_LEAST_OUTPUT, Size(64 << 20))] = Field(
         default=_LIMITS.output,
         description="What it may write, from 64Ki to 64Mi; of one file 8Mi are read.",
+    )
+
+
+class ConcurrencyPart(Part):
+    """How much is carried out at the same time."""
+
+    at_once: Places = Field(
+        default=_PLACES.at_once,
+        description="Attempts and looks of steps with a target; as many of all else.",
+    )
+    per_target: Places = Field(
+        default=_PLACES.per_target,
+        description="How many of them one target may have, so that one which hangs"
+        " leaves the others room.",
     )
 
 
@@ -602,6 +619,10 @@ class DaemonFile(Part):
     )
     renderers: RenderersPart = Field(
         default=RenderersPart(), description="Limits of rendering."
+    )
+    concurrency: ConcurrencyPart = Field(
+        default=ConcurrencyPart(),
+        description="Attempts, looks and messages at once.",
     )
     drift: DriftPart = Field(
         default=DriftPart(),

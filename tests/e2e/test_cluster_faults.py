@@ -20,7 +20,7 @@ from tests.daemons import DaemonProcess, cli, eventually
 from tests.faultproxy import FaultProxy
 from tests.gitworktree import GitWorkTree, bare_repository
 
-PLACES = 8
+PLACES = 5
 """Places that one target has among all that is carried out at once."""
 
 
@@ -93,7 +93,11 @@ class World:
             path = self.proxy.kubeconfig(lane, self.folder / f"{lane}.kubeconfig")
             targets[lane] = {"kubeconfig": str(path), "namespace": "sick"}
         url = str(self.folder / "shop.git")
-        config = {"repositories": {"shop": {"url": url}}, "targets": targets}
+        config = {
+            "repositories": {"shop": {"url": url}},
+            "targets": targets,
+            "concurrency": {"perTarget": PLACES},
+        }
         self.daemon.config.write_text(json.dumps(config))
 
     def push(self, **environments: tuple[dict[str, object], dict[str, object]]) -> None:
@@ -166,7 +170,7 @@ def test_a_server_that_hangs_takes_its_own_places_only_and_not_the_end(world):
     world.push(good=(environment("good"), config_map("better")))
     world.daemon.reaches("good", ["Succeeded", "Succeeded"])
 
-    # One asks which kinds there are, and the others of its eight wait for that.
+    # One asks which kinds there are, and the others of its places wait for that.
     assert 1 <= world.proxy.waiting <= PLACES
     assert running(world, many) == PLACES
     assert world.daemon.stop() == 0

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from gitops_wf.core.concurrency import Concurrency
 from gitops_wf.core.render_limits import RenderLimits
 from gitops_wf.core.sizes import Size
 from gitops_wf.definitions.daemon import read_daemon_config
@@ -51,3 +52,27 @@ def test_the_limits_of_renderers_are_those_of_the_file():
     assert config.rendering == RenderLimits(
         timeout=timedelta(minutes=5), memory=Size(2 << 30), output=Size(1 << 20)
     )
+
+
+@pytest.mark.parametrize("number", [0, 257])
+def test_places_are_bounded(number):
+    data = (
+        "repositories: {shop: {url: /srv/shop.git}}\n"
+        f"concurrency: {{perTarget: {number}}}\n"
+    )
+
+    problems = read_daemon_config(data.encode(), "/etc/gitops-wf.yaml")
+
+    assert isinstance(problems, tuple)
+    assert "perTarget" in str(problems[0])
+
+
+def test_how_much_is_done_at_once_is_the_config_s():
+    data = (
+        b"repositories: {shop: {url: /srv/shop.git}}\n"
+        b"concurrency: {atOnce: 64, perTarget: 2}\n"
+    )
+
+    config = read_daemon_config(data, "/etc/gitops-wf.yaml")
+
+    assert config.concurrency == Concurrency(at_once=64, per_target=2)
