@@ -1,7 +1,9 @@
 """One daemon process: its parts are started in order and stopped in reverse."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
 import structlog
@@ -12,6 +14,9 @@ from gitops_wf.daemon.ticks import Ticks
 from gitops_wf.ports.executor import AttemptWork, DeliveryWork, Executor, Work
 
 log = structlog.get_logger()
+
+_LOOK_UP = 1.0
+"""Seconds."""
 
 
 class Part(Protocol):
@@ -28,13 +33,15 @@ class Ending:
     """Why and when the daemon ends: somebody asked for it, or nothing can go on."""
 
     def __init__(self) -> None:
-        self._asked = threading.Event()
+        # Its `put` may be called while another of the same thread is under way, as by
+        # a signal's handler; that of an Event or a Queue would wait for itself.
+        self._asked: SimpleQueue[None] = SimpleQueue()
         self._lock = threading.Lock()
         self.failure: TerminalError | None = None
 
     def ask(self) -> None:
         """Ask for it; may be called from a signal handler."""
-        self._asked.set()
+        self._asked.put(None)
 
     def give_up(self, error: TerminalError) -> None:
         """End for what neither time nor a restart mends; the first error is said."""
@@ -46,8 +53,15 @@ class Ending:
         self.ask()
 
     def wait(self) -> None:
-        """Return when the daemon is to end."""
-        self._asked.wait()
+        """Return when the daemon is to end.
+
+        It looks up now and then: a signal is handled by the main thread alone, and
+        only once that has something to do.
+        """
+        while True:
+            with contextlib.suppress(Empty):
+                self._asked.get(timeout=_LOOK_UP)
+                return
 
 
 class Daemon:

@@ -92,7 +92,7 @@ def set_up(
         yield remote, daemon
 
 
-@pytest.fixture(params=["path", "ssh", "http on postgresql"])
+@pytest.fixture(params=["ssh", "http on postgresql"])
 def release(request, tmp_path):
     """A release over each way to serve Git, and on each database."""
     transport, _, server = request.param.partition(" on ")

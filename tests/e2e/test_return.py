@@ -97,6 +97,7 @@ def delivered(daemon):
     return daemon.writes("/namespaces/staging/") + daemon.writes("/namespaces/prod/")
 
 
+@pytest.mark.long
 def test_a_store_lost_in_any_phase_of_a_release_changes_nothing_of_how_it_ends(world):
     daemon = world.first
     daemon.start()
@@ -151,6 +152,7 @@ def test_a_store_lost_in_any_phase_of_a_release_changes_nothing_of_how_it_ends(w
     assert len(delivered(daemon)) == count
 
 
+@pytest.mark.long
 def test_two_daemons_on_one_cluster_are_told_apart_and_one_takes_over(world):
     first = world.first
     first.start()

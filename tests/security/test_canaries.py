@@ -358,14 +358,20 @@ class Place:
         }
 
     def _files(self) -> dict[str, str]:
-        """What the daemon keeps, less Git's objects and the cluster of the sandbox."""
+        """What the daemon keeps, less Git's objects and the cluster of the sandbox.
+
+        Nor the key files of a git command that is under way: nobody else can read
+        them, and tests/security/test_git_hardening.py sees that they go.
+        """
         kept = self.daemon.folder / ".gitops-wf"
         with sqlite3.connect(kept / "gitops-wf.db") as database:
             dump = "\n".join(database.iterdump())
         files = [
             path
             for path in kept.rglob("*")
-            if path.is_file() and not {"objects", "sandbox"} & set(path.parts)
+            if not {"objects", "sandbox"} & set(path.parts)
+            and "/gitops-wf-git-" not in str(path)
+            and path.is_file()
         ]
         assert any(path.name == "config" for path in files)
         assert any(path.name.startswith("gitops-wf.db") for path in files)

@@ -104,6 +104,11 @@ class GitCliRepository(Clone, GitRepository):
     ) -> None:
         self.close()
 
+    def close(self) -> None:
+        """Ends child processes, and deletes what a thread that hangs has left."""
+        super().close()
+        forget_private_files(self._git_dir)
+
     @property
     def remote(self) -> Remote:
         """Where it fetches from."""
