@@ -35,14 +35,23 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what everything else stands on: a push, an approval, a revert.
 
-    What is long is left out unless it is asked for.
+    Then the suites with long files, so that no worker is left alone with one at the
+    end. What is long is left out unless it is asked for.
     """
-    items.sort(key=lambda item: item.path.name != "test_first_light.py")
+    items.sort(key=_turn)
     if not os.environ.get("GITOPS_WF_LONG"):
         left_out = pytest.mark.skip(reason="long: set GITOPS_WF_LONG to run it")
         for item in items:
             if item.get_closest_marker("long"):
                 item.add_marker(left_out)
+
+
+def _turn(item: pytest.Item) -> int:
+    if item.path.name == "test_first_light.py":
+        return 0
+    return (
+        1 if {"e2e", "security", "model", "integration"} & set(item.path.parts) else 2
+    )
 
 
 def pytest_unconfigure() -> None:
