@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from gitops_wf.core.changeset import ChangeEntry, ChangeSet
+from gitops_wf.core.changeset import Change, ChangeEntry, ChangeSet
 from gitops_wf.core.errors import GitOpsError, TerminalError, TransientError
 from gitops_wf.core.health import Health, health_of
 from gitops_wf.core.identifiers import EnvironmentId, TargetName
@@ -19,7 +19,7 @@ from gitops_wf.delivery.names import ENVIRONMENT_LABEL, label_value
 from gitops_wf.delivery.ordering import DEFINITIONS, stage
 from gitops_wf.delivery.rendering import Desired
 from gitops_wf.delivery.snapshot import Snapshots
-from gitops_wf.ports.cluster import Cluster, ClusterUnavailableError
+from gitops_wf.ports.cluster import Cluster, ClusterUnavailableError, UnknownKindError
 
 SHARED_AGE = timedelta(seconds=5)
 """How old the list may be that tells of another environment's claim."""
@@ -57,7 +57,8 @@ class Rollout:
         for group in ordered:
             live = self._live(group)
             errors: list[GitOpsError] = []
-            for item, change in self._begun(group, live):
+            begun = self._begun(group, live)
+            for item, change in begun:
                 if isinstance(change, ChangeEntry):
                     changes.append(change)
                     self.told(item.ref, change)
@@ -76,7 +77,11 @@ class Rollout:
             if errors:
                 raise _together(errors, ChangeSet(entries=tuple(changes)))
             if stage(group[0].ref.kind) == DEFINITIONS:
-                self._await_definitions(group)
+                self._await_definitions(
+                    item
+                    for item, change in begun
+                    if _may_be_unserved(change, live.get(item.ref))
+                )
         return changes
 
     def _begun(
@@ -122,9 +127,9 @@ class Rollout:
                         live[ref] = manifest
         return live
 
-    def _await_definitions(self, group: Iterable[Desired]) -> None:
+    def _await_definitions(self, written: Iterable[Desired]) -> None:
         """Wait until new kinds are served: the next stage may need them."""
-        for item in group:
+        for item in written:
             if item.ref.kind != "CustomResourceDefinition" or not (
                 self.cluster.has_status
             ):
@@ -139,7 +144,8 @@ class Rollout:
     def _is_served(self, definition: Desired) -> bool:
         """Whether objects of a new kind can be listed.
 
-        Established is not enough: until its storage is made, a LIST is answered 429.
+        Established is not enough: until its storage is made, a LIST is answered 429,
+        and discovery may come to know of it a moment later.
         """
         resource = self.cluster.resource(definition.api_version, definition.ref.kind)
         live = self.cluster.get(resource, "", definition.ref.name)
@@ -152,15 +158,26 @@ class Rollout:
         if live is None or status.health is not Health.CURRENT:
             return False
         spec = live["spec"]
-        version = next(v["name"] for v in spec["versions"] if v["served"])
-        kind = self.cluster.resource(
-            f"{spec['group']}/{version}", spec["names"]["kind"]
-        )
+        served = [v["name"] for v in spec["versions"] if v["served"]]
         try:
-            self.cluster.list(kind, label_selector=_NOTHING)
-        except ClusterUnavailableError:
+            for version in served[:1]:
+                kind = self.cluster.resource(
+                    f"{spec['group']}/{version}", spec["names"]["kind"]
+                )
+                self.cluster.list(kind, label_selector=_NOTHING)
+        except (ClusterUnavailableError, UnknownKindError):
             return False
         return True
+
+
+def _may_be_unserved(
+    change: ChangeEntry | Future[ChangeEntry], live: Manifest | None
+) -> bool:
+    """Whether a definition was written now, or by an attempt that did not wait."""
+    if isinstance(change, Future):
+        return True
+    is_kept = change.change is Change.UNCHANGED
+    return is_kept and health_of(live).health is not Health.CURRENT
 
 
 def _together(errors: Sequence[GitOpsError], done: ChangeSet) -> GitOpsError:

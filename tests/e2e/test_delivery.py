@@ -698,7 +698,7 @@ def test_departed_steps_leave_no_objects(world):
     assert inventory(world).inputs == "inputs-1"
 
 
-def test_a_custom_kind_may_come_with_its_definition(world):
+def test_a_custom_kind_may_come_with_its_definition(world, sandbox):
     group = f"{world.namespace}.example.com"
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     definition = {
@@ -724,7 +724,10 @@ def test_a_custom_kind_may_come_with_its_definition(world):
 
     assert deploy(world).phase is Phase.SUCCEEDED
     assert world.get(f"{group}/v1", "Thing", "a") is not None
+    before = len(sandbox.requests())
     assert deploy(world).message == "2 unchanged; 2 healthy"
+    again = [path for _, path in sandbox.requests()[before:]]
+    assert not [path for path in again if path.endswith(f"/things.{group}")]
 
 
 def wave(number, needs=None):
