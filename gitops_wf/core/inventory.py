@@ -8,6 +8,9 @@ from typing import Any
 Manifest = Mapping[str, Any]
 """A Kubernetes object as plain JSON."""
 
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+"""The annotation in which `kubectl apply` repeats an object, its Secrets included."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class ObjectRef:

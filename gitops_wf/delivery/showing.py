@@ -3,11 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gitops_wf.core.inventory import Manifest, ObjectRef
+from gitops_wf.core.inventory import LAST_APPLIED, Manifest, ObjectRef
 from gitops_wf.core.secret import MASK
-
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-"""kubectl keeps a whole object in it, a Secret's values too."""
 
 _BOOKKEEPING = frozenset(
     {

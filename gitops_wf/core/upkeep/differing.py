@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gitops_wf.core.errors import cut
-from gitops_wf.core.inventory import Manifest, ObjectRef
+from gitops_wf.core.inventory import LAST_APPLIED, Manifest, ObjectRef
 from gitops_wf.core.secret import MASK
 from gitops_wf.core.upkeep.ignoring import Pointer, pointer_text
 
@@ -29,8 +29,6 @@ _IDENTITIES = (
     *("ip", "topologyKey", "type", "uid"),
 )
 """Fields by which items of Kubernetes' lists are told apart (its list map keys)."""
-
-_HIDDEN = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +63,7 @@ def field_drifts(
     found = []
     for each in _differences((), live, applied, wanted):
         place = each.place
-        is_hidden = _HIDDEN in place or (
+        is_hidden = LAST_APPLIED in place or (
             is_secret and place[:1] in {("data",), ("stringData",)}
         )
         found.append(

@@ -1,6 +1,7 @@
 """What a person sees of an object: no bookkeeping, no value of a Secret."""
 
-from gitops_wf.delivery.showing import LAST_APPLIED, shown
+from gitops_wf.core.inventory import LAST_APPLIED
+from gitops_wf.delivery.showing import shown
 
 
 def secret(**data):
