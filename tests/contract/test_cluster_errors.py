@@ -8,6 +8,7 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import yaml
 from kubernetes.config import ConfigException
 
 from gitops_wf.adapters.kube_api import KubeCluster, kubeconfig_access
@@ -149,6 +150,40 @@ def test_an_expired_token_is_said_to_be_one(tmp_path, server):
 
     with pytest.raises(ClusterUnavailableError, match="token may have expired"):
         cluster_at(tmp_path, server.url()).get(CONFIG_MAPS, "ns", "a")
+
+
+def test_after_a_refused_token_the_next_request_asks_for_another(tmp_path, server):
+    plugin, token = tmp_path / "plugin", tmp_path / "token"
+    plugin.write_text(
+        "#!/bin/sh\n"
+        'echo \'{"kind": "ExecCredential", '
+        '"apiVersion": "client.authentication.k8s.io/v1", "status": '
+        '{"expirationTimestamp": "2020-01-01T00:00:00Z", "token": "\''
+        f'"$(cat {token})"'
+        "'\"}}'\n"
+    )
+    plugin.chmod(0o755)
+    token.write_text("first")
+    path = written(tmp_path, server.url())
+    config = yaml.safe_load(path.read_text())
+    config["users"][0]["user"] = {
+        "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "command": str(plugin),
+            "interactiveMode": "Never",
+        }
+    }
+    path.write_text(yaml.safe_dump(config))
+    cluster = KubeCluster(kubeconfig_access(path))
+    server.answer = status(401, "Unauthorized", "Unauthorized")
+    with pytest.raises(ClusterUnavailableError):
+        cluster.get(CONFIG_MAPS, "ns", "a")
+    token.write_text("second")
+    server.answer = (200, {}, {})
+
+    cluster.get(CONFIG_MAPS, "ns", "a")
+
+    assert server.authorization == "Bearer second"
 
 
 def test_a_refusal_keeps_the_server_s_words(tmp_path, server):

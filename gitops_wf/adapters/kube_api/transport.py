@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Mapping, MutableMapping
 from copy import copy
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ from gitops_wf.ports.cluster import ClusterUnavailableError
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 60.0
 """Seconds; the API server gives up after 60 itself (its --request-timeout)."""
+
+CREDENTIALS_HOLD = 1.0
+"""Seconds before the library is asked again: asking takes a third of a millisecond."""
 
 _REPEATABLE = frozenset({"GET", "PATCH"})
 """An apply may be sent again: the second one changes nothing."""
@@ -70,8 +74,7 @@ class Transport:
         self.server = access.server
         self._client = access.client
         self._timeout = urllib3.Timeout(connect=connect_timeout, read=read_timeout)
-        # Refreshing a token may run an exec plugin: once, not once a thread.
-        self._auth = threading.Lock()
+        self._credentials = _Credentials(access, self._redactor)
         self.identity: Identity | None = None
 
     def impersonating(self, identity: Identity) -> Self:
@@ -100,7 +103,7 @@ class Transport:
         headers = {"Accept": accept, "User-Agent": USER_AGENT}
         if data is not None:
             headers["Content-Type"] = content_type
-        self._authenticate(headers, path, method)
+        self._credentials.add_to(headers)
         headers = _as(self.identity, headers)
         try:
             return self._send(method, url, data, headers)
@@ -114,23 +117,6 @@ class Transport:
             return self._send(method, url, data, headers)
         except HTTPError as exc:
             raise self._translated(exc) from exc
-
-    def _authenticate(
-        self, headers: MutableMapping[str, str], path: str, method: str
-    ) -> None:
-        """Add the credentials; a token that has run out is refreshed first."""
-        try:
-            with self._auth:
-                self._client.update_params_for_auth(
-                    headers, [], ["BearerToken"], path, method, None
-                )
-        except (ConfigException, OSError, ValueError) as exc:
-            raise ClusterUnavailableError(
-                f"API server {self.server}: credentials cannot be refreshed: "
-                f"{cut(str(exc))}"
-            ) from exc
-        # At each request, for tokens rotate.
-        self._redactor.learn(Secret(headers.get("authorization", "")))
 
     def _send(
         self,
@@ -148,6 +134,8 @@ class Transport:
             retries=False,
             redirect=False,
         )
+        if response.status == 401:
+            self._credentials.forget()
         return Answer(
             status=response.status, headers=response.headers, body=response.data
         )
@@ -176,6 +164,49 @@ class Transport:
         return ClusterUnavailableError(
             f"API server {self.server} unreachable: {what}: {cause}; {mend}"
         )
+
+
+class _Credentials:
+    """The headers that a client of the library authenticates with; for all threads."""
+
+    def __init__(self, access: ApiAccess, redactor: Redactor) -> None:
+        self._client = access.client
+        self._server = access.server
+        self._redactor = redactor
+        # Refreshing a token may run an exec plugin: once, not once a thread.
+        self._lock = threading.Lock()
+        self._headers: Mapping[str, str] = {}
+        self._held_until = float("-inf")
+
+    def add_to(self, headers: MutableMapping[str, str]) -> None:
+        """Add them; a token that has run out is refreshed first.
+
+        Errors: ClusterUnavailableError where it cannot be.
+        """
+        with self._lock:
+            if time.monotonic() >= self._held_until:
+                self._headers = self._asked()
+                self._held_until = time.monotonic() + CREDENTIALS_HOLD
+            headers.update(self._headers)
+
+    def forget(self) -> None:
+        """Ask the library at the next request: the server does not take these."""
+        self._held_until = float("-inf")
+
+    def _asked(self) -> Mapping[str, str]:
+        headers: dict[str, str] = {}
+        try:
+            self._client.update_params_for_auth(
+                headers, [], ["BearerToken"], "", "", None
+            )
+        except (ConfigException, OSError, ValueError) as exc:
+            raise ClusterUnavailableError(
+                f"API server {self._server}: credentials cannot be refreshed: "
+                f"{cut(str(exc))}"
+            ) from exc
+        # Each time, for tokens rotate.
+        self._redactor.learn(Secret(headers.get("authorization", "")))
+        return headers
 
 
 def _as(
