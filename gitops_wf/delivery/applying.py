@@ -11,9 +11,10 @@ from gitops_wf.core.errors import TransientError
 from gitops_wf.core.inventory import Manifest
 from gitops_wf.delivery.fields import union
 from gitops_wf.delivery.marks import Skip, frozen_because
+from gitops_wf.delivery.memory import Memory
 from gitops_wf.delivery.names import FORCE_ANNOTATIONS
 from gitops_wf.delivery.rendering import Desired
-from gitops_wf.delivery.settled import FIELD_MANAGER, is_our_apply, is_settled
+from gitops_wf.delivery.settled import FIELD_MANAGER, is_known_settled, is_our_apply
 from gitops_wf.ports.cluster import (
     Applied,
     ApplyConflictError,
@@ -48,10 +49,11 @@ class Applier:
     """Applies objects to one cluster; safe to use from many threads.
 
     ``force`` recreates what cannot be changed; ``force_conflicts`` takes fields
-    from any other manager.
+    from any other manager. ``memory`` is of what was settled before.
     """
 
     cluster: Cluster
+    memory: Memory
     force: bool = False
     force_conflicts: bool = False
     pause: Callable[[float], None] = wait
@@ -67,7 +69,7 @@ class Applier:
         frozen = frozen_because(live)
         if frozen:
             return _skipped(item, f"{frozen} on the cluster")
-        if is_settled(item.manifest, live):
+        if is_known_settled(item.manifest, live, self.memory):
             return ChangeEntry(ref=item.ref, change=Change.UNCHANGED)
         return None
 

@@ -7,7 +7,6 @@ server writes in another form (a CPU of `1000m`) looks different for ever.
 
 import hashlib
 import json
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +18,7 @@ from gitops_wf.core.upkeep.differing import field_drifts
 from gitops_wf.core.upkeep.findings import Drifted, DriftKind
 from gitops_wf.core.upkeep.ignoring import IgnoreRule, ignored_of, parse_pointer
 from gitops_wf.delivery.marks import Skip
+from gitops_wf.delivery.memory import Memory
 from gitops_wf.delivery.names import (
     DRIFT_ANNOTATIONS,
     ENVIRONMENT_LABEL,
@@ -26,43 +26,25 @@ from gitops_wf.delivery.names import (
 )
 from gitops_wf.delivery.rendering import Desired
 from gitops_wf.delivery.respecting import respecting
-from gitops_wf.delivery.settled import entry_of, is_our_apply, is_settled
+from gitops_wf.delivery.settled import entry_of, is_known_settled, is_our_apply
 from gitops_wf.ports.cluster import Cluster, ClusterRefusalError
 
 KEPT_FIELDS = 10
 """Differing fields of one object that are told."""
 
-_REMEMBERED = 50_000
-"""Objects whose dry run said that nothing differs; 100 bytes each."""
-
-
-class Memory:
-    """Which objects a dry run found to be as they should; for all threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._known: dict[tuple[EnvironmentId, ObjectRef], bytes] = {}
-
-    def knows(self, environment: EnvironmentId, ref: ObjectRef, state: bytes) -> bool:
-        """Whether the object was so when nothing differed."""
-        return self._known.get((environment, ref)) == state
-
-    def learn(self, environment: EnvironmentId, ref: ObjectRef, state: bytes) -> None:
-        """Remember that nothing differs while the object is so."""
-        with self._lock:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[environment, ref] = state
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparer:
-    """Compares one environment's objects on one cluster; writes nothing."""
+    """Compares one environment's objects on one cluster; writes nothing.
+
+    ``memory`` holds what dry runs said, ``settled`` what needed none.
+    """
 
     cluster: Cluster
     environment: EnvironmentId
     rules: tuple[IgnoreRule, ...]
     memory: Memory
+    settled: Memory
 
     def compare(
         self, items: Iterable[Desired], live: Mapping[ObjectRef, Manifest | None]
@@ -101,14 +83,14 @@ class Comparer:
             text = "is being deleted"
             return Drifted(ref=item.ref, kind=DriftKind.DELETING, note=text)
         wanted = self.wanted(item, live).manifest
-        if is_settled(wanted, live):
+        if is_known_settled(wanted, live, self.settled):
             return None
         state = _state(wanted, live)
-        if self.memory.knows(self.environment, item.ref, state):
+        if self.memory.knows((self.environment, item.ref), state):
             return None
         found = self._dry_run(item.ref, wanted, live)
         if found is None:
-            self.memory.learn(self.environment, item.ref, state)
+            self.memory.learn((self.environment, item.ref), state)
         return found
 
     def _dry_run(

@@ -21,7 +21,6 @@ from gitops_wf.core.upkeep.ignoring import IgnoreRule
 from gitops_wf.delivery.applying import Applier, wait
 from gitops_wf.delivery.choosing import Part
 from gitops_wf.delivery.claims import Claims
-from gitops_wf.delivery.comparing import Memory
 from gitops_wf.delivery.contents import Contents
 from gitops_wf.delivery.digest import digest_of
 from gitops_wf.delivery.inventories import (
@@ -33,6 +32,7 @@ from gitops_wf.delivery.inventories import (
 )
 from gitops_wf.delivery.keeping import Keeping
 from gitops_wf.delivery.marks import Skip
+from gitops_wf.delivery.memory import Memory
 from gitops_wf.delivery.names import ENVIRONMENT_LABEL, label_value
 from gitops_wf.delivery.observing import ObjectHealth, Observer
 from gitops_wf.delivery.ordering import stages
@@ -137,6 +137,7 @@ class Delivery:
         self._snapshots = Snapshots()
         self._renders = Renders()
         self._memory = Memory()
+        self._settled = Memory()
         self._locks: dict[tuple[EnvironmentId, TargetName], threading.Lock] = {}
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="apply")
 
@@ -417,6 +418,7 @@ class Delivery:
             health=self._health,
             snapshots=self._snapshots,
             memory=self._memory,
+            settled=self._settled,
         )
 
     def _rollout(
@@ -434,6 +436,7 @@ class Delivery:
             claims=self._claims(store),
             applier=Applier(
                 cluster=store.cluster,
+                memory=self._settled,
                 force=order.force,
                 force_conflicts=force_conflicts,
                 pause=self._pause,

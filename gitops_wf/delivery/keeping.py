@@ -12,7 +12,7 @@ from gitops_wf.core.inventory import Inventory, ObjectRef
 from gitops_wf.core.phases import Reason
 from gitops_wf.core.upkeep.findings import Findings
 from gitops_wf.core.upkeep.ignoring import IgnoreRule
-from gitops_wf.delivery.comparing import Comparer, Memory, goes_by_itself
+from gitops_wf.delivery.comparing import Comparer, goes_by_itself
 from gitops_wf.delivery.inventories import (
     InventoryStore,
     Writer,
@@ -20,6 +20,7 @@ from gitops_wf.delivery.inventories import (
     check_owner,
     entry_of,
 )
+from gitops_wf.delivery.memory import Memory
 from gitops_wf.delivery.observing import Observer
 from gitops_wf.delivery.ordering import stages
 from gitops_wf.delivery.rendering import Desired
@@ -44,6 +45,7 @@ class Keeping:
     health: HealthRules
     snapshots: Snapshots
     memory: Memory
+    settled: Memory
 
     @property
     def environment(self) -> EnvironmentId:
@@ -123,4 +125,5 @@ class Keeping:
             environment=self.environment,
             rules=self.rules,
             memory=self.memory,
+            settled=self.settled,
         )

@@ -7,6 +7,7 @@ the answer is no, and the apply itself finds out: it keeps the resourceVersion.
 https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from gitops_wf.core.inventory import Manifest
+from gitops_wf.delivery.memory import Memory
 from gitops_wf.delivery.normalised import (
     Path,
     defaults_at,
@@ -39,6 +41,26 @@ def is_settled(desired: Manifest, live: Manifest) -> bool:
         return False
     comparison = _Comparison(has_defaults=is_built_in(api_version))
     return comparison.agrees(_own(desired), live, fields, ())
+
+
+def is_known_settled(desired: Manifest, live: Manifest, memory: Memory) -> bool:
+    """As `is_settled`; an object that has not changed since is not compared again.
+
+    Two versions of an object with one resourceVersion are one.
+    https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
+    """
+    metadata = live.get("metadata") or {}
+    uid, version = metadata.get("uid"), metadata.get("resourceVersion")
+    if not (uid and version):
+        return is_settled(desired, live)
+    text = f"{version} {json.dumps(desired)}"
+    state = hashlib.sha256(text.encode()).digest()
+    if memory.knows(uid, state):
+        return True
+    settled = is_settled(desired, live)
+    if settled:
+        memory.learn(uid, state)
+    return settled
 
 
 def applied_fields(live: Manifest, api_version: str) -> Mapping[str, Any] | None:

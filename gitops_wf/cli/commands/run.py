@@ -54,7 +54,7 @@ def run(
     With --sandbox everything it keeps, the cluster included, is in .gitops-wf below
     the working directory, and no config is needed.
     """
-    from gitops_wf.bootstrap.process import REDACTOR
+    from gitops_wf.bootstrap.process import REDACTOR, begin_long_life
     from gitops_wf.bootstrap.running import make_daemon
     from gitops_wf.logs import configure_logs
 
@@ -83,6 +83,7 @@ def run(
     if sandbox and sys.stderr.isatty():
         kubeconfig = directory / "sandbox" / "kubeconfig"
         print(f"the sandbox: export KUBECONFIG={kubeconfig}", file=sys.stderr)
+    begin_long_life()
     daemon.run()
     if interrupted:
         raise KeyboardInterrupt

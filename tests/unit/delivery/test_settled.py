@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from gitops_wf.delivery.settled import is_settled
+from gitops_wf.delivery.memory import Memory
+from gitops_wf.delivery.settled import is_known_settled, is_settled
 from tests import recorded_kubernetes as recorded
 
 SCENARIOS = ["12", "13", "14", "15", "16", "17", "18", "19", "20", "21", "23", "24"]
@@ -150,6 +151,34 @@ def test_fields_of_another_version_or_manager_are_not_ours():
 
     assert not is_settled(wanted(data={"k": "1"}), other)
     assert not is_settled(wanted(data={"k": "1"}) | {"apiVersion": "v2"}, live)
+
+
+def seen(live, version, uid="u1"):
+    metadata = {**live["metadata"], "uid": uid, "resourceVersion": version}
+    return {**live, "metadata": metadata}
+
+
+def test_what_was_settled_is_asked_again_when_either_side_changed():
+    memory = Memory()
+    live = live_of({"f:data": {"f:k": {}}}, data={"k": "1"})
+    changed = {**live, "data": {"k": "2"}}
+
+    assert is_known_settled(wanted(data={"k": "1"}), seen(live, "7"), memory)
+    # The version says that it is the same object: its values are not read again.
+    assert is_known_settled(wanted(data={"k": "1"}), seen(changed, "7"), memory)
+    assert not is_known_settled(wanted(data={"k": "1"}), seen(changed, "8"), memory)
+    assert not is_known_settled(wanted(data={"k": "3"}), seen(live, "7"), memory)
+    assert not is_known_settled(
+        wanted(data={"k": "1"}), seen(changed, "7", uid="u2"), memory
+    )
+
+
+def test_what_was_not_settled_is_not_remembered():
+    memory = Memory()
+    live = live_of({"f:data": {"f:k": {}}}, data={"k": "1"})
+
+    assert not is_known_settled(wanted(data={"k": "2"}), seen(live, "7"), memory)
+    assert not is_known_settled(wanted(data={"k": "2"}), seen(live, "7"), memory)
 
 
 def whole(api_version, wanted, live):
