@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from gitops_wf.core.health import (
@@ -44,9 +44,9 @@ class ObjectHealth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observer:
-    """Looks at one cluster; `max_age` is how old a shared LIST may be.
+    """Looks at one cluster, once; `max_age` is how old a shared LIST may be.
 
-    `rules` are for custom kinds.
+    Whatever it has listed it does not list again. `rules` are for custom kinds.
     """
 
     target: TargetName
@@ -54,6 +54,10 @@ class Observer:
     snapshots: Snapshots
     max_age: timedelta
     rules: HealthRules = NO_RULES
+    _listed: dict[tuple[ApiResource, str, str], Sequence[Manifest]] = field(
+        default_factory=dict
+    )
+    _around: dict[tuple[str, bool], Surroundings] = field(default_factory=dict)
 
     def observe(self, entries: Iterable[InventoryEntry]) -> list[ObjectHealth]:
         """Return the health of objects, in the order of their names."""
@@ -102,20 +106,25 @@ class Observer:
         if status.health not in {Health.IN_PROGRESS, Health.FAILED}:
             return status
         namespace = ObjectRef.of(live).namespace
-        around = Surroundings(
-            replica_sets=self._kind("apps/v1", "ReplicaSet", namespace),
-            pods=self._kind("v1", "Pod", namespace),
-        )
+        around = self._surroundings(namespace)
         status = workload_health(live, around, self.rules)
         if status.health is Health.FAILED or not current_pods(live, around):
             # Only now are the events worth their LIST: they may be many.
-            around = Surroundings(
-                replica_sets=around.replica_sets,
-                pods=around.pods,
-                events=self._kind("v1", "Event", namespace),
-            )
+            around = self._surroundings(namespace, with_events=True)
             status = workload_health(live, around, self.rules)
         return status
+
+    def _surroundings(
+        self, namespace: str, *, with_events: bool = False
+    ) -> Surroundings:
+        key = (namespace, with_events)
+        if key not in self._around:
+            self._around[key] = Surroundings(
+                replica_sets=self._kind("apps/v1", "ReplicaSet", namespace),
+                pods=self._kind("v1", "Pod", namespace),
+                events=self._kind("v1", "Event", namespace) if with_events else (),
+            )
+        return self._around[key]
 
     def _kind(self, version: str, kind: str, namespace: str) -> Sequence[Manifest]:
         """Return what tells more of a workload; nothing where we may not see it."""
@@ -129,11 +138,14 @@ class Observer:
     def _list(
         self, resource: ApiResource, namespace: str, selector: str
     ) -> Sequence[Manifest]:
-        return self.snapshots.list(
-            self.target,
-            self.cluster,
-            resource,
-            namespace,
-            selector=selector,
-            max_age=self.max_age,
-        )
+        key = (resource, namespace, selector)
+        if key not in self._listed:
+            self._listed[key] = self.snapshots.list(
+                self.target,
+                self.cluster,
+                resource,
+                namespace,
+                selector=selector,
+                max_age=self.max_age,
+            )
+        return self._listed[key]

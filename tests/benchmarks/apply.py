@@ -5,8 +5,9 @@
 Half of the objects are ConfigMaps, half Deployments as people write them. Each round
 applies them for the first time, and twice again unchanged, to a namespace of their own:
 by `kubectl apply --server-side`, and by what `deploy2env` does in an attempt (render,
-inventory, LISTs, writes), who goes first changing from round to round. The second time
-that nothing changed is told apart: the daemon remembers what it found settled.
+inventory, LISTs, writes), who goes first changing from round to round. Last, kubectl
+applies once more, beside what the daemon does on each interval to see that nothing has
+drifted.
 
 With KUBEBUILDER_ASSETS (etcd, kube-apiserver, and kubectl unless it is on PATH) the
 server is a real one, and times are printed; else it is the sandbox, where only requests
@@ -28,6 +29,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF
 from typing import Any
@@ -44,7 +46,10 @@ from tests.delivering import World
 from tests.faultproxy import FaultProxy
 
 FILES = 10
-COLUMNS = ("first", "unchanged", "unchanged again")
+Pair = tuple[Callable[[], Any], Callable[[], Any]]
+"""An apply, and a look whether anything has drifted."""
+
+COLUMNS = ("first", "unchanged", "drift look")
 
 
 def main() -> None:
@@ -104,16 +109,17 @@ class Bench:
         """Print requests and bytes sent of one first and one unchanged apply."""
         address = yaml.safe_load(self._kubeconfig.read_text())
         server = address["clusters"][0]["cluster"]["server"]
-        _say(f"{'requests, KiB sent':24}{'first':>16}{'unchanged':>16}")
+        titles = "".join(f"{title:>16}" for title in COLUMNS)
+        _say(f"{'requests, KiB sent':24}{titles}")
         with FaultProxy(home, server) as proxy:
             for name, make in self._appliers():
                 lane = name.replace(" ", "-")
                 path = self._folder / f"{lane}.kubeconfig"
-                apply = make(proxy.kubeconfig(lane, path), self._namespace())
+                apply, look = make(proxy.kubeconfig(lane, path), self._namespace())
                 cells = []
-                for _ in ("first", "unchanged"):
+                for act in (apply, apply, look):
                     requests, sent = proxy.requests[lane], proxy.received[lane]
-                    apply()
+                    act()
                     cells.append(
                         f"{proxy.requests[lane] - requests:>8}"
                         f"{(proxy.received[lane] - sent) / 1024:>8.0f}"
@@ -130,8 +136,10 @@ class Bench:
         for number in range(rounds):
             appliers = self._appliers()
             for name, make in appliers if number % 2 else reversed(appliers):
-                apply = make(self._kubeconfig, self._namespace())
-                spans = [_timed(apply) for _ in COLUMNS]
+                apply, look = make(self._kubeconfig, self._namespace())
+                spans = [_timed(apply), _timed(apply)]
+                look()  # the first one renders
+                spans.append(_timed(look))
                 cells = "".join(
                     f"{spent.wall:>8.2f}{spent.client:>8.2f}{spent.server:>8.2f}"
                     for spent in spans
@@ -145,15 +153,18 @@ class Bench:
             _say(f"{name}: kubectl takes {speed} times as long, {work} times the CPU")
 
     def profile(self, path: Path) -> None:
-        """Write where the time of an unchanged apply goes, of all threads' calls."""
-        apply = self._ours(self._kubeconfig, self._namespace())
+        """Write where the time of an unchanged apply and of a look goes."""
+        apply, look = self._ours(self._kubeconfig, self._namespace())
         apply()
-        profiler = cProfile.Profile()
-        profiler.runcall(apply)
+        look()
         with path.open("w") as out:
-            pstats.Stats(profiler, stream=out).sort_stats("cumulative").print_stats(60)
+            for act in (apply, look):
+                profiler = cProfile.Profile()
+                profiler.runcall(act)
+                stats = pstats.Stats(profiler, stream=out)
+                stats.sort_stats("cumulative").print_stats(60)
 
-    def _appliers(self) -> list[tuple[str, Callable[[Path, str], Callable[[], Any]]]]:
+    def _appliers(self) -> list[tuple[str, Callable[[Path, str], Pair]]]:
         ours = ("gitops-wf", self._ours)
         return [("kubectl", self._theirs), ours] if self._kubectl else [ours]
 
@@ -165,7 +176,7 @@ class Bench:
         World(kubeconfig=self._kubeconfig, namespace=name).cluster.create(manifest)
         return name
 
-    def _theirs(self, kubeconfig: Path, namespace: str) -> Callable[[], Any]:
+    def _theirs(self, kubeconfig: Path, namespace: str) -> Pair:
         command = [
             str(self._kubectl),
             # Ours does not read the server's OpenAPI either.
@@ -182,9 +193,9 @@ class Bench:
                 sys.exit(done.stderr)
             assert len(done.stdout.splitlines()) == len(self._objects)
 
-        return apply
+        return apply, apply
 
-    def _ours(self, kubeconfig: Path, namespace: str) -> Callable[[], Any]:
+    def _ours(self, kubeconfig: Path, namespace: str) -> Pair:
         world = World(kubeconfig=kubeconfig, namespace=namespace)
         for path in self._manifests.iterdir():
             world.content.files[f"envs/{world.name}/{path.name}"] = path.read_bytes()
@@ -195,7 +206,14 @@ class Bench:
             assert str(len(self._objects)) in result.message, result
             return result
 
-        return apply
+        def look() -> None:
+            context = world.context(STEP_TYPE, {"wait": False})
+            keeper = world.runner(STEP_TYPE)
+            found = keeper.compare(context, (), max_age=timedelta())
+            assert not found.drifted, found
+            assert len(found.health) == len(self._objects)
+
+        return apply, look
 
 
 def _say(text: str) -> None:

@@ -5,8 +5,10 @@ image does not exist. Its pods know at once. Only pods of the current template
 count: an old pod that crashes is no reason to call the new revision failed.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from gitops_wf.core.health.compute import health_of
@@ -46,13 +48,42 @@ among them: it is the first try, which may be a registry's hiccup."""
 WORKLOADS = frozenset({"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """Objects of a workload's namespace: those of others among them are ignored."""
+    """Objects of a namespace, for all of its workloads: each finds its own by uid."""
 
     replica_sets: Sequence[Manifest] = ()
     pods: Sequence[Manifest] = ()
     events: Sequence[Manifest] = ()
+
+    def replica_sets_of(self, owner: Manifest) -> Sequence[Manifest]:
+        """Return the ReplicaSets that a Deployment controls."""
+        return self._replica_sets.get(_uid(owner), ())
+
+    def pods_of(self, owner: Manifest) -> Sequence[Manifest]:
+        """Return the pods that an object controls."""
+        return self._pods.get(_uid(owner), ())
+
+    def events_of(self, manifest: Manifest) -> Sequence[Manifest]:
+        """Return the events about an object, as they were listed."""
+        return self._events.get(_uid(manifest), ())
+
+    @cached_property
+    def _replica_sets(self) -> Mapping[str, Sequence[Manifest]]:
+        return _by_controller(self.replica_sets)
+
+    @cached_property
+    def _pods(self) -> Mapping[str, Sequence[Manifest]]:
+        return _by_controller(self.pods)
+
+    @cached_property
+    def _events(self) -> Mapping[str, Sequence[Manifest]]:
+        found: dict[str, list[Manifest]] = defaultdict(list)
+        for event in self.events:
+            uid = part(event, "involvedObject").get("uid")
+            if uid:
+                found[str(uid)].append(event)
+        return found
 
 
 def is_workload(manifest: Manifest) -> bool:
@@ -69,7 +100,7 @@ def workload_health(
     """Return the health of a workload, with its pods' reason where one has failed."""
     status = health_of(workload, rules)
     if status.health is Health.FAILED:
-        ended = _first_fault(current_pods(workload, around), around.events, ended=True)
+        ended = _first_fault(current_pods(workload, around), around, ended=True)
         if not ended:
             return status
         return failed(f"{status.message.rstrip('.')}: {ended}")
@@ -78,9 +109,7 @@ def workload_health(
         return status
     kind = ObjectRef.of(workload).kind
     # A Job retries its pods itself: only what never starts fails it before its time.
-    fault = _first_fault(
-        current_pods(workload, around), around.events, ended=kind != "Job"
-    )
+    fault = _first_fault(current_pods(workload, around), around, ended=kind != "Job")
     if fault:
         return failed(fault)
     return _explained(workload, status, around)
@@ -98,17 +127,17 @@ def current_pods(workload: Manifest, around: Surroundings) -> list[Manifest]:
     """Return the pods of the workload's newest template that are not going away."""
     match ObjectRef.of(workload).kind:
         case "Deployment":
-            newest = newest_replica_set(workload, around.replica_sets)
-            pods = _owned_by(newest, around.pods) if newest else []
+            newest = newest_replica_set(workload, around)
+            pods = around.pods_of(newest) if newest else ()
         case "StatefulSet":
             pods = _of_hash(
-                _owned_by(workload, around.pods),
+                around.pods_of(workload),
                 "controller-revision-hash",
                 str(part(workload, "status").get("updateRevision") or ""),
             )
         case "DaemonSet":
             pods = _of_hash(
-                _owned_by(workload, around.pods),
+                around.pods_of(workload),
                 "pod-template-generation",
                 str(
                     part(workload, "metadata", "annotations").get(
@@ -120,20 +149,18 @@ def current_pods(workload: Manifest, around: Surroundings) -> list[Manifest]:
         case "Pod":
             pods = [workload]
         case _:
-            pods = _owned_by(workload, around.pods)
+            pods = around.pods_of(workload)
     return [pod for pod in pods if not part(pod, "metadata").get("deletionTimestamp")]
 
 
-def newest_replica_set(
-    deployment: Manifest, replica_sets: Iterable[Manifest]
-) -> Manifest | None:
+def newest_replica_set(deployment: Manifest, around: Surroundings) -> Manifest | None:
     """Return the ReplicaSet of the Deployment's present template.
 
     It is the one whose revision annotation the Deployment carries; a Deployment
     whose controller has not caught up has none yet.
     """
     revision = _revision(deployment)
-    for replica_set in _owned_by(deployment, replica_sets):
+    for replica_set in around.replica_sets_of(deployment):
         if revision and _revision(replica_set) == revision:
             return replica_set
     return None
@@ -144,20 +171,20 @@ def _revision(manifest: Manifest) -> str:
     return str(annotations.get("deployment.kubernetes.io/revision") or "")
 
 
-def _owned_by(owner: Manifest, objects: Iterable[Manifest]) -> list[Manifest]:
-    uid = part(owner, "metadata").get("uid")
-    return [
-        entry
-        for entry in objects
-        if uid
-        and any(
-            ref.get("uid") == uid and ref.get("controller")
-            for ref in maps(part(entry, "metadata").get("ownerReferences"))
-        )
-    ]
+def _uid(manifest: Manifest) -> str:
+    return str(part(manifest, "metadata").get("uid") or "")
 
 
-def _of_hash(pods: list[Manifest], label: str, value: str) -> list[Manifest]:
+def _by_controller(objects: Iterable[Manifest]) -> Mapping[str, Sequence[Manifest]]:
+    found: dict[str, list[Manifest]] = defaultdict(list)
+    for entry in objects:
+        for ref in maps(part(entry, "metadata").get("ownerReferences")):
+            if ref.get("uid") and ref.get("controller"):
+                found[str(ref["uid"])].append(entry)
+    return found
+
+
+def _of_hash(pods: Sequence[Manifest], label: str, value: str) -> list[Manifest]:
     return [
         pod
         for pod in pods
@@ -165,18 +192,16 @@ def _of_hash(pods: list[Manifest], label: str, value: str) -> list[Manifest]:
     ]
 
 
-def _first_fault(
-    pods: Iterable[Manifest], events: Sequence[Manifest], *, ended: bool
-) -> str:
+def _first_fault(pods: Iterable[Manifest], around: Surroundings, *, ended: bool) -> str:
     """Return ``Pod name: reason: message`` of the first pod that has failed."""
     for pod in sorted(pods, key=lambda pod: str(part(pod, "metadata").get("name"))):
-        fault = pod_fault(pod, events, ended=ended)
+        fault = pod_fault(pod, around, ended=ended)
         if fault:
             return f"Pod {part(pod, 'metadata').get('name')}: {fault}"
     return ""
 
 
-def pod_fault(pod: Manifest, events: Sequence[Manifest], *, ended: bool = True) -> str:
+def pod_fault(pod: Manifest, around: Surroundings, *, ended: bool = True) -> str:
     """Return why a pod will not run, or nothing.
 
     ``ended`` says whether containers that ran and ended with an error count.
@@ -190,7 +215,7 @@ def pod_fault(pod: Manifest, events: Sequence[Manifest], *, ended: bool = True) 
         reason = str(waiting.get("reason") or "")
         if reason in _FATAL_WAITING:
             message = str(waiting.get("message") or "")
-            more = _pull_error(pod, container, events, message)
+            more = _pull_error(container, around.events_of(pod), message)
             return ": ".join(text for text in (reason, message, more) if text)
         if (
             ended
@@ -230,7 +255,6 @@ def _crash(container: Mapping[str, Any]) -> str:
 
 
 def _pull_error(
-    pod: Manifest,
     container: Mapping[str, Any],
     events: Sequence[Manifest],
     message: str,
@@ -239,12 +263,11 @@ def _pull_error(
 
     Newer kubelets put it into the waiting message themselves.
     """
-    image, uid = str(container.get("image") or ""), part(pod, "metadata").get("uid")
+    image = str(container.get("image") or "")
     for event in reversed(events):
         text = str(event.get("message") or "")
         if (
-            part(event, "involvedObject").get("uid") == uid
-            and event.get("reason") == "Failed"
+            event.get("reason") == "Failed"
             and text.startswith("Failed to pull image")
             and image in text
         ):
@@ -265,11 +288,7 @@ def _explained(
         if scheduled.get("status") == "False":
             name = part(pod, "metadata").get("name")
             return in_progress(f"{status.message}: Pod {name}: {said(scheduled)}")
-    uid = part(workload, "metadata").get("uid")
-    for event in reversed(around.events):
-        if (
-            part(event, "involvedObject").get("uid") == uid
-            and event.get("type") == "Warning"
-        ):
+    for event in reversed(around.events_of(workload)):
+        if event.get("type") == "Warning":
             return in_progress(f"{status.message}: {said(event)}")
     return status

@@ -53,3 +53,42 @@ def test_a_workload_is_judged_without_pods_that_may_not_be_read():
 
     assert found.status.health is Health.IN_PROGRESS
     assert str(found) == "Deployment/ns/web: 1 of 2 replicas updated"
+
+
+class Counting(DeploymentsOnly):
+    """Three Deployments that are under way, and how often what was listed."""
+
+    def __init__(self):
+        self.lists = []
+
+    def list(self, resource, namespace="", label_selector=""):
+        self.lists.append(resource.kind)
+        if resource.kind != "Deployment":
+            return []
+        [web] = super().list(resource, namespace, label_selector)
+        return [
+            web | {"metadata": web["metadata"] | {"name": name, "uid": name}}
+            for name in ("web", "api", "jobs")
+        ]
+
+
+def test_a_look_lists_a_kind_once_however_many_workloads_are_under_way():
+    cluster = Counting()
+    observer = Observer(
+        target=TargetName("here"),
+        cluster=cluster,
+        snapshots=Snapshots(),
+        max_age=timedelta(),
+    )
+
+    found = observer.observe(
+        InventoryEntry(
+            ref=ObjectRef(group="apps", kind="Deployment", namespace="ns", name=name),
+            version="v1",
+            step="deploy",
+        )
+        for name in ("web", "api", "jobs")
+    )
+
+    assert [each.status.health for each in found] == [Health.IN_PROGRESS] * 3
+    assert sorted(cluster.lists) == ["Deployment", "Event", "Pod", "ReplicaSet"]
