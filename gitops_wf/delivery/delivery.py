@@ -1,6 +1,7 @@
 """Render, apply, prune and look: what the deploy steps ask for."""
 
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -123,6 +124,7 @@ class Delivery:
         renderer: Renderer,
         secrets: Secrets,
         pause: Callable[[float], None] = wait,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clusters = clusters
         self._content = content
@@ -134,7 +136,7 @@ class Delivery:
         self._secrets = secrets
         self._health = health
         self._pause = pause
-        self._snapshots = Snapshots()
+        self._snapshots = Snapshots(monotonic)
         self._renders = Renders()
         self._memory = Memory()
         self._settled = Memory()

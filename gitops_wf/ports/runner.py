@@ -1,5 +1,6 @@
 """Step types and their runners: look, act idempotently, return; never wait."""
 
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -151,7 +152,8 @@ class Capabilities:
     take over what another instance owns. ``channels`` are the notification
     channels of the daemon config by name. ``digest_key`` keys the digests of
     Secret values. ``health`` are the rules for custom kinds. ``renderer`` builds
-    kustomizations.
+    kustomizations. ``monotonic`` counts the seconds by which what was just read from
+    a cluster is young enough for the next who asks.
     """
 
     clusters: Clusters
@@ -165,6 +167,7 @@ class Capabilities:
     adopt: bool = False
     digest_key: Secret = NO_KEY
     health: HealthRules = NO_RULES
+    monotonic: Callable[[], float] = time.monotonic
 
 
 def writes_nowhere(

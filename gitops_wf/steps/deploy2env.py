@@ -404,6 +404,7 @@ def _make(capabilities: Capabilities) -> DeployRunner:
             renderer=capabilities.renderer,
             secrets=capabilities.secrets,
             health=capabilities.health,
+            monotonic=capabilities.monotonic,
         )
     )
 

@@ -117,6 +117,7 @@ def _make(capabilities: Capabilities) -> PruneDepartedRunner:
             digest_key=capabilities.digest_key,
             renderer=capabilities.renderer,
             secrets=capabilities.secrets,
+            monotonic=capabilities.monotonic,
         )
     )
 
