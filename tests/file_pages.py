@@ -3,13 +3,12 @@
 ``python -m tests.file_pages`` writes them anew; a test says when that is needed.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gitops_wf.definitions.schemas import schema_for
 from tests.definitions import CATALOGUE
+from tests.field_tables import rows, table
 
 ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "docs" / "reference"
@@ -115,7 +114,6 @@ FILES = (
 def page(item: Page) -> str:
     """The page as it should be."""
     schema = schema_for(item.kind, CATALOGUE)
-    rows = "".join(f"| {' | '.join(row)} |\n" for row in _rows(schema))
     points = "".join(f"- {point}\n" for point in item.explained)
     return (
         "<!-- Written by `python -m tests.file_pages` from the JSON Schema -->\n"
@@ -124,99 +122,8 @@ def page(item: Page) -> str:
         f"In this example:\n\n{points}\n"
         "## Fields\n\n"
         f"`gitops-wf schema {item.kind}` prints the JSON Schema for editors.\n\n"
-        "| field | takes | default | means |\n|---|---|---|---|\n"
-        f"{rows}"
+        f"{table(('field', 'takes', 'default', 'means'), rows(schema))}"
     )
-
-
-def _rows(schema: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    definitions = schema.get("$defs", {})
-    tops = schema.get("anyOf", [schema])
-    yield from _fields(tops[0], definitions, "", ())
-
-
-def _fields(
-    schema: dict[str, Any],
-    definitions: dict[str, Any],
-    above: str,
-    seen: tuple[str, ...],
-) -> Iterator[tuple[str, str, str, str]]:
-    required = schema.get("required", ())
-    for name, field in schema.get("properties", {}).items():
-        path = f"{above}{name}"
-        inner = _inner(field, definitions)
-        needed = "required" if name in required else _default(field)
-        means = field.get("description", "").replace("|", "\\|")
-        yield f"`{path}`", _takes(field, definitions), needed, means
-        for suffix, model, part in inner:
-            if model not in seen:
-                yield from _fields(
-                    part, definitions, f"{path}{suffix}.", (*seen, model)
-                )
-
-
-def _inner(
-    field: dict[str, Any], definitions: dict[str, Any]
-) -> list[tuple[str, str, dict[str, Any]]]:
-    """The models that a field holds: itself, in a list, or by name."""
-    found = []
-    for choice in field.get("anyOf", field.get("oneOf", [field])):
-        named = [choice.get("additionalProperties")]
-        named += choice.get("patternProperties", {}).values()
-        for suffix, part in (
-            ("", choice),
-            ("[]", choice.get("items")),
-            *((".<name>", part) for part in named),
-        ):
-            if isinstance(part, dict) and "$ref" in part:
-                model = part["$ref"].rpartition("/")[2]
-                found.append((suffix, model, definitions[model]))
-    return found
-
-
-def _takes(field: dict[str, Any], definitions: dict[str, Any]) -> str:
-    choices = field.get("anyOf", field.get("oneOf", [field]))
-    words = [_word(choice) for choice in choices]
-    return " or ".join(dict.fromkeys(word for word in words if word))
-
-
-def _word(choice: dict[str, Any]) -> str:
-    if "const" in choice:
-        return f"`{choice['const']}`"
-    if "enum" in choice:
-        return ", ".join(f"`{value}`" for value in choice["enum"])
-    if "$ref" in choice:
-        return "a map"
-    match choice.get("type"):
-        case "null":
-            return ""
-        case "array":
-            return f"a list of {_word(choice.get('items', {})) or 'values'}"
-        case "object":
-            return "a map by name"
-        case "string" if "(ms|d|h|m|s)" in choice.get("pattern", ""):
-            return "a duration"
-        case ["string", "integer"] if "[KMGT]" in choice.get("pattern", ""):
-            return "a size"
-        case "string":
-            return "text"
-        case "boolean":
-            return "true or false"
-        case "integer" | "number":
-            return "a number"
-        case _:
-            return "any value"
-
-
-def _default(field: dict[str, Any]) -> str:
-    value = field.get("default")
-    if value in (None, "", [], {}):
-        return ""
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    if isinstance(value, list):
-        return ", ".join(f"`{item}`" for item in value)
-    return "" if isinstance(value, dict) else f"`{value}`"
 
 
 if __name__ == "__main__":
