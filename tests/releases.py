@@ -28,6 +28,7 @@ from gitops_wf.definitions.facts import Known
 from gitops_wf.definitions.reader import DefinitionReader
 from gitops_wf.delivery import TargetProperties, all_at_once, chosen_targets
 from gitops_wf.ports.cluster import AllowList, Cluster
+from gitops_wf.ports.executor import AttemptWork, Work
 from gitops_wf.ports.git import Remote
 from gitops_wf.ports.runner import (
     Capabilities,
@@ -42,6 +43,7 @@ from gitops_wf.services.approvals import Approvals
 from gitops_wf.services.attempts import Attempts
 from gitops_wf.services.content import RepositoryContent
 from gitops_wf.services.decide import Decide
+from gitops_wf.services.deliveries import Deliveries, Sender
 from gitops_wf.services.discover import Discover
 from gitops_wf.services.due import Due
 from gitops_wf.services.recall import Recall
@@ -195,6 +197,7 @@ class ReleaseLine:
         known: Known | None = None,
         capabilities: Mapping[str, Any] = MappingProxyType({}),
         remote: Callable[[Path], Remote] | None = None,
+        sender: Sender | None = None,
     ) -> None:
         self.remote = bare_repository(path / "remote.git")
         self.work = GitWorkTree.init(path / "work", remote=str(self.remote))
@@ -215,6 +218,7 @@ class ReleaseLine:
         self.catalogue = catalogue or FewStepTypes(self.deploy)
         self.known = known
         self.capabilities = capabilities
+        self.sender = sender
         self.clusters = capabilities.get("clusters") or Folders(path / "targets")
         self._tokens = iter(f"token-{n}" for n in range(10**6))
         self.rulebook = rulebook or Rulebook()
@@ -261,14 +265,14 @@ class ReleaseLine:
             catalogue=self.catalogue,
             capabilities=Capabilities(
                 content=self.content,
-                outbound=None,
-                secrets=None,
                 instance=instance,
                 adopt=adopt,
-                channels={},
                 **{
                     "clusters": self.clusters,
                     "renderer": None,
+                    "outbound": None,
+                    "secrets": None,
+                    "channels": {},
                     **self.capabilities,
                 },
             ),
@@ -294,7 +298,20 @@ class ReleaseLine:
             recall=Recall(clusters=self.clusters, instance=instance, adopt=adopt),
         )
         self.due = Due(store=self.store, clock=self.clock, advance=advance)
-        self.executor.start(self.attempts.carry_out)
+        self.executor.start(self._carry_out)
+
+    def _carry_out(self, work: Work) -> None:
+        if isinstance(work, AttemptWork):
+            self.attempts.carry_out(work)
+            return
+        assert self.sender is not None, "this release line tells nobody"
+        Deliveries(
+            store=self.store,
+            clock=self.clock,
+            executor=self.executor,
+            sender=self.sender,
+            recorder=Recorder(wait=_never),
+        ).carry_out(work)
 
     def lose_store(self, backup: Path | None = None, **more: Any) -> None:
         """Begin anew without the store, or with an old one; its queue is in it."""

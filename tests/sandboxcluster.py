@@ -24,6 +24,10 @@ class Cluster:
         self.loop.begin()
         self.settle()
 
+    def seconds(self) -> float:
+        """How many seconds have passed."""
+        return (self.now - START).total_seconds()
+
     def settle(self, seconds: float = 0) -> None:
         """Let this much time pass, stopping at each moment that somebody waits for."""
         end = self.now + timedelta(seconds=seconds)

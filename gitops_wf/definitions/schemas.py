@@ -43,6 +43,11 @@ def schema_for(kind: str, catalogue: StepCatalogue) -> Schema:
     }
 
 
+def properties_schema(step_type: StepType) -> Schema:
+    """Return the schema of what a step type takes under `properties`."""
+    return _of(step_type.properties)
+
+
 def _environment(_catalogue: StepCatalogue) -> Schema:
     return _of(EnvironmentFile)
 

@@ -25,7 +25,6 @@ CONFIGS = [
     ROOT / "manifests/base/gitops-wf.yaml",
 ]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-STEP_PAGES = sorted((ROOT / "docs/steps").glob("*.md"))
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"(?:^|[`;&|/] ?)gitops-wf ([a-z][^`;&|#\n]*)", re.MULTILINE)
 
@@ -119,29 +118,6 @@ def test_a_file_that_a_page_shows_is_valid(path, text):
         jsonschema.validate(document(files[name].decode()), schema("approvals"))
     else:
         assert definition(folder, files, targets).problems == ()
-
-
-def shown_steps():
-    """Return the steps of the pages, each fence of which is a list of steps."""
-    for page in STEP_PAGES:
-        for number, text in enumerate(fences(page, "yaml")):
-            # A fence that only shows other properties goes on from the one before.
-            listed = (
-                text
-                if text.startswith("- ")
-                else f"- name: x\n  type: {page.stem}\n{text}"
-            )
-            yield pytest.param(listed, id=f"{page.stem}-{number}")
-
-
-@pytest.mark.parametrize("text", list(shown_steps()))
-def test_a_step_that_a_page_shows_is_valid(text):
-    steps = document(f"steps:\n{text}")["steps"]
-
-    jsonschema.validate(
-        {"apiVersion": "gitops-wf.io/v1alpha1", "kind": "Workflow", "steps": steps},
-        schema("workflow"),
-    )
 
 
 def schema(kind):
