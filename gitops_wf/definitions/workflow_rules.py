@@ -4,15 +4,19 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic_core import ErrorDetails
+
 from gitops_wf.core.errors import cut
 from gitops_wf.core.expressions import ROOTS, did_you_mean
 from gitops_wf.core.identifiers import environment_id
+from gitops_wf.definitions import kubevela
 from gitops_wf.definitions.expression_texts import written_expressions
 from gitops_wf.definitions.facts import Facts, StepFact
 from gitops_wf.definitions.finding import Finding, in_environment, in_workflow
 from gitops_wf.definitions.order import Order
 from gitops_wf.definitions.problems import Location
 from gitops_wf.definitions.shape import keys_at, rule_of, sentence
+from gitops_wf.ports.runner import StepType
 
 DELIVERY = "deploy2env"
 SUSPEND = "suspend"
@@ -37,10 +41,11 @@ def unknown_type(facts: Facts) -> Iterator[Finding]:
     for step in facts.steps:
         if step.type is None:
             known = facts.catalogue.names()
+            mend = kubevela.TYPES.get(step.part.type)
             yield in_workflow(
                 step.at("type"),
                 f"unknown step type `{cut(step.part.type, 64)}`"
-                f"{did_you_mean(step.part.type, known)}",
+                + (f"; {mend}" if mend else did_you_mean(step.part.type, known)),
             )
 
 
@@ -73,10 +78,19 @@ def _property_errors(step: StepFact, rules: set[str] | None) -> Iterator[Finding
             continue
         rule = rule_of(error)
         if (rules is None and rule != "unknown-key") or (rules and rule in rules):
-            text = sentence(error, step.type.properties)
+            text = _foreign(step.type, error) or sentence(error, step.type.properties)
             yield in_workflow(
                 step.at("properties", *error["loc"]), f"step `{step.name}`: {text}"
             )
+
+
+def _foreign(step_type: StepType, error: ErrorDetails) -> str:
+    """What to write instead of a property that only KubeVela has."""
+    if rule_of(error) != "unknown-key" or len(error["loc"]) != 1:
+        return ""
+    key = str(error["loc"][0])
+    mend = kubevela.PROPERTIES.get(step_type.name, {}).get(key)
+    return f"unknown key `{key}`; {mend}" if mend else ""
 
 
 def nested_group(facts: Facts) -> Iterator[Finding]:

@@ -1,0 +1,44 @@
+"""What KubeVela calls otherwise: the mend for a file that was written for it.
+
+docs/reference/steps.md compares all step types, property by property.
+"""
+
+from collections.abc import Mapping
+
+TYPES: Mapping[str, str] = {
+    "deploy2runtime": "write deploy2env with `targets`",
+    "apply-application": "write deploy2env",
+    "apply-application-in-parallel": "write deploy2env",
+    "apply-remaining": "write deploy2env; its `path` or `selector` chooses a part",
+    "apply-component": "write deploy2env with `path` or `selector`",
+    "apply-deployment": "put the Deployment among the manifests of a deploy2env",
+    "export-data": "put the ConfigMap or Secret among the manifests of a deploy2env",
+    "export-service": "put the Service and its EndpointSlice among the manifests of a"
+    " deploy2env",
+    "create-config": "put the Secret among the manifests of a deploy2env",
+    "delete-config": "take the Secret out of the manifests of a deploy2env",
+    "chat-gpt": "ask it with a webhook step",
+    "restart-workflow": "commit a `redeploy` (gitops-wf redeploy)",
+    "build-push-image": "let CI build it, and commit the image's digest",
+    "vela-cli": "run it in a Job: run-job",
+    "addon-operation": "deliver the add-on's manifests with deploy2env",
+}
+"""For each step type of KubeVela that has no namesake here: what to write."""
+
+PROPERTIES: Mapping[str, Mapping[str, str]] = {
+    "deploy2env": {
+        "env": "a step names its `target`, and without one delivers to every target of"
+        " the environment",
+        "policy": "a step names its `target` itself",
+        "policies": "a step names its `targets` itself, and what differs between them"
+        " stands in overlays (`path`)",
+        "auto": "put a suspend step before it",
+        "parallelism": "write `parallel: true`; how much is done at once is"
+        " `concurrency` of the daemon config",
+    },
+    "run-job": {
+        "value": "put the Job into a file, and name it as `manifest`",
+        "cluster": "a step names its `target`",
+    },
+}
+"""For properties of a step type, by its name here: what to write instead."""
