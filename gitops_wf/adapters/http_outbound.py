@@ -77,6 +77,8 @@ class HttpOutbound:
         deadline: float,
     ) -> HttpResponse:
         backend = _Backend(self._guard, deadline)
+        body = request.body
+        content = body.reveal().encode() if isinstance(body, Secret) else body
         try:
             with (
                 httpcore.ConnectionPool(
@@ -90,18 +92,18 @@ class HttpOutbound:
                         port=url.port,
                         target=url.raw_path,
                     ),
-                    headers=_raw(url, headers, request.body),
-                    content=request.body,
+                    headers=_raw(url, headers, content),
+                    content=content,
                 ) as response,
             ):
-                body, is_cut = self._read(response)
+                answer, is_cut = self._read(response)
                 return HttpResponse(
                     status=response.status,
                     headers={
                         name.decode("latin-1").lower(): value.decode("latin-1")
                         for name, value in response.headers
                     },
-                    body=body,
+                    body=answer,
                     is_cut=is_cut,
                 )
         except GitOpsError:

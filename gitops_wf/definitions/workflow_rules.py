@@ -327,6 +327,11 @@ def _secrets(value: Any, location: Location) -> Iterator[tuple[Location, str]]:
         reference = value.get("secretRef")
         if isinstance(reference, dict) and isinstance(reference.get("name"), str):
             yield (*location, "secretRef", "name"), reference["name"]
+        headers = value.get("headersFromSecret")
+        for number, entry in enumerate(headers if isinstance(headers, list) else ()):
+            if isinstance(entry, dict) and isinstance(entry.get("secret"), str):
+                place = (*location, "headersFromSecret", number, "secret")
+                yield place, entry["secret"]
         for key, item in value.items():
             yield from _secrets(item, (*location, key))
     elif isinstance(value, list):

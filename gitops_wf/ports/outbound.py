@@ -10,12 +10,12 @@ from gitops_wf.core.secret import Secret
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
-    """One request. The URL and header values may be secrets."""
+    """One request. The URL, header values and the body may be secrets."""
 
     method: str
     url: str | Secret
     headers: Mapping[str, str | Secret] = field(default_factory=dict)
-    body: bytes = b""
+    body: bytes | Secret = b""
     timeout: timedelta = timedelta(seconds=10)
 
 

@@ -128,7 +128,12 @@ def test_the_answer_is_an_output_as_json_or_text(body, value):
     result = act()
 
     assert result.outputs == {
-        "response": {"status": 201, "body": value, "headers": {"etag": "e"}}
+        "response": {
+            "status": 201,
+            "statusCode": 201,
+            "body": value,
+            "headers": {"etag": "e"},
+        }
     }
 
 
