@@ -36,9 +36,6 @@ PROPERTIES: Mapping[str, Mapping[str, str]] = {
         "parallelism": "write `parallel: true`; how much is done at once is"
         " `concurrency` of the daemon config",
     },
-    "run-job": {
-        "value": "put the Job into a file, and name it as `manifest`",
-        "cluster": "a step names its `target`",
-    },
+    "run-job": {"cluster": "a step names its `target`"},
 }
 """For properties of a step type, by its name here: what to write instead."""

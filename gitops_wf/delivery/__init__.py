@@ -7,7 +7,7 @@ from gitops_wf.delivery.choosing import Part
 from gitops_wf.delivery.claims import ObjectClaimedError
 from gitops_wf.delivery.delivery import Delivery, Order, Rendered
 from gitops_wf.delivery.inventories import Writer, check_owner, list_inventories
-from gitops_wf.delivery.jobs import JobOrder, JobRuns, JobState
+from gitops_wf.delivery.jobs import JobOrder, JobRuns, JobState, RanBefore
 from gitops_wf.delivery.names import CLAIMED
 from gitops_wf.delivery.observing import DONE, ObjectHealth
 from gitops_wf.delivery.planning import failed
@@ -26,6 +26,7 @@ __all__ = [
     "ObjectHealth",
     "Order",
     "Part",
+    "RanBefore",
     "RehearsedClusters",
     "Rendered",
     "Selector",

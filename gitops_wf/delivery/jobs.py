@@ -4,8 +4,10 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from gitops_wf.core.changeset import Change, ChangeEntry, ChangeSet
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import DefinitionError, TerminalError, cut
 from gitops_wf.core.health import (
@@ -18,9 +20,13 @@ from gitops_wf.core.health import (
 from gitops_wf.core.identifiers import EnvironmentId, Sha, TargetName
 from gitops_wf.core.inventory import Manifest, ObjectRef
 from gitops_wf.core.phases import Reason
+from gitops_wf.core.planned import Planned
 from gitops_wf.core.redaction import Redactor, secret_values
 from gitops_wf.delivery.choosing import Part
 from gitops_wf.delivery.names import CLAIMED, ENVIRONMENT_LABEL, label_value
+from gitops_wf.delivery.once import Mark, OnceMark, manifest_digest, once_hash
+from gitops_wf.delivery.planning import plan
+from gitops_wf.delivery.rehearsing import RehearsedCluster
 from gitops_wf.delivery.rendering import Source, desired_objects, read_sources
 from gitops_wf.ports.cluster import (
     ApiResource,
@@ -34,6 +40,8 @@ from gitops_wf.ports.manifests import ManifestReader
 
 RUN_ANNOTATION = "gitops-wf.io/run"
 COMMIT_ANNOTATION = "gitops-wf.io/commit"
+ATTEMPT_ANNOTATION = "gitops-wf.io/attempt"
+DIGEST_ANNOTATION = "gitops-wf.io/digest"
 TTL = 24 * 60 * 60
 """Seconds that a finished Job is kept, unless its manifest says otherwise."""
 
@@ -56,7 +64,9 @@ class JobOrder:
     """A Job to run: for which revision, and which try of which run.
 
     ``source`` is its manifest as written, ``namespace`` where it runs, empty for
-    the target's own. ``run`` is shown to people; it is no part of the name.
+    the target's own. ``run`` is shown to people; it is no part of the name. ``once``
+    is the key of what may run only once in the environment, the step's name, and text
+    of its own after a slash; empty for each time.
     """
 
     id: EnvironmentId
@@ -68,6 +78,29 @@ class JobOrder:
     target: TargetName
     source: Source
     namespace: str = ""
+    once: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Return a digest of the manifest as it is written."""
+        return manifest_digest(self.source.manifest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RanBefore:
+    """What may run only once has run: ``place`` keeps that."""
+
+    mark: Mark
+    place: str
+    is_changed: bool
+
+    def __str__(self) -> str:
+        """Say it as people read it."""
+        changed = "; its manifest has changed since" * self.is_changed
+        return (
+            f"ran once before, as {self.mark.job} of commit {self.mark.commit[:8]}: "
+            f"not again{changed} ({self.place} keeps that)"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,12 +156,7 @@ class JobRuns:
         The Job of the attempt before goes first if it has not ended: two of them
         must not initialise the same data at once.
         """
-        cluster = self._clusters.cluster(order.target, order.id)
-        if not cluster.has_status:
-            raise TerminalError(
-                f"target {order.target} is a folder: no Job ever runs there",
-                reason=Reason.INVALID_DEFINITION,
-            )
+        cluster = self._living(order)
         manifest = self._manifest(order, order.attempt)
         if order.attempt > 1:
             _stop(cluster, self._manifest(order, order.attempt - 1))
@@ -141,13 +169,45 @@ class JobRuns:
                 live = cluster.get(JOB, ref.namespace, ref.name)
                 if live is None:
                     raise
-        owner = (live["metadata"].get("labels") or {}).get(ENVIRONMENT_LABEL)
-        if owner != label_value(order.id):
-            raise TerminalError(
-                f"{ref} is there already, and not of environment {order.id}",
-                reason=CLAIMED,
-            )
+        _check_owner(order, ref, live)
         return _state(cluster, ref, live)
+
+    def start_once(self, order: JobOrder) -> JobState | RanBefore | None:
+        """Create the Job of a key that has not run, or find it; None: not yet.
+
+        Its name comes from the environment and the key alone, so that there cannot be
+        two. One that failed has not run: it is deleted, and made anew once it is gone.
+        One that runs is followed, unless it is of an earlier attempt of this run, or
+        from another manifest: then it goes first, too.
+        """
+        cluster = self._living(order)
+        before = self._ran_before(cluster, order)
+        if before is not None:
+            return before
+        manifest = self._manifest(order, order.attempt)
+        ref = ObjectRef.of(manifest)
+        live = cluster.get(JOB, ref.namespace, ref.name)
+        if live is None:
+            try:
+                return _state(cluster, ref, cluster.create(manifest))
+            except ResourceConflictError:
+                return None
+        _check_owner(order, ref, live)
+        if live["metadata"].get("deletionTimestamp"):
+            return None
+        if not _is_in_the_way(live, manifest):
+            return _state(cluster, ref, live)
+        # Foreground: its pods are gone before it is, so none works beside the next.
+        uid = str(live["metadata"].get("uid") or "")
+        cluster.delete(ref, JOB.version, uid=uid, propagation="Foreground")
+        return None
+
+    def note_done(self, order: JobOrder, state: JobState, now: datetime) -> None:
+        """Keep that the Job of a key has run to its end."""
+        cluster = self._clusters.cluster(order.target, order.id)
+        self._mark(cluster, order).write(
+            job=str(state.ref), commit=order.commit, digest=order.digest, now=now
+        )
 
     def look(
         self, environment: EnvironmentId, target: TargetName, ref: ObjectRef
@@ -157,23 +217,73 @@ class JobRuns:
         live = cluster.get(JOB, ref.namespace, ref.name)
         return None if live is None else _state(cluster, ref, live)
 
+    def plan(self, order: JobOrder) -> Planned:
+        """Return what a first attempt would do; the clusters are rehearsed."""
+        cluster = self._clusters.cluster(order.target, order.id)
+        if not isinstance(cluster, RehearsedCluster):
+            raise TypeError("a plan is made on clusters that write nothing")
+        if not cluster.is_alive:
+            raise _never_runs(order.target)
+        manifest = self._manifest(order, order.attempt)
+        ref = ObjectRef.of(manifest)
+
+        def made(_told: object) -> ChangeSet:
+            entry = self._foreseen(cluster, order, manifest)
+            return ChangeSet(entries=(entry,))
+
+        return plan(cluster, [ref], made)
+
+    def _foreseen(
+        self, cluster: RehearsedCluster, order: JobOrder, manifest: Manifest
+    ) -> ChangeEntry:
+        ref = ObjectRef.of(manifest)
+        before = self._ran_before(cluster, order) if order.once else None
+        if before is not None:
+            return ChangeEntry(ref=ref, change=Change.SKIPPED, message=str(before))
+        live = cluster.get(JOB, ref.namespace, ref.name)
+        if live is None:
+            cluster.create(manifest)
+            return ChangeEntry(ref=ref, change=Change.CREATED)
+        _check_owner(order, ref, live)
+        if order.once and _is_in_the_way(live, manifest):
+            text = "deleted, and made anew"
+            return ChangeEntry(ref=ref, change=Change.CONFIGURED, message=text)
+        return ChangeEntry(ref=ref, change=Change.UNCHANGED)
+
+    def _living(self, order: JobOrder) -> Cluster:
+        cluster = self._clusters.cluster(order.target, order.id)
+        if not cluster.has_status:
+            raise _never_runs(order.target)
+        return cluster
+
+    def _mark(self, cluster: Cluster, order: JobOrder) -> OnceMark:
+        return OnceMark(
+            cluster=cluster,
+            namespace=self._clusters.namespace(order.target),
+            environment=order.id,
+            key=order.once,
+        )
+
+    def _ran_before(self, cluster: Cluster, order: JobOrder) -> RanBefore | None:
+        mark = self._mark(cluster, order)
+        found = mark.read()
+        if found is None:
+            return None
+        is_changed = found.digest != order.digest
+        return RanBefore(mark=found, place=mark.place, is_changed=is_changed)
+
     def _manifest(self, order: JobOrder, attempt: int) -> Manifest:
         """Return the Job as it is created, within the target's allow-lists."""
         written = order.source.manifest
         metadata = {
             **written["metadata"],
-            "name": job_name(
-                str(written["metadata"]["name"]),
-                environment=order.id,
-                commit=order.commit,
-                run_ordinal=order.run_ordinal,
-                step=order.step,
-                attempt=attempt,
-            ),
+            "name": _name(order, attempt),
             "annotations": {
                 **(written["metadata"].get("annotations") or {}),
                 RUN_ANNOTATION: order.run,
                 COMMIT_ANNOTATION: order.commit,
+                ATTEMPT_ANNOTATION: str(attempt),
+                DIGEST_ANNOTATION: order.digest,
             },
         }
         if order.namespace:
@@ -184,7 +294,7 @@ class JobRuns:
                     manifest={
                         **written,
                         "metadata": metadata,
-                        "spec": _spec(order.source),
+                        "spec": _spec(order.source, is_kept=bool(order.once)),
                     },
                     path=order.source.path,
                     line=order.source.line,
@@ -197,6 +307,19 @@ class JobRuns:
             labels={ENVIRONMENT_LABEL: label_value(order.id)},
         )
         return desired.manifest
+
+
+def _name(order: JobOrder, attempt: int) -> str:
+    if order.once:
+        return once_name(order.once, order.id)
+    return job_name(
+        str(order.source.manifest["metadata"]["name"]),
+        environment=order.id,
+        commit=order.commit,
+        run_ordinal=order.run_ordinal,
+        step=order.step,
+        attempt=attempt,
+    )
 
 
 def job_name(
@@ -215,7 +338,15 @@ def job_name(
     """
     text = "\n".join((environment, commit, str(run_ordinal), step, str(attempt)))
     mark = hashlib.sha256(text.encode()).hexdigest()[:6]
-    tail = f"-{commit[:8]}-{mark}"
+    return _named(base, f"-{commit[:8]}-{mark}")
+
+
+def once_name(key: str, environment: EnvironmentId) -> str:
+    """Return ``<step>-once-<mark>``: the same for each revision, run and attempt."""
+    return _named(key.partition("/")[0], f"-once-{once_hash(environment, key)}")
+
+
+def _named(base: str, tail: str) -> str:
     stem = re.sub(r"[^a-z0-9-]+", "-", base.lower())[: _NAME_LIMIT - len(tail)]
     return stem.strip("-") + tail
 
@@ -226,7 +357,7 @@ def short_job(
     image: str,
     command: Sequence[str] = (),
     args: Sequence[str] = (),
-    env: Mapping[str, str] | None = None,
+    env: Sequence[Mapping[str, Any]] = (),
     env_from: Sequence[Mapping[str, Any]] = (),
     backoff_limit: int | None = None,
 ) -> Manifest:
@@ -237,7 +368,7 @@ def short_job(
     if args:
         container["args"] = list(args)
     if env:
-        container["env"] = [{"name": key, "value": env[key]} for key in env]
+        container["env"] = [dict(entry) for entry in env]
     if env_from:
         container["envFrom"] = [dict(entry) for entry in env_from]
     spec: dict[str, Any] = {"template": {"spec": {"containers": [container]}}}
@@ -273,8 +404,8 @@ def _state(cluster: Cluster, ref: ObjectRef, live: Manifest) -> JobState:
     )
 
 
-def _spec(source: Source) -> Mapping[str, Any]:
-    """Return the Job's spec with a restartPolicy and a time to live."""
+def _spec(source: Source, *, is_kept: bool) -> Mapping[str, Any]:
+    """Return the Job's spec with a restartPolicy and, unless kept, a time to live."""
     spec: Any = source.manifest.get("spec")
     template = spec.get("template") if isinstance(spec, Mapping) else None
     inner = template.get("spec") if isinstance(template, Mapping) else None
@@ -285,11 +416,59 @@ def _spec(source: Source) -> Mapping[str, Any]:
         and inner.get("containers")
     ):
         raise source.error("Job has no spec.template.spec.containers")
+    ends = {} if is_kept else {"ttlSecondsAfterFinished": TTL}
     return {
-        "ttlSecondsAfterFinished": TTL,
+        **ends,
         **spec,
         "template": {**template, "spec": {"restartPolicy": "Never", **inner}},
     }
+
+
+def inline_job(manifest: Mapping[str, Any], step: str) -> Source:
+    """Return a Job that stands in the step itself; without a name it has the step's.
+
+    Errors: DefinitionError where it is no Job.
+    """
+    place = f"step {step}"
+    head = (manifest.get("apiVersion"), manifest.get("kind"))
+    metadata = manifest.get("metadata") or {}
+    if head != ("batch/v1", "Job") or not isinstance(metadata, Mapping):
+        raise DefinitionError(
+            place, None, "value must be a Job of apiVersion batch/v1 and kind Job"
+        )
+    named = {"name": step, **metadata}
+    return Source(manifest={**manifest, "metadata": named}, path=place, line=1)
+
+
+def _never_runs(target: TargetName) -> TerminalError:
+    return TerminalError(
+        f"target {target} is a folder: no Job ever runs there",
+        reason=Reason.INVALID_DEFINITION,
+    )
+
+
+def _check_owner(order: JobOrder, ref: ObjectRef, live: Manifest) -> None:
+    owner = (live["metadata"].get("labels") or {}).get(ENVIRONMENT_LABEL)
+    if owner != label_value(order.id):
+        raise TerminalError(
+            f"{ref} is there already, and not of environment {order.id}",
+            reason=CLAIMED,
+        )
+
+
+def _is_in_the_way(live: Manifest, manifest: Manifest) -> bool:
+    """Whether what is there of a key must go before it can run."""
+    health = health_of(live).health
+    if health is Health.CURRENT:
+        return False
+    then: Mapping[str, str] = live["metadata"].get("annotations") or {}
+    now: Mapping[str, str] = manifest["metadata"]["annotations"]
+    run = (RUN_ANNOTATION, COMMIT_ANNOTATION)
+    is_same_run = all(then.get(key) == now[key] for key in run)
+    if is_same_run:
+        return then.get(ATTEMPT_ANNOTATION) != now[ATTEMPT_ANNOTATION]
+    is_changed = then.get(DIGEST_ANNOTATION) != now[DIGEST_ANNOTATION]
+    return health is Health.FAILED or is_changed
 
 
 def _stop(cluster: Cluster, manifest: Manifest) -> None:

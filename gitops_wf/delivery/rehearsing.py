@@ -64,6 +64,11 @@ class RehearsedCluster:
         self._memory = _Memory()
         self._lock = threading.Lock()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether objects of the other one come alive."""
+        return self._real.has_status
+
     def left(self, ref: ObjectRef) -> Left | None:
         """Return what the last write of an object would leave; None for no write."""
         return self._memory.left.get(ref)

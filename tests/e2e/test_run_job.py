@@ -5,6 +5,7 @@ import uuid
 import pytest
 import yaml
 
+from gitops_wf.core.changeset import Change
 from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.core.phases import Phase
@@ -167,11 +168,52 @@ def test_a_manifest_that_is_no_job_is_a_definition_error(world):
         world.attempt(RUN_JOB, manifest="jobs/none.yaml")
 
 
+def test_the_job_may_stand_in_the_step_itself(world):
+    value = job(image="hello:1")
+    value["spec"]["template"]["spec"]["serviceAccountName"] = "seeder"
+    del value["metadata"]["name"]
+
+    result = world.attempt(RUN_JOB, value=value)
+
+    [made] = jobs(world)
+    assert made["metadata"]["name"].startswith("deploy-4f1c2d9e-")
+    assert made["spec"]["template"]["spec"]["serviceAccountName"] == "seeder"
+    assert result.phase in {Phase.RUNNING, Phase.SUCCEEDED}
+
+
+def test_a_value_that_is_no_job_is_a_definition_error(world):
+    result = world.attempt(RUN_JOB, value={"kind": "Pod", "apiVersion": "v1"})
+
+    assert (result.phase, result.reason) == (Phase.FAILED, "InvalidDefinition")
+    assert "value must be a Job" in result.message
+
+
+def test_a_plan_shows_the_job_and_makes_none(world):
+    planned = world.plan(RUN_JOB, image="busybox:1")
+
+    [shown] = planned.objects
+    assert (shown.ref.kind, shown.change) == ("Job", Change.CREATED)
+    assert (
+        shown.after["spec"]["template"]["spec"]["containers"][0]["image"] == "busybox:1"
+    )
+    assert jobs(world) == []
+
+
+def test_a_plan_says_what_the_server_refuses(world):
+    planned = world.plan(RUN_JOB, image="busybox:1", namespace="nowhere")
+
+    assert "nowhere" in planned.failure
+
+
 def test_the_short_form_takes_variables_from_secrets(world):
     properties = {
         "image": "busybox:1",
         "args": ["-c", "true"],
-        "env": {"MODE": "full"},
+        "env": {
+            "MODE": "full",
+            "PASSWORD": {"secretKeyRef": {"name": "db", "key": "password"}},
+            "REGION": {"configMapKeyRef": {"name": "a", "key": "b", "optional": True}},
+        },
         "envFrom": [{"secret": "db"}, {"configMap": "app", "prefix": "APP_"}],
     }
 
@@ -179,7 +221,19 @@ def test_the_short_form_takes_variables_from_secrets(world):
 
     [made] = jobs(world)
     [container] = made["spec"]["template"]["spec"]["containers"]
-    assert container["env"] == [{"name": "MODE", "value": "full"}]
+    assert container["env"] == [
+        {"name": "MODE", "value": "full"},
+        {
+            "name": "PASSWORD",
+            "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}},
+        },
+        {
+            "name": "REGION",
+            "valueFrom": {
+                "configMapKeyRef": {"name": "a", "key": "b", "optional": True}
+            },
+        },
+    ]
     assert container["envFrom"] == [
         {"secretRef": {"name": "db"}},
         {"configMapRef": {"name": "app"}, "prefix": "APP_"},
@@ -189,13 +243,19 @@ def test_the_short_form_takes_variables_from_secrets(world):
 @pytest.mark.parametrize(
     ("properties", "mend"),
     [
-        ({}, "either manifest or image"),
-        ({"image": "a", "manifest": "b"}, "either manifest or image"),
+        ({}, "one of manifest, image and value"),
+        ({"image": "a", "manifest": "b"}, "one of manifest, image and value"),
         ({"manifest": "b", "args": ["c"]}, "write them there"),
         ({"manifest": "../b"}, "stay inside"),
         ({"image": "a", "envFrom": [{}]}, "either secret or configMap"),
         ({"image": "a", "target": "x", "targets": ["y"]}, "target or targets"),
         ({"image": "a", "imagePullPolicy": "Always"}, "Extra inputs"),
+        ({"image": "a", "value": {}}, "one of manifest, image and value"),
+        ({"value": {}, "env": {"A": "b"}}, "write them there"),
+        ({"image": "a", "env": {"A": 1}}, "in quotes"),
+        ({"image": "a", "env": {"A": {}}}, "one of value, secretKeyRef"),
+        ({"image": "a", "env": {"A": {"secretKeyRef": {"name": "b"}}}}, "key"),
+        ({"image": "a", "onlyOnce": ""}, "at least 1 character"),
     ],
 )
 def test_wrong_properties_say_what_would_be_right(properties, mend):
