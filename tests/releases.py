@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,9 +16,10 @@ from typing import Any
 from pydantic import ConfigDict
 
 from gitops_wf.adapters.directory_target import DirectoryCluster
-from gitops_wf.adapters.git_cli import GitCliRepository
+from gitops_wf.adapters.git_cli import PushingRepository
 from gitops_wf.adapters.sql_store import open_store
-from gitops_wf.core.config import RepositoryConfig
+from gitops_wf.core.commit import Person
+from gitops_wf.core.config import PushConfig, RepositoryConfig
 from gitops_wf.core.decision import Decision
 from gitops_wf.core.identifiers import RepositoryName, TargetName, environment_id
 from gitops_wf.core.phases import Phase
@@ -46,6 +48,7 @@ from gitops_wf.services.decide import Decide
 from gitops_wf.services.deliveries import Deliveries, Sender
 from gitops_wf.services.discover import Discover
 from gitops_wf.services.due import Due
+from gitops_wf.services.pushing import Pushing
 from gitops_wf.services.recall import Recall
 from gitops_wf.services.step_runners import StepRunners
 from gitops_wf.services.watched import Watched
@@ -57,6 +60,8 @@ from tests.fakes.executor import ManualExecutor
 from tests.gitworktree import GitWorkTree, bare_repository
 
 REPOSITORY = RepositoryName("shop")
+DEPLOYER = Person(name="Deployer", email="deployer@example.com")
+"""Who commits for the daemon, where it may."""
 
 APPROVAL_WORKFLOW = """\
 apiVersion: gitops-wf.io/v1alpha1
@@ -198,6 +203,7 @@ class ReleaseLine:
         capabilities: Mapping[str, Any] = MappingProxyType({}),
         remote: Callable[[Path], Remote] | None = None,
         sender: Sender | None = None,
+        push: PushConfig | None = None,
     ) -> None:
         self.remote = bare_repository(path / "remote.git")
         self.work = GitWorkTree.init(path / "work", remote=str(self.remote))
@@ -213,6 +219,7 @@ class ReleaseLine:
             implicit=implicit,
             targets=tuple(TargetName(name) for name in targets),
             verifier=verifier,
+            push=push,
         )
         self.deploy = ScriptedDeploy(self.content)
         self.catalogue = catalogue or FewStepTypes(self.deploy)
@@ -227,11 +234,12 @@ class ReleaseLine:
     def _watch(
         self, clone: Path, remote: Remote, *, verifier: Any = None, **config: Any
     ) -> None:
-        self.git = GitCliRepository(clone, remote)
+        self.git = PushingRepository(clone, remote)
         self.watched = Watched(
             config=RepositoryConfig(name=REPOSITORY, url=remote.url, **config),
             git=self.git,
             verifier=verifier,
+            open_writer=partial(self.git.writer, DEPLOYER),
         )
         self.content = RepositoryContent({REPOSITORY: self.watched})
 
@@ -261,6 +269,10 @@ class ReleaseLine:
             rulebook=rulebook,
         )
         self.approvals = approvals
+        definitions = DefinitionReader(self.catalogue, self.known)
+        self.writers = Pushing(
+            {REPOSITORY: self.watched}, definitions.is_environment_folder
+        )
         self.runners = StepRunners(
             catalogue=self.catalogue,
             capabilities=Capabilities(
@@ -273,6 +285,7 @@ class ReleaseLine:
                     "outbound": None,
                     "secrets": None,
                     "channels": {},
+                    "writers": self.writers,
                     **self.capabilities,
                 },
             ),
@@ -291,7 +304,7 @@ class ReleaseLine:
             watched=self.watched,
             store=self.store,
             clock=self.clock,
-            definitions=DefinitionReader(self.catalogue, self.known),
+            definitions=definitions,
             decide=decide,
             advance=advance,
             announcer=announcer,

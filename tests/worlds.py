@@ -30,7 +30,7 @@ from gitops_wf.adapters.renderers import Tools
 from gitops_wf.adapters.smtp_mailer import SmtpMailer
 from gitops_wf.bootstrap.targets import open_target
 from gitops_wf.core.addresses import AddressPolicy
-from gitops_wf.core.config import TargetConfig, TargetKind
+from gitops_wf.core.config import PushConfig, TargetConfig, TargetKind
 from gitops_wf.core.grants import SecretGrant
 from gitops_wf.core.identifiers import TargetName
 from gitops_wf.core.run import Run
@@ -225,6 +225,7 @@ def world(
         line = ReleaseLine(
             folder,
             targets=("prod-eu",),
+            push=PushConfig(),
             catalogue=CATALOGUE,
             known=known,
             capabilities={

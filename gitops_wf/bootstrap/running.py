@@ -18,7 +18,7 @@ from gitops_wf.adapters.config_secrets import ConfigSecrets, taken_from
 from gitops_wf.adapters.configured_clusters import ConfiguredClusters
 from gitops_wf.adapters.dbos_executor import DbosExecutor, Limits
 from gitops_wf.adapters.git_cli import (
-    GitCliRepository,
+    PushingRepository,
 )
 from gitops_wf.adapters.git_cli.folder import CloneFolder, clone_at
 from gitops_wf.adapters.git_cli.signature import GitSignatureVerifier
@@ -41,6 +41,7 @@ from gitops_wf.bootstrap.targets import (
     sandbox_kubeconfig,
 )
 from gitops_wf.core.addresses import AddressPolicy
+from gitops_wf.core.commit import Person
 from gitops_wf.core.config import (
     AuthConfig,
     DaemonConfig,
@@ -80,6 +81,7 @@ from gitops_wf.services.discover import Discover
 from gitops_wf.services.due import Due
 from gitops_wf.services.heartbeats import Heartbeats
 from gitops_wf.services.housekeeping import Housekeeping
+from gitops_wf.services.pushing import Pushing
 from gitops_wf.services.recall import Recall
 from gitops_wf.services.set_back import SetBack
 from gitops_wf.services.step_runners import StepRunners
@@ -224,6 +226,7 @@ def _put_together(
             digest_key=_digest_key(Path(config.directory), redactor),
             health=health_rules(config),
             renderer=Tools(Path(config.directory) / "render", config.rendering),
+            writers=Pushing(watched, definitions.is_environment_folder),
         ),
     )
     attempts = Attempts(
@@ -360,13 +363,21 @@ def _watched(
     def asked(request: str, succeeded: bool) -> None:  # noqa: FBT001 - a callback's
         observer.asked_remote(repository.name, request, succeeded=succeeded)
 
-    git = GitCliRepository(
+    git = PushingRepository(
         git_dir,
         remote,
         asked=asked,
         credential=partial(_credential, repository, secrets_),
     )
-    return Watched(config=repository, git=git, verifier=verifier)
+    push = repository.push
+    return Watched(
+        config=repository,
+        git=git,
+        verifier=verifier,
+        open_writer=None
+        if push is None
+        else partial(git.writer, Person(name=push.name, email=push.email)),
+    )
 
 
 def _credential(repository: RepositoryConfig, secrets_: Secrets) -> Credential | None:

@@ -32,11 +32,25 @@ class AuthConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PushConfig:
+    """Who may let the daemon commit to a repository, and as whom it does.
+
+    ``environments`` are globs over ``<repository>/<environment>``; none means those of
+    the repository itself.
+    """
+
+    environments: tuple[str, ...] = ()
+    name: str = "gitops-wf"
+    email: str = "gitops-wf@localhost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RepositoryConfig:
     """A watched branch, and which of its folders are environments.
 
     ``environments`` are globs, with ``!`` for those to leave out. ``targets`` are
     what an environment uses that names none. ``allowed_signers`` is a file's path.
+    ``push`` is None where the daemon only reads.
     """
 
     name: RepositoryName
@@ -49,6 +63,7 @@ class RepositoryConfig:
     auth: AuthConfig | None = None
     allowed_signers: str = ""
     allow_http: bool = False
+    push: PushConfig | None = None
 
 
 class TargetKind(StrEnum):

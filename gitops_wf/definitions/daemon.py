@@ -6,6 +6,7 @@ from gitops_wf.core.concurrency import Concurrency
 from gitops_wf.core.config import (
     AuthConfig,
     DaemonConfig,
+    PushConfig,
     RepositoryConfig,
     TargetConfig,
 )
@@ -147,6 +148,7 @@ class _Paths:
                 "" if part.verify is None else part.verify.allowed_signers
             ),
             allow_http=part.allow_http,
+            push=None if part.push is None else PushConfig(**dict(part.push)),
         )
 
     def _auth(self, part: AuthPart) -> AuthConfig:

@@ -10,9 +10,12 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    GetJsonSchemaHandler,
     WithJsonSchema,
     model_validator,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from gitops_wf.core.concurrency import Concurrency
 from gitops_wf.core.config import TargetKind
@@ -152,6 +155,12 @@ def _time_zone(value: str) -> str:
     return value
 
 
+def _push(value: Any) -> Any:
+    if isinstance(value, bool):
+        return {} if value else None
+    return value
+
+
 def _by_key(value: Any) -> Any:
     return {"": value} if isinstance(value, str) else value
 
@@ -193,6 +202,30 @@ class VerifyPart(Part):
     )
 
 
+class PushPart(Part):
+    """Who may let the daemon commit here, and as whom it does."""
+
+    environments: tuple[Text, ...] = Field(
+        default=(),
+        description="Globs over repository/environment; default: those of this"
+        " repository.",
+    )
+    name: Text = Field(
+        default="gitops-wf", min_length=1, description="Author of the commits."
+    )
+    email: Text = Field(
+        default="gitops-wf@localhost",
+        min_length=1,
+        description="Address of the author.",
+    )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "boolean"}, handler(core_schema)]}
+
+
 class RepositoryPart(Part):
     """A branch to watch, and which of its folders are environments."""
 
@@ -219,6 +252,11 @@ class RepositoryPart(Part):
         default=None, description="How signatures are checked."
     )
     allow_http: Flag = Field(default=False, description="Accept http without TLS.")
+    push: Annotated[PushPart | None, BeforeValidator(_push)] = Field(
+        default=None,
+        description="Whether the daemon may commit here, for steps that promote and"
+        " for `onFailure: revert`; `true`, or who may. Default: it only reads.",
+    )
 
     @model_validator(mode="after")
     def _no_plain_http(self) -> Self:

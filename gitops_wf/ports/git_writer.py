@@ -1,19 +1,23 @@
-"""The writing side of Git, for a person at a command line: commits and pushes.
+"""The writing side of Git: commits and pushes, of a person or of the daemon.
 
-The daemon never writes to a watched branch; only commands that a person runs do.
+The daemon writes only to repositories whose config says ``push``: see `DaemonWriter`.
 """
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
-from gitops_wf.core.commit import Person
-from gitops_wf.core.identifiers import Sha
+from gitops_wf.core.commit import CommitInfo, Person
+from gitops_wf.core.identifiers import EnvironmentId, RepositoryName, Sha
 
 __all__ = [
+    "BranchWriter",
     "Conflict",
+    "DaemonWriter",
+    "DaemonWriters",
     "GitWriter",
     "Person",
     "PushRejected",
@@ -63,12 +67,8 @@ class Conflict:
 RevertResult: TypeAlias = Sha | Conflict
 
 
-class GitWriter(AbstractContextManager["GitWriter"], Protocol):
-    """A branch on which a person commits: in their work tree, or in a passing clone.
-
-    A local change that is in the way is a `TerminalError`: nothing of the person's is
-    overwritten, stashed or pushed along without being asked for.
-    """
+class BranchWriter(AbstractContextManager["BranchWriter"], Protocol):
+    """A branch on which somebody commits, beside any work tree."""
 
     def identity(self) -> Person:
         """Who commits; a `TerminalError` tells how to set it if Git knows nobody."""
@@ -87,13 +87,30 @@ class GitWriter(AbstractContextManager["GitWriter"], Protocol):
         """The file at `head`; None if there is none."""
 
     def list_files(self, folder: str) -> tuple[str, ...]:
-        """Paths of the files below a folder at `head`."""
+        """Paths of the files below a folder at `head`; of all for an empty one."""
 
     def changed_since(self, source: Sha, paths: Sequence[str]) -> tuple[str, ...]:
         """Paths of files below `paths` that differ between `source` and `head`."""
 
     def commit(self, files: Mapping[str, bytes | None], message: str) -> Sha:
-        """Commits exactly these files (None deletes), with the person's identity."""
+        """Commits exactly these files (None deletes), with the writer's identity."""
+
+    def restore(self, paths: Sequence[str], source: Sha, message: str) -> Sha | None:
+        """Commits `paths` as they were at `source`; None when nothing differs."""
+
+    def show(self, sha: Sha) -> str:
+        """The commit as `git show` prints it, for a person to look at."""
+
+    def push(self) -> PushResult:
+        """Pushes `head` to the branch, never by force."""
+
+
+class GitWriter(BranchWriter, Protocol):
+    """A branch on which a person commits: in their work tree, or in a passing clone.
+
+    A local change that is in the way is a `TerminalError`: nothing of the person's is
+    overwritten, stashed or pushed along without being asked for.
+    """
 
     def revert(
         self, shas: Sequence[Sha], *, message: str | None = None
@@ -104,11 +121,57 @@ class GitWriter(AbstractContextManager["GitWriter"], Protocol):
         "This reverts commit …" for each.
         """
 
-    def restore(self, paths: Sequence[str], source: Sha, message: str) -> Sha | None:
-        """Commits `paths` as they were at `source`; None when nothing differs."""
 
-    def show(self, sha: Sha) -> str:
-        """The commit as `git show` prints it, for the person to look at."""
+class DaemonWriter(BranchWriter, Protocol):
+    """A watched branch on which the daemon commits, with its own name and credential.
 
-    def push(self) -> PushResult:
-        """Pushes `head` to the branch, never by force."""
+    The same files and message on the same head are the same commit: its date is that
+    of the effect's first attempt, and so a repetition is seen to be one.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where the repository is; it holds no credentials."""
+
+    @property
+    def branch(self) -> str:
+        """The watched branch."""
+
+    def find(self, line: str, *, since: datetime) -> Sha | None:
+        """The newest commit of `head` since then with this text in its message."""
+
+    def branch_head(self, branch: str) -> Sha | None:
+        """The head of another branch; None where there is none. Asks the remote."""
+
+    def message(self, sha: Sha) -> str:
+        """The message of a commit of the remote, fetched if it is not here."""
+
+    def push_to(self, branch: str) -> PushResult:
+        """Pushes `head` to a branch of the daemon's own, which must be new."""
+
+
+class DaemonWriters(Protocol):
+    """Where the daemon may commit, and on whose behalf."""
+
+    def open(
+        self,
+        repository: RepositoryName,
+        environment: EnvironmentId,
+        *,
+        at: datetime,
+    ) -> DaemonWriter:
+        """A writer for an environment's step; commits are dated `at`.
+
+        Errors: TerminalError (RepositoryNotConfigured, PushNotAllowed).
+        """
+
+    def check_folder(self, repository: RepositoryName, folder: str) -> None:
+        """Refuse a folder that is no environment's: TerminalError (PushNotAllowed)."""
+
+    def commits(
+        self, environment: EnvironmentId, commit: Sha, *, since: Sha | None, folder: str
+    ) -> Sequence[CommitInfo]:
+        """The commits that made the folder what it is at `commit` of its repository.
+
+        All those after `since`, merged ones too; None is `commit`'s first parent.
+        """

@@ -22,6 +22,7 @@ from gitops_wf.core.upkeep.findings import Findings
 from gitops_wf.core.upkeep.ignoring import IgnoreRule
 from gitops_wf.ports.cluster import Clusters
 from gitops_wf.ports.content import Content
+from gitops_wf.ports.git_writer import DaemonWriters
 from gitops_wf.ports.manifests import ManifestReader, reads_no_manifests
 from gitops_wf.ports.outbound import Outbound
 from gitops_wf.ports.renderer import Renderer
@@ -153,7 +154,8 @@ class Capabilities:
     channels of the daemon config by name. ``digest_key`` keys the digests of
     Secret values. ``health`` are the rules for custom kinds. ``renderer`` builds
     kustomizations. ``monotonic`` counts the seconds by which what was just read from
-    a cluster is young enough for the next who asks.
+    a cluster is young enough for the next who asks. ``writers`` commit to watched
+    repositories; None where a program never does.
     """
 
     clusters: Clusters
@@ -168,6 +170,7 @@ class Capabilities:
     digest_key: Secret = NO_KEY
     health: HealthRules = NO_RULES
     monotonic: Callable[[], float] = time.monotonic
+    writers: DaemonWriters | None = None
 
 
 def writes_nowhere(

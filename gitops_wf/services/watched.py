@@ -1,7 +1,8 @@
 """A watched repository: its config, its clone, and who checks its signatures."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from gitops_wf.core.commit import CommitInfo, EntryKind, TreeEntry
 from gitops_wf.core.config import RepositoryConfig
@@ -10,6 +11,7 @@ from gitops_wf.core.identifiers import Oid, RepositoryName, Sha
 from gitops_wf.core.inputs import ENVIRONMENT, WORKFLOW
 from gitops_wf.core.policy import Identity
 from gitops_wf.ports.git import GitRepository, OversizedBlob
+from gitops_wf.ports.git_writer import DaemonWriter
 from gitops_wf.ports.verifier import SignatureVerifier, Verified
 
 MAX_FILE_BYTES = 10 * 1024 * 1024
@@ -20,11 +22,15 @@ CONTROL_FILES = (ENVIRONMENT, WORKFLOW)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """One repository as the services use it."""
+    """One repository as the services use it.
+
+    ``open_writer`` gives what commits there at a time; None where it is only read.
+    """
 
     config: RepositoryConfig
     git: GitRepository
     verifier: SignatureVerifier | None = None
+    open_writer: Callable[[datetime], DaemonWriter] | None = None
 
     @property
     def name(self) -> RepositoryName:

@@ -1,5 +1,6 @@
 """Git by the git program: the repository, the verifier and the writer of the ports."""
 
+from gitops_wf.adapters.git_cli.daemon_writer import PushingRepository
 from gitops_wf.adapters.git_cli.preview import Conflicted, Preview
 from gitops_wf.adapters.git_cli.repository import GitCliRepository
 from gitops_wf.adapters.git_cli.signature import GitSignatureVerifier
@@ -16,6 +17,7 @@ __all__ = [
     "GitCliWriter",
     "GitSignatureVerifier",
     "Preview",
+    "PushingRepository",
     "WorkTree",
     "current_branch",
     "find_work_tree",

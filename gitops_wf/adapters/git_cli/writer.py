@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from gitops_wf.adapters.git_cli.committing import Committing, push_result
 from gitops_wf.adapters.git_cli.failures import remote_failure
 from gitops_wf.adapters.git_cli.process import Finished, run
 from gitops_wf.adapters.git_cli.remote_url import parse_url, redacted
@@ -24,26 +25,15 @@ from gitops_wf.ports.git_writer import (
     Conflict,
     GitWriter,
     Pushed,
-    PushRejected,
     PushResult,
     RevertResult,
     WriterReason,
 )
 
 _TIMEOUT = timedelta(minutes=10)  # a person may have to type a password
-_FILE_MODE = "100644"
-_NOTHING = "0" * 40
-_STALE = (  # how git-push(1) and git-receive-pack(1) say that somebody was first
-    "fetch first",
-    "non-fast-forward",
-    "stale info",
-    "cannot lock ref",
-    "failed to update ref",
-    "incorrect old value",
-)
 
 
-class GitCliWriter(GitWriter):
+class GitCliWriter(Committing, GitWriter):
     """Writes to `branch`; made by `in_work_tree` or `in_passing_clone`."""
 
     def __init__(self, directory: Path, remote: str, branch: str) -> None:
@@ -52,7 +42,6 @@ class GitCliWriter(GitWriter):
         self._branch = branch
         self._work_tree: Path | None = directory
         self._base: Sha | None = None
-        self._head: Sha | None = None
 
     @classmethod
     def in_work_tree(cls, path: Path, branch: str, remote: str = "origin") -> Self:
@@ -106,10 +95,6 @@ class GitCliWriter(GitWriter):
         name, _, rest = done.stdout.decode("utf-8", "replace").partition(" <")
         return Person(name=name, email=rest.partition(">")[0])
 
-    def head(self) -> Sha | None:
-        """The commit that the next one is built on."""
-        return self._head
-
     def refresh(self) -> Sha | None:
         """Fetches the remote branch and starts from it; its head, None if empty."""
         self._take_back()
@@ -138,35 +123,6 @@ class GitCliWriter(GitWriter):
         done = self._git("cat-file", "blob", f"{self._head}:{path}", expect=(0, 128))
         return done.stdout if done.code == 0 else None
 
-    def list_files(self, folder: str) -> tuple[str, ...]:
-        """Paths of the files below a folder at `head`."""
-        if self._head is None:
-            return ()
-        args = ("ls-tree", "-r", "-z", "--name-only", "--full-tree", self._head)
-        done = self._git("--literal-pathspecs", *args, "--", f"{folder.rstrip('/')}/")
-        return tuple(os.fsdecode(name) for name in done.stdout.split(b"\0") if name)
-
-    def changed_since(self, source: Sha, paths: Sequence[str]) -> tuple[str, ...]:
-        """Paths of files below `paths` that differ between `source` and `head`."""
-        assert self._head is not None
-        if self._resolved(f"{source}^{{commit}}") is None:
-            text = f"commit {source} is not on {self._branch}"
-            raise TerminalError(text, reason=WriterReason.NOT_ON_BRANCH)
-        args = ("--literal-pathspecs", "diff-tree", "-r", "-z", "--name-only")
-        done = self._git(*args, "--no-renames", source, self._head, "--", *paths)
-        return tuple(os.fsdecode(name) for name in done.stdout.split(b"\0") if name)
-
-    def commit(self, files: Mapping[str, bytes | None], message: str) -> Sha:
-        """Commits exactly these files (None deletes), with the person's identity."""
-        lines = []
-        for path, content in files.items():
-            if content is None:
-                lines.append(f"0 {_NOTHING}\t{path}\0")
-            else:
-                done = self._git("hash-object", "-w", "--stdin", stdin=content)
-                lines.append(f"{_FILE_MODE} {done.stdout.decode().strip()}\t{path}\0")
-        return self._record(self._tree_with(lines), message)
-
     def revert(
         self, shas: Sequence[Sha], *, message: str | None = None
     ) -> RevertResult:
@@ -192,19 +148,6 @@ class GitCliWriter(GitWriter):
             tree = self._git("write-tree", where=place).stdout.decode().strip()
         return self._record(Oid(tree), message or self._revert_message(ordered))
 
-    def restore(self, paths: Sequence[str], source: Sha, message: str) -> Sha | None:
-        """Commits `paths` as they were at `source`; None when nothing differs."""
-        assert self._head is not None
-        args = ("--literal-pathspecs", "ls-tree", "-r", "-z", "--full-tree")
-        now = self._git(*args, "--name-only", self._head, "--", *paths).stdout
-        then = self._git(*args, source, "--", *paths).stdout
-        gone = [f"0 {_NOTHING}\t{os.fsdecode(p)}\0" for p in now.split(b"\0") if p]
-        back = [f"{os.fsdecode(entry)}\0" for entry in then.split(b"\0") if entry]
-        tree = self._tree_with([*gone, *back])
-        if str(tree) == self._resolved(f"{self._head}^{{tree}}"):
-            return None
-        return self._record(tree, message)
-
     def show(self, sha: Sha) -> str:
         """The commit as `git show` prints it, for the person to look at."""
         done = self._git("show", "--no-color", "--end-of-options", sha)
@@ -218,15 +161,12 @@ class GitCliWriter(GitWriter):
         done = self._git(
             *args, "--end-of-options", self._remote, refspec, expect=range(256)
         )
-        if done.code == 0:
-            self._base = self._head
-            return Pushed(sha=self._head)
-        said = done.stdout.decode("utf-8", "replace").splitlines()
-        refused = [line.split("\t")[-1] for line in said if line.startswith("!")]
-        if not refused:
+        result = push_result(self._head, done)
+        if result is None:
             raise remote_failure(f"remote {self._remote_name()}", done.stderr)
-        is_stale = any(words in refused[0] for words in _STALE)
-        return PushRejected(message=cut(refused[0]), is_stale=is_stale)
+        if isinstance(result, Pushed):
+            self._base = self._head
+        return result
 
     # --- the person's branch ---
 
@@ -252,17 +192,6 @@ class GitCliWriter(GitWriter):
             self._git("reset", "--quiet", "--keep", self._base)
 
     # --- building commits ---
-
-    def _tree_with(self, lines: Sequence[str]) -> Oid:
-        """The tree of `head` with index lines put over it."""
-        with tempfile.TemporaryDirectory(prefix="gitops-wf-index-") as directory:
-            index = {"GIT_INDEX_FILE": f"{directory}/index"}
-            if self._head is not None:
-                self._git("read-tree", self._head, env=index)
-            stdin = os.fsencode("".join(lines))
-            self._git("update-index", "-z", "--index-info", stdin=stdin, env=index)
-            done = self._git("write-tree", "--missing-ok", env=index)
-        return Oid(done.stdout.decode().strip())
 
     def _record(self, tree: Oid, message: str) -> Sha:
         """A commit of `tree` on `head`, to which the person's branch then follows."""
@@ -307,10 +236,6 @@ class GitCliWriter(GitWriter):
         return title + "\n\n" + "\n".join(claims) + "\n"
 
     # --- how git is asked ---
-
-    def _resolved(self, rev: str) -> Sha | None:
-        done = self._git("rev-parse", "--verify", "--quiet", rev, expect=(0, 1))
-        return Sha(done.stdout.decode().strip()) if done.code == 0 else None
 
     def _remote_name(self) -> str:
         done = self._git("remote", "get-url", self._remote, expect=range(256))
