@@ -20,6 +20,7 @@ KNOWN = Known(
         "other": SecretGrant(name="other", environments=("shop/dev",)),
     },
     groups={"release": ("ann@example.com", "bob@example.com")},
+    push={},
 )
 ENVIRONMENT = b"""\
 apiVersion: gitops-wf.io/v1alpha1

@@ -83,6 +83,7 @@ from gitops_wf.services.heartbeats import Heartbeats
 from gitops_wf.services.housekeeping import Housekeeping
 from gitops_wf.services.pushing import Pushing
 from gitops_wf.services.recall import Recall
+from gitops_wf.services.revert_failed import RevertFailed
 from gitops_wf.services.set_back import SetBack
 from gitops_wf.services.step_runners import StepRunners
 from gitops_wf.services.upkeep import Upkeep
@@ -315,6 +316,15 @@ def _put_together(
     parts.append(Ticks(clock=clock, act=rounds.act, beat=heartbeats.of("upkeep")))
     reminder = Reminder(store=store, clock=clock)
     parts.append(Ticks(clock=clock, act=reminder.act, beat=heartbeats.of("reminder")))
+    if any(repository.push for repository in config.repositories):
+        reverts = RevertFailed(
+            store=store,
+            clock=clock,
+            announcer=announcer,
+            writers=Pushing(watched, definitions.is_environment_folder),
+        )
+        beat = heartbeats.of("reverts")
+        parts.append(Ticks(clock=clock, act=reverts.act, beat=beat))
     set_back = SetBack(store=store, clock=clock, executor=executor, advance=advance)
     clock_watch = ClockWatch(
         clock=clock,

@@ -87,7 +87,9 @@ def roll_back(
     """Commit a rollback, show the commit, and say what is left to do."""
     with desk(config, name) as at:
         service = RollBack(
-            query=at.query, writer=at.writer, is_watched_itself=at.is_watched_itself
+            store=at.query.store,
+            writer=at.writer,
+            is_watched_itself=at.is_watched_itself,
         )
         done = service.write(at.record, number, push=push)
         print(_printable(done.shown))

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Any
 
 from gitops_wf.core.concurrency import Concurrency
 from gitops_wf.core.environment import DRIFT, Drift, Subscription
 from gitops_wf.core.grants import SecretGrant
 from gitops_wf.core.health import HealthRule
-from gitops_wf.core.identifiers import RepositoryName, TargetName
+from gitops_wf.core.identifiers import EnvironmentId, RepositoryName, TargetName
 from gitops_wf.core.impersonation import ImpersonationRule
 from gitops_wf.core.policy import Rulebook
 from gitops_wf.core.render_limits import RenderLimits
@@ -42,6 +43,11 @@ class PushConfig:
     environments: tuple[str, ...] = ()
     name: str = "gitops-wf"
     email: str = "gitops-wf@localhost"
+
+    def allows(self, environment: EnvironmentId, repository: RepositoryName) -> bool:
+        """Whether it may commit on behalf of an environment."""
+        globs = self.environments or (f"{repository}/*",)
+        return any(fnmatchcase(environment, glob) for glob in globs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

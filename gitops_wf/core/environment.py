@@ -58,6 +58,13 @@ DRIFT = Drift(interval=timedelta(minutes=5), self_heal=False)
 """What holds where nobody says anything."""
 
 
+class OnFailure(StrEnum):
+    """What the daemon does by itself where a revision has Failed."""
+
+    LEAVE = "leave"
+    REVERT = "revert"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
     """Which events of an environment go to which channel of the daemon config."""
@@ -137,6 +144,7 @@ class Environment:
     watch: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ("*.md",)
     on_remove: OnRemove = OnRemove.ORPHAN
+    on_failure: OnFailure = OnFailure.LEAVE
     suspend: bool = False
     prune: bool = True
     allow_empty: bool = False

@@ -59,6 +59,11 @@ def known_of(config: DaemonConfig) -> Known:
         secrets=config.secrets,
         groups=config.groups,
         values={name: target.substitute for name, target in config.targets.items()},
+        push={
+            repository.name: repository.push
+            for repository in config.repositories
+            if repository.push is not None
+        },
     )
 
 

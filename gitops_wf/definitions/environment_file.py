@@ -10,6 +10,7 @@ from gitops_wf.core.environment import (
     Commits,
     Environment,
     HelmChart,
+    OnFailure,
     OnRemove,
     Subscription,
     Substitute,
@@ -36,6 +37,7 @@ EventKind = Literal[
     "stepFailed", "succeeded", "rolledBack", "failed", "errored", "aborted", "rejected",
     "superseded", "decided", "decisionRefused", "decisionRemoved",
     "approvalsUnreadable", "drift", "healed", "degraded", "recovered",
+    "reverted", "notReverted",
 ]  # fmt: skip
 """What `on:` may name: the kinds of `core.event.Event`."""
 
@@ -155,6 +157,12 @@ class EnvironmentFile(Part):
         description="What happens to objects when the folder goes; with `delete` the "
         "commit that removes it is a revision which deletes them.",
     )
+    on_failure: Literal["leave", "revert"] = Field(
+        default="leave",
+        description="What happens where a revision has Failed; with `revert` the daemon"
+        " commits and pushes what goes back to the released one. Needs `push` of the"
+        " repository in the daemon config.",
+    )
     suspend: Flag = Field(default=False, description="Start no runs for now.")
     prune: Flag = Field(
         default=True, description="Delete objects that left the folder."
@@ -220,6 +228,7 @@ class EnvironmentFile(Part):
             watch=watch,
             ignore=self.ignore,
             on_remove=OnRemove(self.on_remove),
+            on_failure=OnFailure(self.on_failure),
             suspend=self.suspend,
             prune=self.prune,
             allow_empty=self.allow_empty,

@@ -5,6 +5,7 @@ from posixpath import normpath
 
 from gitops_wf.core.errors import cut
 from gitops_wf.core.expressions import did_you_mean
+from gitops_wf.core.identifiers import environment_id
 from gitops_wf.core.inputs import WORKFLOW
 from gitops_wf.definitions.facts import Facts
 from gitops_wf.definitions.finding import Finding, in_environment
@@ -153,6 +154,23 @@ def two_workflows(facts: Facts) -> Iterator[Finding]:
             ("workflow",),
             "there is a workflow.yaml beside this file, too; remove it or"
             " `workflow.ref`",
+        )
+
+
+def push_not_allowed(facts: Facts) -> Iterator[Finding]:
+    """An environment that wants the daemon to commit where it only reads."""
+    file, known = facts.environment_file, facts.known.push
+    if file is None or known is None or file.on_failure != "revert":
+        return
+    repository = facts.source.repository
+    grant = known.get(repository)
+    environment = environment_id(repository, facts.source.name)
+    if grant is None or not grant.allows(environment, repository):
+        yield in_environment(
+            ("onFailure",),
+            f"the daemon does not commit to repository {repository} for {environment};"
+            " the daemon config says who may let it (`push`), so ask for that or leave"
+            " `onFailure` out",
         )
 
 

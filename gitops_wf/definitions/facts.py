@@ -8,9 +8,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from gitops_wf.core.config import PushConfig
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.grants import SecretGrant
-from gitops_wf.core.identifiers import TargetName
+from gitops_wf.core.identifiers import RepositoryName, TargetName
 from gitops_wf.definitions.environment_file import EnvironmentFile
 from gitops_wf.definitions.expression_texts import written_expressions
 from gitops_wf.definitions.problems import Location, plain
@@ -29,6 +30,8 @@ class Known:
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     values: Mapping[TargetName, Mapping[str, str]] = field(default_factory=dict)
     """Values of variables by target."""
+    push: Mapping[RepositoryName, PushConfig] | None = None
+    """Who may let the daemon commit, by repository; those that are read only lack."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,6 +104,11 @@ RULES: tuple[Rule, ...] = (
         "An environment has one workflow: its own, or a referenced one.",
         environment.two_workflows,
     ),
+    Rule(
+        "push-not-allowed",
+        "The daemon commits only where its config says so.",
+        environment.push_not_allowed,
+    ),
     Rule("pointer-syntax", "Paths of `drift.ignore` are JSON pointers (RFC 6901)."),
     Rule("pointer-identity", "What makes an object this one cannot be ignored."),
     Rule("ignore-nothing", "A rule of `drift.ignore` says what may differ."),

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Protocol, Self, TypeAlias
 
 from gitops_wf.core.commit import CommitInfo, Person
 from gitops_wf.core.identifiers import EnvironmentId, RepositoryName, Sha
@@ -128,6 +128,9 @@ class DaemonWriter(BranchWriter, Protocol):
     The same files and message on the same head are the same commit: its date is that
     of the effect's first attempt, and so a repetition is seen to be one.
     """
+
+    def __enter__(self) -> Self:
+        """Itself."""
 
     @property
     def url(self) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from fnmatch import fnmatchcase
 
 from gitops_wf.core.commit import CommitInfo
 from gitops_wf.core.errors import TerminalError, cut
@@ -48,8 +47,7 @@ class Pushing(DaemonWriters):
                 " daemon config lets steps of its own environments commit there",
                 reason=NOT_ALLOWED,
             )
-        globs = grant.environments or (f"{repository}/*",)
-        if not any(fnmatchcase(environment, glob) for glob in globs):
+        if not grant.allows(environment, repository):
             raise TerminalError(
                 f"{environment} may not commit to repository {repository}: the"
                 " `push.environments` of the daemon config do not name it",

@@ -8,17 +8,19 @@ this environment's to decide (design section 3.3).
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from gitops_wf.core.errors import TerminalError
+from gitops_wf.core.errors import TerminalError, cut
 from gitops_wf.core.identifiers import EnvironmentName, Sha
 from gitops_wf.core.inputs import is_decision_path, is_ignored
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.revision import Revision, rollback_of
-from gitops_wf.ports.git_writer import GitWriter, PushRejected
+from gitops_wf.ports.git_writer import BranchWriter, PushRejected
 from gitops_wf.ports.store import EnvironmentRecord, Reader
-from gitops_wf.services.query import Query
+from gitops_wf.services.query import ReadableStore
 
 _TRIES = 5
 _SHOWN = 5
+OVERTAKEN = "Overtaken"
+FAILED_TRAILER = "Reverts-Failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +36,16 @@ class RolledBack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollBack:
-    """Writes rollbacks; ``is_watched_itself`` as in WriteDecision."""
+    """Writes rollbacks; ``is_watched_itself`` as in WriteDecision.
 
-    query: Query
-    writer: GitWriter
+    ``failed`` is the revision whose content goes, for the daemon's own: where the
+    inputs have changed since, they are left alone.
+    """
+
+    store: ReadableStore
+    writer: BranchWriter
     is_watched_itself: bool = False
+    failed: Revision | None = None
 
     def write(
         self, record: EnvironmentRecord, number: int | None, *, push: bool
@@ -46,7 +53,8 @@ class RollBack:
         """Commit what goes back to a revision, the released one unless a number says.
 
         Errors: TerminalError (NoEffect) where nothing would change or it would be no
-        rollback, (SharedPaths) where others would change too, (PushRejected).
+        rollback, (SharedPaths) where others would change too, (PushRejected),
+        (Overtaken) where something newer is there.
         """
         for _ in range(_TRIES):
             if not self.is_watched_itself:
@@ -68,10 +76,15 @@ class RollBack:
         )
 
     def _commit(self, record: EnvironmentRecord, number: int | None) -> RolledBack:
-        with self.query.store.read() as reader:
+        with self.store.read() as reader:
             revisions = reader.revisions(record.id)
             target = _target(record, revisions, number)
             others = _others(reader, record)
+        if self.failed is not None and self._changed(record, self.failed):
+            raise TerminalError(
+                f"{record.name} has newer changes than #{self.failed.number}",
+                reason=OVERTAKEN,
+            )
         paths = self._changed(record, target)
         if not paths:
             raise TerminalError(
@@ -91,7 +104,12 @@ class RollBack:
                 " to go back as well: git revert",
                 reason="SharedPaths",
             )
-        sha = self.writer.restore(paths, target.commit, _message(record, target))
+        text = (
+            _message(record, target)
+            if self.failed is None
+            else revert_message(record, self.failed, target)
+        )
+        sha = self.writer.restore(paths, target.commit, text)
         assert sha is not None
         return RolledBack(
             revision=target,
@@ -219,4 +237,26 @@ def _message(record: EnvironmentRecord, target: Revision) -> str:
         f"Roll back {record.name} to #{target.number}\n\n"
         f"The inputs of {record.name} are again as they were at\n{target.commit}\n"
         f"({target.subject})."
+    )
+
+
+def failed_line(failed: Revision) -> str:
+    """Return the trailer by which the revert of a failed revision is found again."""
+    return f"{FAILED_TRAILER}: {failed.environment}@sha1:{failed.commit}"
+
+
+def revert_message(
+    record: EnvironmentRecord, failed: Revision, target: Revision
+) -> str:
+    """Return what the daemon says when it goes back by itself.
+
+    Of the failure only its reason: a message may quote what is not for everybody.
+    """
+    return (
+        f"Revert {record.name}#{failed.number}: it failed\n\n"
+        f"This reverts commit {failed.commit}\n({cut(failed.subject, 200)}), which"
+        f" ended {failed.phase}{f' ({failed.reason})' if failed.reason else ''}.\n"
+        f"The inputs of {record.name} are again as they were at\n{target.commit}\n"
+        f"(#{target.number}, {cut(target.subject, 200)}).\n\n"
+        f"{failed_line(failed)}\n"
     )

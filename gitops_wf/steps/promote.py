@@ -230,8 +230,8 @@ class PromoteRunner:
         ) as writer:
             try:
                 if properties.pull_request is None:
-                    return self._pushed(task, cast("DaemonWriter", writer))
-                return self._requested(task, cast("DaemonWriter", writer))
+                    return self._pushed(task, writer)
+                return self._requested(task, writer)
             except DefinitionError as exc:
                 return StepResult(
                     phase=Phase.FAILED,

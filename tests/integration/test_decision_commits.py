@@ -77,7 +77,7 @@ class Shop:
         with query.store.read() as reader:
             record = reader.environment(PROD)
         with open_writer(self.config.repositories[0], here or self.ann.path) as at:
-            return RollBack(query=query, writer=at.writer).write(
+            return RollBack(store=query.store, writer=at.writer).write(
                 record, number, push=push
             )
 

@@ -107,6 +107,10 @@ def _headline(event: Event, revision: Revision | None) -> str:
         case "rolledBack":
             back_to = revision.rollback_of if revision else None
             return "rolled back" + (f" to #{back_to}" if back_to is not None else "")
+        case "reverted":
+            return "was reverted"
+        case "notReverted":
+            return "was NOT reverted"
         case "superseded":
             return "superseded by a newer revision"
         case "invalid":
@@ -166,7 +170,9 @@ def _command(event: Event, revision: Revision | None) -> list[str]:
                 f"look:    gitops-wf describe {environment}",
                 f"go back: gitops-wf rollback {environment} --push",
             ]
-        case "rejected":
+        case "reverted":
+            return [f"look: gitops-wf describe {environment}"]
+        case "notReverted" | "rejected":
             return [f"go back: gitops-wf rollback {environment} --push"]
         case _:
             return []
