@@ -1,16 +1,17 @@
-"""Secrets of the daemon config: values from its environment and from files.
+"""Secrets of the daemon config: values from its environment, files and clusters.
 
-Files are read at each use, so a rotated secret needs no restart.
+Files and clusters are read at each use, so a rotated secret needs no restart.
 """
 
 import os
 from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
+from typing import Protocol
 
 import yaml
 
 from gitops_wf.core.errors import TerminalError, TransientError, cut
-from gitops_wf.core.grants import SecretGrant
+from gitops_wf.core.grants import KubernetesSource, SecretGrant
 from gitops_wf.core.identifiers import EnvironmentId
 from gitops_wf.core.redaction import Redactor
 from gitops_wf.core.secret import Secret
@@ -19,11 +20,20 @@ from gitops_wf.ports.secrets import SecretRef
 SIZE_LIMIT = 64 * 1024
 
 
+class SecretObjects(Protocol):
+    """Reads Secrets of clusters."""
+
+    def read(
+        self, source: KubernetesSource, environment: EnvironmentId | None
+    ) -> Mapping[str, str] | None:
+        """Return the values of one by key, None where there is none."""
+
+
 class ConfigSecrets:
     """Secrets over the grants of the daemon config.
 
     ``environ`` are the daemon's own variables; ``redactor`` is told of each value
-    before anybody else has it.
+    before anybody else has it; ``objects`` reads those of clusters.
     """
 
     def __init__(
@@ -32,10 +42,12 @@ class ConfigSecrets:
         *,
         environ: Mapping[str, str] = os.environ,
         redactor: Redactor | None = None,
+        objects: SecretObjects | None = None,
     ) -> None:
         self._grants = {grant.name: grant for grant in grants}
         self._environ = environ
         self._redactor = redactor or Redactor()
+        self._objects = objects
 
     def resolve(self, ref: SecretRef, *, environment: EnvironmentId | None) -> Secret:
         """Return the value, if the grant names the environment; see the port.
@@ -54,7 +66,10 @@ class ConfigSecrets:
             )
         if grant is None:
             raise _not_found(ref, "the daemon config has none of this name")
-        value = self._from_env(grant, ref) if grant.env else _from_file(grant, ref)
+        if grant.kubernetes is not None:
+            value = self._from_cluster(grant.kubernetes, ref, environment)
+        else:
+            value = self._from_env(grant, ref) if grant.env else _from_file(grant, ref)
         if not value:
             raise _not_found(ref, "it is empty")
         secret = Secret(value)
@@ -65,6 +80,33 @@ class ConfigSecrets:
         """Whether the grant of this secret names the host."""
         grant = self._grants.get(ref.name)
         return grant is not None and grant.allows_host(host)
+
+    def _from_cluster(
+        self,
+        source: KubernetesSource,
+        ref: SecretRef,
+        environment: EnvironmentId | None,
+    ) -> str:
+        if self._objects is None:
+            raise _not_found(ref, "no cluster is asked from here")
+        try:
+            values = self._objects.read(source, environment)
+        except TransientError as exc:
+            raise TransientError(f"secret {_shown(ref)}: {exc.message}") from exc
+        except TerminalError as exc:
+            raise TerminalError(
+                f"secret {_shown(ref)}: {exc.message}", reason=exc.reason
+            ) from exc
+        if values is None:
+            raise _not_found(
+                ref, f"target {source.target} has no Secret {cut(source.name, 64)}"
+            )
+        if not ref.key and len(values) == 1:
+            return next(iter(values.values()))
+        if ref.key not in values:
+            keys = ", ".join(cut(key, 64) for key in sorted(values)) or "none"
+            raise _not_found(ref, f"it has no such key; its keys: {keys}")
+        return values[ref.key]
 
     def _from_env(self, grant: SecretGrant, ref: SecretRef) -> str:
         variable = grant.env.get(ref.key)

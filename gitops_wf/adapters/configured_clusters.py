@@ -69,6 +69,10 @@ class ConfiguredClusters:
             )
         return self._server(config).seen_as(identity)
 
+    def own(self, target: TargetName) -> Cluster:
+        """Return a target's cluster as the daemon itself; errors as `cluster`."""
+        return self._server(self._config(target)).own
+
     def _server(self, config: TargetConfig) -> "_Opened":
         key = (config.kind.value, config.path, config.context, _stamp(config.path))
         with self._lock:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from gitops_wf.adapters.address_guard import AddressGuard
+from gitops_wf.adapters.cluster_secrets import ClusterSecrets
 from gitops_wf.adapters.config_secrets import ConfigSecrets
 from gitops_wf.adapters.configured_clusters import ConfiguredClusters
 from gitops_wf.adapters.git_cli import Conflicted, Preview, WorkTree, find_work_tree
@@ -92,7 +93,10 @@ def plan_commit(
                 content=RepositoryContent({repository.name: watched}),
                 outbound=HttpOutbound(AddressGuard(AddressPolicy())),
                 secrets=ConfigSecrets(
-                    config.secrets.values(), environ=os.environ, redactor=redactor
+                    config.secrets.values(),
+                    environ=os.environ,
+                    redactor=redactor,
+                    objects=ClusterSecrets(clusters),
                 ),
                 instance=config.instance,
                 adopt=config.adopt,

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from gitops_wf.adapters.address_guard import AddressGuard
+from gitops_wf.adapters.cluster_secrets import ClusterSecrets
 from gitops_wf.adapters.config_secrets import ConfigSecrets, taken_from
 from gitops_wf.adapters.configured_clusters import ConfiguredClusters
 from gitops_wf.adapters.dbos_executor import DbosExecutor, Limits
@@ -172,8 +173,18 @@ def _put_together(
         server = serving.server(config, store)
         undo.callback(server.close)
         parts.append(server)
+    clusters = ConfiguredClusters(
+        config.targets,
+        partial(open_target, redactor=redactor),
+        partial(_namespace_of_the_sandbox, config.directory)
+        if config.is_all_sandbox
+        else None,
+    )
     secrets_ = ConfigSecrets(
-        config.secrets.values(), environ=environ, redactor=redactor
+        config.secrets.values(),
+        environ=environ,
+        redactor=redactor,
+        objects=ClusterSecrets(clusters),
     )
     catalogue = EntryPointCatalogue()
     definitions = DefinitionReader(catalogue, known_of(config))
@@ -205,13 +216,6 @@ def _put_together(
         approvals=approvals,
         announcer=announcer,
         rulebook=config.rulebook,
-    )
-    clusters = ConfiguredClusters(
-        config.targets,
-        partial(open_target, redactor=redactor),
-        partial(_namespace_of_the_sandbox, config.directory)
-        if config.is_all_sandbox
-        else None,
     )
     runners = StepRunners(
         catalogue=catalogue,

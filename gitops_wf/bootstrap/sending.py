@@ -1,9 +1,14 @@
 """Sending messages to the channels of a config."""
 
+from functools import partial
+
 from gitops_wf.adapters.address_guard import AddressGuard
+from gitops_wf.adapters.cluster_secrets import ClusterSecrets
 from gitops_wf.adapters.config_secrets import ConfigSecrets
+from gitops_wf.adapters.configured_clusters import ConfiguredClusters
 from gitops_wf.adapters.http_outbound import HttpOutbound
 from gitops_wf.adapters.smtp_mailer import SmtpMailer
+from gitops_wf.bootstrap.targets import open_target, with_sandbox_kubeconfig
 from gitops_wf.core.addresses import AddressPolicy
 from gitops_wf.core.config import (
     DaemonConfig,
@@ -18,6 +23,15 @@ def channel_sender(config: DaemonConfig, redactor: Redactor) -> ChannelSender:
     return ChannelSender(
         outbound=HttpOutbound(guard),
         mailer=SmtpMailer(guard),
-        secrets=ConfigSecrets(config.secrets.values(), redactor=redactor),
+        secrets=ConfigSecrets(
+            config.secrets.values(),
+            redactor=redactor,
+            objects=ClusterSecrets(
+                ConfiguredClusters(
+                    with_sandbox_kubeconfig(config),
+                    partial(open_target, redactor=redactor),
+                )
+            ),
+        ),
         channels=config.channels,
     )

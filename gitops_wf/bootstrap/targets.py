@@ -1,5 +1,6 @@
 """Opening the clusters and folders that targets name."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from gitops_wf.adapters.directory_target import DirectoryCluster
@@ -10,6 +11,7 @@ from gitops_wf.adapters.kube_api import (
 )
 from gitops_wf.core.config import DaemonConfig, TargetConfig, TargetKind
 from gitops_wf.core.errors import TerminalError
+from gitops_wf.core.identifiers import TargetName
 from gitops_wf.core.redaction import Redactor
 from gitops_wf.ports.cluster import ApiServer
 from gitops_wf.sandbox import process as sandbox_process
@@ -26,6 +28,17 @@ def sandbox_kubeconfig(config: DaemonConfig) -> Path:
         return sandbox_process.start(Path(config.directory) / SANDBOX_FOLDER).kubeconfig
     except sandbox_process.SandboxError as error:
         raise TerminalError(f"sandbox: {error}", reason="SandboxFailed") from error
+
+
+def with_sandbox_kubeconfig(config: DaemonConfig) -> dict[TargetName, TargetConfig]:
+    """Return the targets with where the sandbox's kubeconfig is; starts nothing."""
+    path = str(Path(config.directory) / SANDBOX_FOLDER / "kubeconfig")
+    return {
+        name: replace(target, path=path)
+        if target.kind is TargetKind.SANDBOX
+        else target
+        for name, target in config.targets.items()
+    }
 
 
 def open_target(target: TargetConfig, redactor: Redactor | None = None) -> ApiServer:

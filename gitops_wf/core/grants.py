@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from gitops_wf.core.identifiers import EnvironmentId
+from gitops_wf.core.identifiers import EnvironmentId, TargetName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubernetesSource:
+    """A Secret on a target's cluster; without a namespace, in the target's own."""
+
+    target: TargetName
+    name: str
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +24,8 @@ class SecretGrant:
     (the key ``""`` is a secret without keys). ``file`` is a path: a folder with one
     file per key (as Kubernetes mounts a Secret), a YAML or JSON mapping of keys, or,
     asked for without a key, the file's whole content less its last line end.
+    ``kubernetes`` is a Secret on a cluster, read as the environment is delivered there;
+    without a key, the only one that it has.
 
     ``environments`` are globs over ``<repository>/<environment>``, never over the
     bare name: else an environment called ``a/b`` would pass for b of repository a.
@@ -25,6 +36,7 @@ class SecretGrant:
     name: str
     env: Mapping[str, str] = field(default_factory=dict)
     file: str = ""
+    kubernetes: KubernetesSource | None = None
     environments: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
 

@@ -11,7 +11,7 @@ from gitops_wf.core.config import (
     TargetConfig,
 )
 from gitops_wf.core.environment import DRIFT
-from gitops_wf.core.grants import SecretGrant
+from gitops_wf.core.grants import KubernetesSource, SecretGrant
 from gitops_wf.core.identifiers import RepositoryName, TargetName
 from gitops_wf.core.policy import Freeze, Gate, OnRollback, PolicyRule, Rulebook
 from gitops_wf.core.render_limits import RenderLimits
@@ -112,6 +112,13 @@ class _Paths:
                     name=name,
                     env=part.env or {},
                     file=self._absolute(part.file or ""),
+                    kubernetes=None
+                    if part.kubernetes is None
+                    else KubernetesSource(
+                        target=TargetName(part.kubernetes.target),
+                        name=part.kubernetes.name,
+                        namespace=part.kubernetes.namespace or "",
+                    ),
                     environments=part.environments,
                     hosts=part.hosts,
                 )

@@ -442,6 +442,16 @@ class PolicyRulePart(PolicyPart):
         return self
 
 
+class KubernetesSecretPart(Part):
+    """A Secret on a target's cluster."""
+
+    target: Name = Field(description="A target that is a cluster.")
+    name: Text = Field(min_length=1, description="Name of the Secret.")
+    namespace: Name | None = Field(
+        default=None, description="Where it is; default: the target's namespace."
+    )
+
+
 class SecretPart(Part):
     """A secret's source, who may use it, and where it may be sent."""
 
@@ -451,6 +461,11 @@ class SecretPart(Part):
         )
     )
     file: Text | None = Field(default=None, description="A file, or a folder of keys.")
+    kubernetes: KubernetesSecretPart | None = Field(
+        default=None,
+        description="A Secret on a cluster, read as the environment is delivered there"
+        " (`impersonate`), and as the daemon itself for its own uses.",
+    )
     environments: tuple[Text, ...] = Field(
         default=(), description="Globs over repository/environment."
     )
@@ -458,8 +473,9 @@ class SecretPart(Part):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.env is None) == (self.file is None):
-            raise broken("secret-source", "write either `env` or `file`")
+        sources = (self.env, self.file, self.kubernetes)
+        if sum(source is not None for source in sources) != 1:
+            raise broken("secret-source", "write one of `env`, `file`, `kubernetes`")
         return self
 
 

@@ -23,6 +23,11 @@ def unknown_config_target(file: DaemonFile, _document: Any) -> Iterator[Place]:
         for name, repository in file.repositories.items()
         for number, target in enumerate(repository.targets)
     ]
+    places += [
+        (("secrets", name, "kubernetes", "target"), secret.kubernetes.target)
+        for name, secret in file.secrets.items()
+        if secret.kubernetes is not None
+    ]
     if file.hub is not None:
         places.append((("hub",), file.hub))
     for location, target in places:
