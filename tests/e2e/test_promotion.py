@@ -1,0 +1,87 @@
+"""A release that goes from one environment to the next by itself, or back."""
+
+import pytest
+
+from tests.contract.git_remotes import served
+from tests.daemons import DaemonProcess
+from tests.gitserver import run_git
+
+CONFIG = """\
+repositories:
+  shop: {{url: {url}, interval: 1s, push: true}}
+targets:
+  staging: {{sandbox: true, namespace: staging}}
+  prod: {{sandbox: true, namespace: prod}}
+"""
+HEAD = "apiVersion: gitops-wf.io/v1alpha1\nkind: Environment\n"
+WORKFLOW = """\
+apiVersion: gitops-wf.io/v1alpha1
+kind: Workflow
+steps:
+  - {name: deploy, type: deploy2env}
+  - {name: to-prod, type: promote, properties: {folder: envs/prod}}
+"""
+
+
+def manifests(value, image="nginx:1.27"):
+    return f"""\
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: web}}
+data: {{value: {value!r}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: web-{value}}}
+spec: {{containers: [{{name: web, image: '{image}'}}]}}
+"""
+
+
+@pytest.fixture
+def release(tmp_path):
+    with served(tmp_path, "path") as remote:
+        folder = tmp_path / "daemon"
+        folder.mkdir()
+        config = folder / "gitops-wf.yaml"
+        config.write_text(CONFIG.format(url=remote.url))
+        daemon = DaemonProcess(folder, config)
+        try:
+            yield remote, daemon
+        finally:
+            daemon.close()
+
+
+def test_what_is_well_is_promoted_and_what_fails_is_reverted(release):
+    remote, daemon = release
+    remote.work.push_commit(
+        {
+            "envs/staging/environment.yaml": HEAD
+            + "targets: [staging]\nonFailure: revert\n",
+            "envs/staging/workflow.yaml": WORKFLOW,
+            "envs/staging/web.yaml": manifests("one"),
+            "envs/prod/environment.yaml": HEAD + "targets: [prod]\n",
+            "envs/prod/web.yaml": manifests("zero"),
+        }
+    )
+    daemon.start()
+    daemon.reaches("prod", ["Succeeded", "Succeeded"])
+    daemon.reaches("staging", ["Succeeded"])
+    assert daemon.value("prod") == "one"
+    [promoted] = [
+        r for r in daemon.get("revisions") if r["subject"].startswith("Promote")
+    ]
+    assert promoted["environment"] == "prod"
+
+    remote.work.pull()
+    bad = remote.work.push_commit(
+        {"envs/staging/web.yaml": manifests("two", "broken:1")}, "Break it"
+    )
+    failed = "Failed/HealthCheckFailed"
+    daemon.reaches("staging", ["Succeeded", failed, "Succeeded"])
+
+    assert daemon.value("staging") == "one"
+    assert daemon.value("prod") == "one"
+    assert f"This reverts commit {bad}" in run_git(
+        remote.bare, "log", "-1", "--format=%B", "main"
+    )
+    assert len(daemon.logged("revert.pushed")) == 1
