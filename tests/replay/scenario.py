@@ -163,6 +163,8 @@ class Replay:
         }
         if isinstance(request.get("body"), dict) and "$protobuf" in request["body"]:
             body: bytes | None = base64.b64decode(request["body"]["base64"])
+            # The recording has the answer decoded; a real server would encode it.
+            headers["Accept"] = "application/json"
         else:
             body = self._body(request)
         received = self.client.send(
