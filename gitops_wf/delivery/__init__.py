@@ -6,6 +6,7 @@ What the steps use is named here; the modules behind it are each one part.
 from gitops_wf.delivery.choosing import Part
 from gitops_wf.delivery.claims import ObjectClaimedError
 from gitops_wf.delivery.delivery import Delivery, Order, Rendered
+from gitops_wf.delivery.deploying import Deployment
 from gitops_wf.delivery.inventories import Writer, check_owner, list_inventories
 from gitops_wf.delivery.jobs import JobOrder, JobRuns, JobState, RanBefore
 from gitops_wf.delivery.names import CLAIMED
@@ -19,6 +20,7 @@ __all__ = [
     "CLAIMED",
     "DONE",
     "Delivery",
+    "Deployment",
     "JobOrder",
     "JobRuns",
     "JobState",

@@ -1,55 +1,30 @@
 """deploy2env: renders the environment, applies it to a target, prunes, and waits."""
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Collection
 from datetime import timedelta
 from pathlib import PurePosixPath
-from typing import Any, cast
+from typing import cast
 
 from pydantic import Field, field_validator
 
-from gitops_wf.core.changeset import Change, ChangeSet, summary
-from gitops_wf.core.errors import DefinitionError, TerminalError, TransientError
-from gitops_wf.core.health import Health
+from gitops_wf.core.changeset import ChangeSet
+from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.inventory import ObjectRef
-from gitops_wf.core.phases import Phase, Reason
+from gitops_wf.core.phases import Reason
 from gitops_wf.core.planned import Planned
-from gitops_wf.core.run import StepObject
 from gitops_wf.core.upkeep.findings import Findings
 from gitops_wf.core.upkeep.ignoring import IgnoreRule
 from gitops_wf.delivery import (
-    CLAIMED,
-    DONE,
     Delivery,
-    ObjectClaimedError,
-    ObjectHealth,
+    Deployment,
     Order,
     Part,
-    Rendered,
     Selector,
     TargetProperties,
     all_at_once,
     chosen_targets,
 )
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
-
-FIRST_LOOK = timedelta(seconds=1)
-LAST_LOOK = timedelta(seconds=10)
-SHARED_AGE = timedelta(seconds=2)
-"""How old the LIST of a look may be: environments that look together share it."""
-
-CLAIM_PATIENCE = timedelta(minutes=1)
-"""How long an object may be another environment's: a commit that moves it makes a
-revision of both, and either may come first."""
-
-CLAIM_LOOK = timedelta(seconds=5)
-SHOWN = 3
-OUTPUT_OBJECTS = 200
-TOLD_OBJECTS = 50
-"""Stored with the step's run, for people; expressions see more while it is written."""
-
-MEMO_OBJECTS = 500
 
 
 class DeployProperties(TargetProperties):
@@ -95,44 +70,25 @@ class DeployProperties(TargetProperties):
 
 
 class DeployRunner:
-    """Applies wave after wave; looks until every object is as Git wants it.
-
-    A wave is applied once all of the wave before is healthy: by the attempt itself, or
-    by the look that sees it. What the memo says of it was reported; whoever is killed
-    before that applies one wave again, which changes nothing.
-    """
+    """Applies wave after wave; looks until every object is as Git wants it."""
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
+        self._deployment = Deployment(delivery)
 
     def attempt(self, context: StepContext) -> StepResult:
         """Render, apply, prune, and look at once."""
-        return self._guarded(context, {})
+        order, waits = _order(context), _waits(context)
+        return self._deployment.attempt(context, order, waits=waits)
 
     def plan(self, context: StepContext) -> Planned:
         """Return what an attempt would apply and prune."""
         return self._delivery.plan(_order(context))
 
     def look(self, context: StepContext) -> StepResult:
-        """Look at the objects, and apply the next wave when its time has come.
-
-        The last look records that the step completed.
-        """
-        if context.memo.get("claimed"):
-            return self.attempt(context)
-        try:
-            return self._guarded(context, dict(context.memo))
-        except TransientError as exc:
-            memo = dict(context.memo)
-            if not _next_wave(memo):
-                raise
-            return StepResult(
-                phase=Phase.RUNNING,
-                reason=Reason.EXECUTION_ERROR,
-                message=f"{_place(memo)}{exc}",
-                retry_after=exc.retry_after or LAST_LOOK,
-                memo=memo,
-            )
+        """Look at the objects, and apply the next wave when its time has come."""
+        order, waits = _order(context), _waits(context)
+        return self._deployment.look(context, order, waits=waits)
 
     def compare(
         self, context: StepContext, rules: tuple[IgnoreRule, ...], *, max_age: timedelta
@@ -149,167 +105,9 @@ class DeployRunner:
         """Apply again what drifted; nothing is pruned, nothing else is written."""
         return self._delivery.heal(_order(context), rules, refs)
 
-    def _guarded(self, context: StepContext, memo: dict[str, Any]) -> StepResult:
-        try:
-            return self._carried_on(context, memo)
-        except DefinitionError as exc:
-            return StepResult(
-                phase=Phase.FAILED,
-                reason=Reason.INVALID_DEFINITION,
-                message=str(exc),
-                is_final=True,
-            )
-        except ObjectClaimedError as exc:
-            return _claimed(context, exc)
 
-    def _carried_on(self, context: StepContext, memo: dict[str, Any]) -> StepResult:
-        """Apply and look, until something has to be waited for."""
-        order = _order(context)
-        waits = cast("DeployProperties", context.properties).wait
-        # The first look may be of another process, its list from before the apply.
-        max_age = SHARED_AGE if context.look > 1 else timedelta()
-        rendered: Rendered | None = None
-        while True:
-            if memo:
-                found = self._found(order, memo, max_age) if waits else []
-                if not _next_wave(memo) or _is_held(found):
-                    judged = self._judged(context, order, memo, found)
-                    return replace(judged, digest=str(memo["digest"]))
-            rendered = rendered or self._delivery.render(order)
-            number = _next_wave(memo)
-            changes = self._delivery.deliver(order, rendered, number)
-            memo = _noted(memo, rendered, number, changes)
-            max_age = timedelta()
-
-    def _found(
-        self, order: Order, memo: Mapping[str, Any], max_age: timedelta
-    ) -> list[ObjectHealth]:
-        """Return how the objects are: of this wave, or at its end of all."""
-        found = self._delivery.observe(
-            order.id,
-            order.target,
-            steps=[order.step],
-            objects=set(memo["wave"]) if _next_wave(memo) else None,
-            max_age=max_age,
-        )
-        # What is not to be there any more may take its time to go.
-        return [each for each in found if str(each.ref) not in memo["leaving"]]
-
-    def _judged(
-        self,
-        context: StepContext,
-        order: Order,
-        memo: dict[str, Any],
-        found: Sequence[ObjectHealth],
-    ) -> StepResult:
-        outputs, objects = _outputs(memo, found), _told(memo, found)
-        if not cast("DeployProperties", context.properties).wait:
-            return StepResult(
-                phase=Phase.SUCCEEDED,
-                inventory=self._delivery.complete(order),
-                message=f"{_changes(memo)}; health not awaited",
-                outputs=outputs,
-                objects=objects,
-                memo=memo,
-            )
-        failed = [each for each in found if each.status.health is Health.FAILED]
-        if failed:
-            return StepResult(
-                phase=Phase.FAILED,
-                reason=Reason.HEALTH_CHECK_FAILED,
-                message=f"{_place(memo)}{_some(failed)}",
-                inventory=self._delivery.inventory(order.id, order.target),
-                outputs=outputs,
-                objects=objects,
-                memo=memo,
-            )
-        waiting = [each for each in found if each.status.health not in DONE]
-        if waiting:
-            return StepResult(
-                phase=Phase.RUNNING,
-                message=f"{_place(memo)}{_changes(memo)}; waiting for {_some(waiting)}",
-                outputs=outputs,
-                objects=objects,
-                retry_after=min(FIRST_LOOK * 1.5 ** min(context.look, 8), LAST_LOOK),
-                memo=memo,
-            )
-        return StepResult(
-            phase=Phase.SUCCEEDED,
-            inventory=self._delivery.complete(order),
-            message=f"{_changes(memo)}; {_healthy(found)}",
-            outputs=outputs,
-            objects=objects,
-            memo=memo,
-        )
-
-
-def _is_held(found: Iterable[ObjectHealth]) -> bool:
-    """Whether the next wave has to wait, or never comes."""
-    return any(each.status.health not in DONE for each in found)
-
-
-def _next_wave(memo: Mapping[str, Any]) -> int:
-    """Return which wave is to be applied next, from 0; 0 also where none is left."""
-    applied = int(memo.get("applied", 0))
-    return applied if applied < int(memo.get("waves", 0)) else 0
-
-
-def _noted(
-    memo: Mapping[str, Any], rendered: Rendered, number: int, changes: ChangeSet
-) -> dict[str, Any]:
-    """Return what the next look has to know, by JSON's own types.
-
-    ``wave`` are the objects of a wave that others wait for, ``leaving`` those that
-    nobody waits for, ``changed`` those that are not what they were.
-    """
-    counts = Counter({Change(key): n for key, n in memo.get("counts", {}).items()})
-    counts.update(entry.change for entry in changes.entries)
-    changed, leaving = dict(memo.get("changed", {})), dict(memo.get("leaving", {}))
-    awaited = {item.ref for item in rendered.owned}
-    for entry in changes.entries:
-        note = [str(entry.change), entry.message]
-        if entry.change in {Change.DELETED, Change.SKIPPED} and (
-            entry.ref not in awaited
-        ):
-            leaving[str(entry.ref)] = note
-        elif entry.change is not Change.UNCHANGED and len(changed) < MEMO_OBJECTS:
-            changed[str(entry.ref)] = note
-    waves = max(len(rendered.waves), 1)
-    is_last = number + 1 >= waves
-    return {
-        "digest": rendered.digest,
-        "counts": {str(change): count for change, count in counts.items()},
-        "changed": changed,
-        "leaving": leaving,
-        "applied": number + 1,
-        "waves": waves,
-        "wave": [] if is_last else [str(item.ref) for item in rendered.waves[number]],
-    }
-
-
-def _changes(memo: Mapping[str, Any]) -> str:
-    return summary({Change(key): n for key, n in memo["counts"].items()})
-
-
-def _place(memo: Mapping[str, Any]) -> str:
-    """Return where in the waves the step is; nothing where there is only one."""
-    applied, waves = memo["applied"], memo["waves"]
-    return f"wave {applied} of {waves}: " if waves > 1 else ""
-
-
-def _claimed(context: StepContext, error: ObjectClaimedError) -> StepResult:
-    """Try again for a while; two files that want one object are then an error."""
-    if context.now - context.started < CLAIM_PATIENCE:
-        return StepResult(
-            phase=Phase.RUNNING,
-            reason=CLAIMED,
-            message=f"{error}; waiting for that",
-            retry_after=CLAIM_LOOK,
-            memo={"claimed": True},
-        )
-    return StepResult(
-        phase=Phase.FAILED, reason=CLAIMED, message=str(error), is_final=True
-    )
+def _waits(context: StepContext) -> bool:
+    return cast("DeployProperties", context.properties).wait
 
 
 def _order(context: StepContext) -> Order:
@@ -336,60 +134,6 @@ def _order(context: StepContext) -> Order:
         force=properties.force,
         force_conflicts=properties.force_conflicts,
     )
-
-
-def _outputs(memo: Mapping[str, Any], found: Sequence[ObjectHealth]) -> dict[str, Any]:
-    """Return what expressions see: each object with its change, health and reason."""
-    return {
-        "changes": _changes(memo),
-        "digest": memo["digest"],
-        "objects": [asdict(each) for each in _objects(memo, found)][:OUTPUT_OBJECTS],
-    }
-
-
-def _told(
-    memo: Mapping[str, Any], found: Sequence[ObjectHealth]
-) -> tuple[StepObject, ...]:
-    """Return the objects that are worth a person's look, the unhealthy first."""
-    done = {str(health) for health in DONE} | {""}
-    telling = [
-        each
-        for each in _objects(memo, found)
-        if each.health not in done or each.change != Change.UNCHANGED
-    ]
-    return tuple(sorted(telling, key=lambda each: each.health in done))[:TOLD_OBJECTS]
-
-
-def _objects(
-    memo: Mapping[str, Any], found: Sequence[ObjectHealth]
-) -> Iterator[StepObject]:
-    """Yield each object as it is, then those whose health does not count (now)."""
-    unchanged = [str(Change.UNCHANGED), ""]
-    for each in found:
-        change, why = memo["changed"].get(str(each.ref), unchanged)
-        texts = (why, each.status.message)
-        yield StepObject(
-            object=str(each.ref),
-            change=change,
-            health=str(each.status.health),
-            message="; ".join(text for text in texts if text),
-        )
-    seen = {str(each.ref) for each in found}
-    for ref, (change, why) in (memo["changed"] | memo["leaving"]).items():
-        if ref not in seen:
-            yield StepObject(object=ref, change=change, message=why)
-
-
-def _some(objects: Sequence[ObjectHealth]) -> str:
-    text = "; ".join(str(each) for each in objects[:SHOWN])
-    more = len(objects) - SHOWN
-    return f"{text}; and {more} more" if more > 0 else text
-
-
-def _healthy(found: Sequence[ObjectHealth]) -> str:
-    suspended = [each for each in found if each.status.health is Health.SUSPENDED]
-    text = f"{len(found) - len(suspended)} healthy"
-    return f"{text}, {len(suspended)} suspended" if suspended else text
 
 
 def _make(capabilities: Capabilities) -> DeployRunner:
