@@ -26,7 +26,7 @@ from gitops_wf.sandbox.controllers.index import Index, Key, Seen, key_of
 from gitops_wf.sandbox.controllers.kubelet import NODE
 from gitops_wf.sandbox.controllers.queue import WorkQueue
 from gitops_wf.sandbox.controllers.reading import controller_of, owner_references
-from gitops_wf.sandbox.controllers.registry import OVERSEERS, Controller, controllers
+from gitops_wf.sandbox.controllers.registry import Controller, controllers, overseers
 from gitops_wf.sandbox.controllers.work import (
     CONTROLLER_MANAGER,
     KUBELET,
@@ -81,6 +81,7 @@ class ControllerLoop:
         self._execution = Execution(api, self._index)
         self._queue = WorkQueue[_Task]()
         self._controllers = {one.resource: one for one in controllers(pace or Pace())}
+        self._overseers = overseers(pace or Pace())
         self._makers: dict[str, list[Controller]] = {}
         for one in self._controllers.values():
             for owned in one.owned:
@@ -209,7 +210,7 @@ class ControllerLoop:
                 self._queue.add(_Task("tracking", key))
             if key.resource == "namespaces":
                 self._queue.add(_Task("namespace", key))
-        for overseer in OVERSEERS:
+        for overseer in self._overseers:
             for concerned in overseer.wakes(key, manifest, self._index):
                 self._queue.add(_Task(overseer.name, concerned))
         if key.namespace:
@@ -332,7 +333,7 @@ class ControllerLoop:
         if task.controller == "namespace":
             content = self._index.in_namespace(task.key.name)
             return namespace.reconcile(situation, content, self._ca)
-        for overseer in OVERSEERS:
+        for overseer in self._overseers:
             if overseer.name == task.controller:
                 return overseer.reconcile(situation, self._index)
         if task.controller == "quota":

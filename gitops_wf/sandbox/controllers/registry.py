@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gitops_wf.sandbox.controllers import (
     aggregation,
     autoscaler,
+    cloud,
     daemonset,
     deployment,
     disruption,
@@ -46,15 +47,28 @@ class Overseer:
     reconcile: Callable[[Situation, Index], Outcome]
 
 
-OVERSEERS = (
-    Overseer(
-        name="aggregation", wakes=aggregation.wakes, reconcile=aggregation.reconcile
-    ),
-    Overseer(name="claim", wakes=volumes.wake_claims, reconcile=volumes.claim),
-    Overseer(name="volume", wakes=volumes.wake_volumes, reconcile=volumes.volume),
-    Overseer(name="disruption", wakes=disruption.wakes, reconcile=disruption.reconcile),
-    Overseer(name="autoscaler", wakes=autoscaler.wakes, reconcile=autoscaler.reconcile),
-)
+def overseers(pace: Pace) -> tuple[Overseer, ...]:
+    """Those who look at more than what they own."""
+    return (
+        Overseer(
+            name="aggregation", wakes=aggregation.wakes, reconcile=aggregation.reconcile
+        ),
+        Overseer(name="claim", wakes=volumes.wake_claims, reconcile=volumes.claim),
+        Overseer(name="volume", wakes=volumes.wake_volumes, reconcile=volumes.volume),
+        Overseer(
+            name="disruption", wakes=disruption.wakes, reconcile=disruption.reconcile
+        ),
+        Overseer(
+            name="autoscaler", wakes=autoscaler.wakes, reconcile=autoscaler.reconcile
+        ),
+        Overseer(
+            name="cloud",
+            wakes=cloud.wakes,
+            reconcile=lambda situation, index: cloud.reconcile(
+                situation, index, pace.delay
+            ),
+        ),
+    )
 
 
 def controllers(pace: Pace) -> tuple[Controller, ...]:
