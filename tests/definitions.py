@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 
 import gitops_wf.steps
+from gitops_wf.bootstrap.cloud import cloud_rules
 from gitops_wf.core.grants import SecretGrant
 from gitops_wf.core.identifiers import EnvironmentName, RepositoryName, TargetName
 from gitops_wf.definitions.facts import Known
@@ -21,6 +22,7 @@ KNOWN = Known(
     },
     groups={"release": ("ann@example.com", "bob@example.com")},
     push={},
+    cloud=cloud_rules(),
 )
 ENVIRONMENT = b"""\
 apiVersion: gitops-wf.io/v1alpha1

@@ -8,6 +8,9 @@ from typing import Any
 import yaml
 
 from gitops_wf.adapters.kube_api import KubeCluster, kubeconfig_access
+from gitops_wf.bootstrap.cloud import cloud_rules
+from gitops_wf.bootstrap.health import health_rules
+from gitops_wf.core.cloud import CloudRules
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.identifiers import (
     EnvironmentId,
@@ -66,6 +69,23 @@ class OneCluster:
 
 
 @dataclass(kw_only=True)
+class Places:
+    """Several targets, each a namespace of one cluster, or of its own."""
+
+    places: dict[str, tuple[Any, str]]
+    allow: dict[str, AllowList] = field(default_factory=dict)
+
+    def cluster(self, target: TargetName, environment: Any) -> Any:
+        return self.places[target][0]
+
+    def namespace(self, target: TargetName) -> str:
+        return self.places[target][1]
+
+    def allowed(self, target: TargetName) -> AllowList:
+        return self.allow.get(target, AllowList())
+
+
+@dataclass(kw_only=True)
 class World:
     """One environment on one namespace of a cluster, run step by step."""
 
@@ -78,6 +98,7 @@ class World:
     content: FolderContent = field(default_factory=FolderContent)
     now: datetime = NOW
     number: int = 1
+    cloud: CloudRules = field(default_factory=cloud_rules)
 
     def __post_init__(self) -> None:
         self.cluster = KubeCluster(kubeconfig_access(self.kubeconfig))
@@ -98,6 +119,8 @@ class World:
             manifests=RememberedManifests(read_manifests),
             adopt=self.adopt,
             digest_key=Secret("key"),
+            health=health_rules(),
+            cloud=self.cloud,
         )
 
     def write(self, *manifests: Any, path: str = "all.yaml") -> None:

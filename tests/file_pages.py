@@ -42,7 +42,7 @@ FILES = (
             ),
             (
                 "`shop/prod` may be approved by two of `release-team`, by signed commits,"
-                " and may use no other targets than `staging` and `prod-eu`;"
+                " and may use no other targets than those listed;"
             ),
             (
                 "environments of `shop` are delivered to `prod-eu` as the service account"
@@ -55,6 +55,11 @@ FILES = (
             (
                 "a `Database` of example.com is judged by its own phase: see"
                 " [health](health.md);"
+            ),
+            (
+                "cloud resources go to the target `here`; a `Database` or `Queue` of"
+                " example.com is one where it names its credentials: see"
+                " [deploy-cloud-resource](../steps/deploy-cloud-resource.md);"
             ),
             (
                 "a released revision is compared with what is live every five minutes, and"
@@ -83,7 +88,7 @@ FILES = (
         "workflow",
         "workflow.yaml",
         "The work that each revision does, in order. Without it, one `deploy2env` per"
-        " target is generated. Each step type has its own page in [steps](../steps/).",
+        " target is generated, after the cloud resources, if there are any. Each step type has its own page in [steps](../steps/).",
         VALID / "envs/prod/workflow.yaml",
         (
             (

@@ -28,6 +28,8 @@ from gitops_wf.adapters.configured_clusters import ConfiguredClusters
 from gitops_wf.adapters.http_outbound import HttpOutbound
 from gitops_wf.adapters.renderers import Tools
 from gitops_wf.adapters.smtp_mailer import SmtpMailer
+from gitops_wf.bootstrap.cloud import cloud_rules
+from gitops_wf.bootstrap.health import health_rules
 from gitops_wf.bootstrap.targets import open_target
 from gitops_wf.core.addresses import AddressPolicy
 from gitops_wf.core.config import PushConfig, TargetConfig, TargetKind
@@ -80,6 +82,8 @@ def known_of(files: Mapping[str, str]) -> Known:
                     keys.setdefault(ref["name"], set()).add(ref.get("key", ""))
     return Known(
         targets=frozenset(TARGETS),
+        hub=TargetName("hub"),
+        cloud=cloud_rules(),
         channels=frozenset(CHANNELS),
         secrets={
             name: SecretGrant(
@@ -236,6 +240,8 @@ def world(
                 "manifests": read_manifests,
                 "digest_key": Secret("key"),
                 "monotonic": cluster.seconds,
+                "health": health_rules(),
+                "cloud": cloud_rules(),
                 "renderer": Tools(folder / "render"),
             },
             sender=ChannelSender(

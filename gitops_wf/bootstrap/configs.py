@@ -14,6 +14,7 @@ from gitops_wf.definitions.daemon import read_daemon_config
 
 STORE_FILE = "gitops-wf.db"
 SANDBOX_TARGET = TargetName("sandbox")
+SANDBOX_HUB = TargetName("hub")
 
 
 def load_config(path: Path) -> DaemonConfig:
@@ -39,7 +40,8 @@ def sandbox_config(
     """Return the config of ``run --sandbox --repo PATH``: no file needed.
 
     ``directory`` keeps the store, the clone and the sandbox. Every target that an
-    environment names is a namespace of the sandbox; without one it is ``default``.
+    environment names is a namespace of the sandbox; without one it is ``default``. The
+    hub is the sandbox, too.
     """
     name = RepositoryName(
         repository.resolve().name.removesuffix(".git") or "repository"
@@ -63,5 +65,6 @@ def sandbox_config(
                 kind=TargetKind.SANDBOX,
             )
         },
+        hub=SANDBOX_HUB,
         is_all_sandbox=True,
     )

@@ -1,8 +1,10 @@
 """Reading the files of environments."""
 
 from gitops_wf.adapters.step_catalogue import EntryPointCatalogue
+from gitops_wf.bootstrap.cloud import cloud_rules
 from gitops_wf.core.config import DaemonConfig
 from gitops_wf.definitions.daemon import known_of
+from gitops_wf.definitions.facts import Known
 from gitops_wf.definitions.reader import DefinitionReader
 from gitops_wf.ports.runner import StepCatalogue
 
@@ -12,7 +14,8 @@ def definition_reader(config: DaemonConfig | None) -> DefinitionReader:
 
     Without a config, names of targets, channels and secrets are not checked.
     """
-    known = known_of(config) if config is not None else None
+    cloud = cloud_rules(config)
+    known = known_of(config, cloud) if config is not None else Known(cloud=cloud)
     return DefinitionReader(EntryPointCatalogue(), known)
 
 

@@ -18,6 +18,7 @@ from gitops_wf.adapters.renderers import Tools
 from gitops_wf.adapters.sql_store import ReadingStore, open_for_reading
 from gitops_wf.adapters.step_catalogue import EntryPointCatalogue
 from gitops_wf.adapters.system_clock import SystemClock
+from gitops_wf.bootstrap.cloud import cloud_rules
 from gitops_wf.bootstrap.health import health_rules
 from gitops_wf.bootstrap.targets import open_target, sandbox_kubeconfig
 from gitops_wf.core.addresses import AddressPolicy
@@ -86,6 +87,7 @@ def plan_commit(
         )
         watched = Watched(config=repository, git=git)
         clusters, supposed = _clusters(config, redactor)
+        cloud = cloud_rules(config)
         runners = StepRunners(
             catalogue=EntryPointCatalogue(),
             capabilities=Capabilities(
@@ -103,12 +105,13 @@ def plan_commit(
                 channels=config.channels,
                 manifests=read_manifests,
                 health=health_rules(config),
+                cloud=cloud,
                 renderer=Tools(folder / "render"),
             ),
         )
         return Plan(
             watched=watched,
-            definitions=DefinitionReader(runners.catalogue, known_of(config)),
+            definitions=DefinitionReader(runners.catalogue, known_of(config, cloud)),
             recall=Recall(
                 clusters=clusters, instance=config.instance, adopt=config.adopt
             ),

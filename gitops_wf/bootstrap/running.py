@@ -34,6 +34,7 @@ from gitops_wf.adapters.smtp_mailer import SmtpMailer
 from gitops_wf.adapters.sql_store import open_store, password_of
 from gitops_wf.adapters.step_catalogue import EntryPointCatalogue
 from gitops_wf.adapters.system_clock import SystemClock
+from gitops_wf.bootstrap.cloud import cloud_rules
 from gitops_wf.bootstrap.health import health_rules
 from gitops_wf.bootstrap.serving import Serving
 from gitops_wf.bootstrap.targets import (
@@ -187,7 +188,8 @@ def _put_together(
         objects=ClusterSecrets(clusters),
     )
     catalogue = EntryPointCatalogue()
-    definitions = DefinitionReader(catalogue, known_of(config))
+    cloud = cloud_rules(config)
+    definitions = DefinitionReader(catalogue, known_of(config, cloud))
     guard = AddressGuard(AddressPolicy())
     outbound = HttpOutbound(guard)
     watched = {
@@ -230,6 +232,7 @@ def _put_together(
             manifests=RememberedManifests(read_manifests),
             digest_key=_digest_key(Path(config.directory), redactor),
             health=health_rules(config),
+            cloud=cloud,
             renderer=Tools(Path(config.directory) / "render", config.rendering),
             writers=Pushing(watched, definitions.is_environment_folder),
         ),

@@ -7,6 +7,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
+from gitops_wf.core.cloud import CloudRule
 from gitops_wf.core.concurrency import Concurrency
 from gitops_wf.core.environment import DRIFT, Drift, Subscription
 from gitops_wf.core.grants import SecretGrant
@@ -109,10 +110,10 @@ class DaemonConfig:
     ``store`` is an SQLAlchemy URL, ``directory`` where clones and the sandbox live,
     ``instance`` the name that inventories carry. ``groups`` are people by the name of
     their group, which an environment's policy may use, too. ``drift`` is for
-    environments that say nothing of it. ``health_rules`` come
-    before those that are shipped. ``is_all_sandbox`` makes every other target that a
-    repository names a namespace of the sandbox. ``adopt`` takes over what another live
-    instance delivers.
+    environments that say nothing of it. ``hub`` is the target of cloud resources.
+    ``health_rules`` and ``cloud_rules`` come before those that are shipped.
+    ``is_all_sandbox`` makes every other target that a repository names a namespace of
+    the sandbox. ``adopt`` takes over what another live instance delivers.
     """
 
     path: str
@@ -133,5 +134,6 @@ class DaemonConfig:
     concurrency: Concurrency = field(default_factory=Concurrency)
     drift: Drift = DRIFT
     health_rules: tuple[HealthRule, ...] = ()
+    cloud_rules: tuple[CloudRule, ...] = ()
     is_all_sandbox: bool = False
     adopt: bool = False

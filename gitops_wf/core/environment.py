@@ -130,7 +130,8 @@ class Environment:
     ``workflow_ref`` is a path from the repository's root, already resolved and
     known to stay inside it. ``watch`` likewise, with what its kustomizations and its
     chart refer to. ``decryption`` is the secret of the daemon config with the keys of
-    files that SOPS has encrypted, as ``name`` or ``name/key``.
+    files that SOPS has encrypted, as ``name`` or ``name/key``. ``hub`` is the target
+    that the daemon config has for cloud resources.
     """
 
     name: EnvironmentName
@@ -154,3 +155,4 @@ class Environment:
     helm: HelmChart | None = None
     substitute: Substitute | None = None
     decryption: str = ""
+    hub: TargetName | None = None

@@ -17,6 +17,10 @@ PRUNE_DEPARTED = "prune-departed"
 """The type of the step that the daemon itself adds at the end (`engine.departed`)."""
 
 
+CLOUD_RESOURCE = "deploy-cloud-resource"
+"""The type of the step that a workflow has where its content has cloud resources."""
+
+
 class Mode(StrEnum):
     """How the steps of one list follow each other (KubeVela's words)."""
 

@@ -2,6 +2,7 @@
 
 from posixpath import dirname, isabs, join, normpath
 
+from gitops_wf.core.cloud import CloudRules
 from gitops_wf.core.concurrency import Concurrency
 from gitops_wf.core.config import (
     AuthConfig,
@@ -51,13 +52,15 @@ def read_daemon_config(
     return _Paths(dirname(path), home).config(file, document, path)
 
 
-def known_of(config: DaemonConfig) -> Known:
-    """What environments may name."""
+def known_of(config: DaemonConfig, cloud: CloudRules) -> Known:
+    """What environments may name; ``cloud`` are the rules that hold."""
     return Known(
         targets=None if config.is_all_sandbox else frozenset(config.targets),
         channels=frozenset(config.channels),
         secrets=config.secrets,
         groups=config.groups,
+        hub=config.hub,
+        cloud=cloud,
         values={name: target.substitute for name, target in config.targets.items()},
         push={
             repository.name: repository.push
@@ -133,6 +136,13 @@ class _Paths:
             rendering=RenderLimits(**dict(file.renderers)),
             concurrency=Concurrency(**dict(file.concurrency)),
             drift=file.drift.to_core().over(DRIFT),
+            cloud_rules=tuple(
+                rule
+                for number, cloud in enumerate(file.cloud_resources.rules)
+                for rule in cloud.to_core(
+                    f"{path}:{line_at(document, ('cloudResources', 'rules', number))}"
+                )
+            ),
             health_rules=tuple(
                 rule
                 for number, part in enumerate(file.health.rules)

@@ -29,6 +29,7 @@ from gitops_wf.core.impersonation import (
 from gitops_wf.core.render_limits import RenderLimits
 from gitops_wf.core.retention import Retention
 from gitops_wf.core.sizes import Size
+from gitops_wf.definitions.cloud_file import CloudPart
 from gitops_wf.definitions.drift import DriftPart
 from gitops_wf.definitions.environment_file import NotifyPart
 from gitops_wf.definitions.fields import (
@@ -647,7 +648,8 @@ class DaemonFile(Part):
     )
     hub: Name | None = Field(
         default=None,
-        description="Target of cloud-resource objects; not acted upon yet.",
+        description="The target that holds cloud resources; see"
+        " steps/deploy-cloud-resource.md.",
     )
     repositories: dict[Name, RepositoryPart] = Field(
         min_length=1, description="What is watched, by name."
@@ -685,4 +687,8 @@ class DaemonFile(Part):
     )
     health: HealthPart = Field(
         default=HealthPart(), description="How objects of custom kinds are judged."
+    )
+    cloud_resources: CloudPart = Field(
+        default=CloudPart(),
+        description="What is a cloud resource, beside what is known.",
     )

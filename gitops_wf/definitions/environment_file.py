@@ -36,7 +36,7 @@ EventKind = Literal[
     "added", "moved", "removed", "created", "started", "suspended", "approved",
     "stepFailed", "succeeded", "rolledBack", "failed", "errored", "aborted", "rejected",
     "superseded", "decided", "decisionRefused", "decisionRemoved",
-    "approvalsUnreadable", "drift", "healed", "degraded", "recovered",
+    "approvalsUnreadable", "drift", "healed", "renewed", "degraded", "recovered",
     "reverted", "notReverted",
 ]  # fmt: skip
 """What `on:` may name: the kinds of `core.event.Event`."""

@@ -8,10 +8,12 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from gitops_wf.core.cloud import NO_CLOUD_RULES, CloudRules
 from gitops_wf.core.config import PushConfig
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.grants import SecretGrant
 from gitops_wf.core.identifiers import RepositoryName, TargetName
+from gitops_wf.core.workflow import CLOUD_RESOURCE
 from gitops_wf.definitions.environment_file import EnvironmentFile
 from gitops_wf.definitions.expression_texts import written_expressions
 from gitops_wf.definitions.problems import Location, plain
@@ -28,6 +30,9 @@ class Known:
     channels: frozenset[str] | None = None
     secrets: Mapping[str, SecretGrant] | None = None
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    hub: TargetName | None = None
+    """The target with cloud resources; where targets are known, None is no hub."""
+    cloud: CloudRules = NO_CLOUD_RULES
     values: Mapping[TargetName, Mapping[str, str]] = field(default_factory=dict)
     """Values of variables by target."""
     push: Mapping[RepositoryName, PushConfig] | None = None
@@ -59,6 +64,16 @@ class StepFact:
         """Whether it holds others."""
         return self.type is not None and self.type.name == "step-group"
 
+    @property
+    def goes_to_hub(self) -> bool:
+        """Whether it brings cloud resources to the hub, whatever its targets are."""
+        return self.type is not None and self.type.name == CLOUD_RESOURCE
+
+    @property
+    def goes_further(self) -> bool:
+        """Whether its targets need not be the environment's."""
+        return self.type is not None and self.type.any_target
+
     def at(self, *location: str | int) -> Location:
         """A place inside the step."""
         return (*self.location, *location)
@@ -85,6 +100,11 @@ class Facts:
         return self.workflow_document is not None
 
     @property
+    def lacks_hub(self) -> bool:
+        """Whether the daemon config is known, and has no hub."""
+        return self.known.targets is not None and self.known.hub is None
+
+    @property
     def declared_targets(self) -> tuple[str, ...]:
         """The targets that environment.yaml names itself."""
         file = self.environment_file
@@ -98,6 +118,11 @@ class Facts:
         """
         if self.declared_targets:
             return frozenset(self.declared_targets)
+        return self.configured_targets
+
+    @property
+    def configured_targets(self) -> frozenset[str] | None:
+        """The targets of the daemon config; None where they are not known."""
         known = self.known.targets
         return None if known is None else known | frozenset(self.source.targets)
 

@@ -17,6 +17,10 @@ TYPES: Mapping[str, str] = {
     " deploy2env",
     "create-config": "put the Secret among the manifests of a deploy2env",
     "delete-config": "take the Secret out of the manifests of a deploy2env",
+    "apply-terraform-config": "put the Configuration among the manifests, and write"
+    " deploy-cloud-resource",
+    "apply-terraform-provider": "put the Provider among the manifests of an environment"
+    " whose target is the hub",
     "chat-gpt": "ask it with a webhook step",
     "restart-workflow": "commit a `redeploy` (gitops-wf redeploy)",
     "build-push-image": "let CI build it, and commit the image's digest",
@@ -36,6 +40,16 @@ PROPERTIES: Mapping[str, Mapping[str, str]] = {
         "parallelism": "write `parallel: true`; how much is done at once is"
         " `concurrency` of the daemon config",
     },
+    "deploy-cloud-resource": {
+        "env": "an environment is a folder with its own workflow; the Secret goes to"
+        " its targets, or to those named in `targets`",
+        "policy": "what differs between environments stands in their folders",
+    },
+    "share-cloud-resource": {
+        "env": "the cloud resources are those of the folder whose workflow this is",
+        "policy": "what differs between environments stands in their folders",
+        "placements.cluster": "name a target of the daemon config as `target`",
+    },
     "run-job": {"cluster": "a step names its `target`"},
 }
-"""For properties of a step type, by its name here: what to write instead."""
+"""For properties of a step type, by its name and path here: what to write instead."""

@@ -8,6 +8,7 @@ https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -32,10 +33,22 @@ _MOST = 200
 Read = Callable[[str], bytes | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Bases:
+    """What a folder's kustomizations need of what lies outside it.
+
+    ``paths`` are those that make it an input, ``files`` all that are named, folders
+    among them.
+    """
+
+    paths: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+
 def bases_of(
     folder: str, files: Iterable[str], read: Read
-) -> tuple[tuple[str, ...], list[Problem]]:
-    """Return the paths outside a folder that its kustomizations need, and problems.
+) -> tuple[Bases, list[Problem]]:
+    """Return what a folder's kustomizations need outside it, and problems.
 
     ``files`` are the folder's, relative to it; paths are from the repository's root.
     """
@@ -78,7 +91,7 @@ def bases_of(
         for path in found
         if not any(path != other and _is_below(path, other) for other in found)
     ]
-    return tuple(sorted(outside)), problems
+    return Bases(paths=tuple(sorted(outside)), files=tuple(found)), problems
 
 
 def _kustomization(

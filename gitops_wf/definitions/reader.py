@@ -14,6 +14,7 @@ from gitops_wf.core.identifiers import EnvironmentName, TargetName
 from gitops_wf.core.inputs import ENVIRONMENT, WORKFLOW
 from gitops_wf.definitions import globs
 from gitops_wf.definitions.charts import chart_of, needs
+from gitops_wf.definitions.cloud_content import first_cloud_resource, no_hub_for
 from gitops_wf.definitions.decisions import read_decisions
 from gitops_wf.definitions.documents import empty_file, single_map
 from gitops_wf.definitions.environment_file import EnvironmentFile
@@ -89,9 +90,9 @@ class DefinitionReader:
         environment = self._environment(source, environment_file, problems)
         bases, found = bases_of(source.folder, source.paths, source.read)
         problems += found
-        if environment is not None and bases:
-            watch = dict.fromkeys((*environment.watch, *bases))
-            environment = replace(environment, watch=tuple(watch))
+        if environment is not None:
+            watch = dict.fromkeys((*environment.watch, *bases.paths))
+            environment = replace(environment, watch=tuple(watch), hub=self._known.hub)
         workflow_file = self._workflow_file(source, environment, problems)
         facts = Facts(
             source=source,
@@ -113,7 +114,18 @@ class DefinitionReader:
                 problems=errors(problems),
             )
         if facts.workflow is None:
-            workflow = generated_workflow(environment, self._catalogue)
+            held = first_cloud_resource(
+                environment, source, bases.files, self._known.cloud
+            )
+            if held is not None and facts.lacks_hub:
+                return Definition(
+                    environment=self._with_values(environment),
+                    workflow=None,
+                    problems=errors([no_hub_for(held)]),
+                )
+            workflow = generated_workflow(
+                environment, self._catalogue, has_cloud=held is not None
+            )
         else:
             workflow = core_workflow(facts)
             environment = replace(environment, targets=_targets(facts, environment))
@@ -195,10 +207,20 @@ class DefinitionReader:
 
 
 def _targets(facts: Facts, environment: Environment) -> tuple[TargetName, ...]:
-    """What environment.yaml names; else what the steps of the workflow write to."""
+    """What environment.yaml names; else what the steps of the workflow write to.
+
+    The hub only where the environment is delivered there, too, and no place that only
+    gets a copy.
+    """
     if facts.declared_targets:
         return environment.targets
-    written = (target for targets in facts.targets_of.values() for target in targets)
+    written = (
+        target
+        for step in facts.steps
+        if not step.goes_further
+        for target in facts.targets_of.get(step.location, ())
+        if target != environment.hub or not step.goes_to_hub
+    )
     return tuple(dict.fromkeys(written))
 
 

@@ -175,6 +175,7 @@ RULES: tuple[Rule, ...] = (
         "Each target of an environment is delivered to.",
         workflow.undelivered_target,
     ),
+    Rule("no-hub", "Cloud resources have a hub to go to.", workflow.no_hub),
     Rule("step-file", "Files that steps use are there.", workflow.step_file),
     Rule(
         "secret-not-granted",
@@ -229,6 +230,13 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "health-expression",
         "A health rule's expressions are CEL over spec, status, metadata, conditions.",
+    ),
+    Rule("cloud-api-version", "A rule of cloud resources is for custom kinds."),
+    Rule("cloud-kinds", "A rule of cloud resources says which objects it is for."),
+    Rule("cloud-field", "A rule of cloud resources names fields by their paths."),
+    Rule(
+        "cloud-expression",
+        "Where a Secret is, is CEL over spec, status, metadata, conditions.",
     ),
     Rule("server-syntax", "The server's address is host:port."),
 )

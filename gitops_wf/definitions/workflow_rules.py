@@ -86,10 +86,11 @@ def _property_errors(step: StepFact, rules: set[str] | None) -> Iterator[Finding
 
 def _foreign(step_type: StepType, error: ErrorDetails) -> str:
     """What to write instead of a property that only KubeVela has."""
-    if rule_of(error) != "unknown-key" or len(error["loc"]) != 1:
+    if rule_of(error) != "unknown-key":
         return ""
-    key = str(error["loc"][0])
-    mend = kubevela.PROPERTIES.get(step_type.name, {}).get(key)
+    path = [part for part in error["loc"] if isinstance(part, str)]
+    mend = kubevela.PROPERTIES.get(step_type.name, {}).get(".".join(path))
+    key = path[-1]
     return f"unknown key `{key}`; {mend}" if mend else ""
 
 
@@ -215,9 +216,10 @@ def suspend_ends_twice(facts: Facts) -> Iterator[Finding]:
 
 def step_target(facts: Facts) -> Iterator[Finding]:
     """Targets of a step that are not the environment's."""
-    allowed = facts.allowed_targets
-    whose = "of this environment" if facts.declared_targets else "of the daemon config"
     for step in facts.steps:
+        allowed, whose = facts.allowed_targets, "of this environment"
+        if step.goes_further or not facts.declared_targets:
+            allowed, whose = facts.configured_targets, "of the daemon config"
         yield from _computed_targets(step)
         is_delivery = step.type is not None and step.type.name == DELIVERY
         if is_delivery and facts.targets_of.get(step.location) == ():
@@ -228,8 +230,9 @@ def step_target(facts: Facts) -> Iterator[Finding]:
             )
         if allowed is None:
             continue
+        hub = facts.known.hub if step.goes_to_hub else None
         for target in facts.targets_of.get(step.location, ()):
-            if target not in allowed and "${{" not in target:
+            if target not in {*allowed, hub} and "${{" not in target:
                 yield in_workflow(
                     _target_location(step, target),
                     f"step `{step.name}`: `{cut(target, 64)}` is no target {whose}"
@@ -246,12 +249,31 @@ def _computed_targets(step: StepFact) -> Iterator[Finding]:
                 step.at("properties", key, *location),
                 f"step `{step.name}`: {key} {mend}",
             )
+    placements = step.part.properties.get("placements")
+    for number, each in enumerate(placements if isinstance(placements, list) else ()):
+        place = each.get("target") if isinstance(each, dict) else None
+        for location, _ in written_expressions(place):
+            yield in_workflow(
+                step.at("properties", "placements", number, "target", *location),
+                f"step `{step.name}`: target {mend}",
+            )
     for number, item in enumerate(step.part.inputs):
         key = item.parameter_key.split(".", maxsplit=1)[0]
-        if key in {"target", "targets"}:
+        if key in {"target", "targets", "placements"}:
             yield in_workflow(
                 step.at("inputs", number, "parameterKey"),
                 f"step `{step.name}`: {key} {mend}",
+            )
+
+
+def no_hub(facts: Facts) -> Iterator[Finding]:
+    """Cloud resources, where the daemon config has no hub for them."""
+    for step in facts.steps:
+        if step.goes_to_hub and facts.lacks_hub:
+            yield in_workflow(
+                step.at("type"),
+                f"step `{step.name}`: cloud resources go to the hub, and the daemon"
+                " config names none: write `hub: NAME` there, the name of a target",
             )
 
 
@@ -261,6 +283,10 @@ def _target_location(step: StepFact, target: str) -> Location:
     several = step.part.properties.get("targets")
     if isinstance(several, list) and target in several:
         return step.at("properties", "targets", several.index(target))
+    placements = step.part.properties.get("placements")
+    for number, each in enumerate(placements if isinstance(placements, list) else ()):
+        if isinstance(each, dict) and each.get("target") == target:
+            return step.at("properties", "placements", number, "target")
     return step.at("properties")
 
 

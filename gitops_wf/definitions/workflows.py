@@ -4,30 +4,46 @@ from typing import cast
 
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.identifiers import StepName
-from gitops_wf.core.workflow import Mode, Step, Workflow
+from gitops_wf.core.workflow import CLOUD_RESOURCE, Mode, Step, Workflow
 from gitops_wf.definitions.facts import Facts, StepFact
 from gitops_wf.definitions.fields import MAX_NAME
 from gitops_wf.definitions.problems import plain
 from gitops_wf.definitions.workflow_file import WorkflowFile
 from gitops_wf.definitions.workflow_rules import DELIVERY
-from gitops_wf.ports.runner import StepCatalogue
+from gitops_wf.ports.runner import StepCatalogue, StepType
 
 
-def generated_workflow(environment: Environment, catalogue: StepCatalogue) -> Workflow:
-    """One delivery per target, in order, as KubeVela generates it."""
+def generated_workflow(
+    environment: Environment, catalogue: StepCatalogue, *, has_cloud: bool = False
+) -> Workflow:
+    """Cloud resources, then one delivery per target, in order, as KubeVela has it."""
     delivery = catalogue.get(DELIVERY)
+    cloud = catalogue.get(CLOUD_RESOURCE) if has_cloud else None
     return Workflow(
-        steps=tuple(
-            Step(
-                name=StepName(f"deploy-{target}"[:MAX_NAME].rstrip("-")),
-                type=DELIVERY,
-                properties={"target": str(target)},
-                timeout=None if delivery is None else delivery.default_timeout,
-                targets=(target,),
-                owns_objects=delivery is not None and delivery.owns_objects,
-            )
-            for target in environment.targets
+        steps=(
+            *([] if cloud is None else [_cloud_resources(cloud, environment)]),
+            *(
+                Step(
+                    name=StepName(f"deploy-{target}"[:MAX_NAME].rstrip("-")),
+                    type=DELIVERY,
+                    properties={"target": str(target)},
+                    timeout=None if delivery is None else delivery.default_timeout,
+                    targets=(target,),
+                    owns_objects=delivery is not None and delivery.owns_objects,
+                )
+                for target in environment.targets
+            ),
         )
+    )
+
+
+def _cloud_resources(cloud: StepType, environment: Environment) -> Step:
+    return Step(
+        name=StepName("cloud-resources"),
+        type=cloud.name,
+        timeout=cloud.default_timeout,
+        targets=cloud.targets(cloud.properties.model_validate({}), environment),
+        owns_objects=cloud.owns_objects,
     )
 
 

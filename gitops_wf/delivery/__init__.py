@@ -5,8 +5,10 @@ What the steps use is named here; the modules behind it are each one part.
 
 from gitops_wf.delivery.choosing import Part
 from gitops_wf.delivery.claims import ObjectClaimedError
+from gitops_wf.delivery.cloud import CloudResources, Wish, Work
+from gitops_wf.delivery.copying import CopyProperties, ResourceName
 from gitops_wf.delivery.delivery import Delivery, Order, Rendered
-from gitops_wf.delivery.deploying import Deployment
+from gitops_wf.delivery.deploying import Deployment, guarded
 from gitops_wf.delivery.inventories import Writer, check_owner, list_inventories
 from gitops_wf.delivery.jobs import JobOrder, JobRuns, JobState, RanBefore
 from gitops_wf.delivery.names import CLAIMED
@@ -14,11 +16,19 @@ from gitops_wf.delivery.observing import DONE, ObjectHealth
 from gitops_wf.delivery.planning import failed
 from gitops_wf.delivery.rehearsing import RehearsedClusters
 from gitops_wf.delivery.selector import Selector
-from gitops_wf.delivery.targeting import TargetProperties, all_at_once, chosen_targets
+from gitops_wf.delivery.sharing import joined, pause, shared, some
+from gitops_wf.delivery.targeting import (
+    SomeTargets,
+    TargetProperties,
+    all_at_once,
+    chosen_targets,
+)
 
 __all__ = [
     "CLAIMED",
     "DONE",
+    "CloudResources",
+    "CopyProperties",
     "Delivery",
     "Deployment",
     "JobOrder",
@@ -31,12 +41,21 @@ __all__ = [
     "RanBefore",
     "RehearsedClusters",
     "Rendered",
+    "ResourceName",
     "Selector",
+    "SomeTargets",
     "TargetProperties",
+    "Wish",
+    "Work",
     "Writer",
     "all_at_once",
     "check_owner",
     "chosen_targets",
     "failed",
+    "guarded",
+    "joined",
     "list_inventories",
+    "pause",
+    "shared",
+    "some",
 ]

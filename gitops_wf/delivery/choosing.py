@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
+from gitops_wf.core.cloud import CloudChoice
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import DefinitionError, TerminalError, cut
+from gitops_wf.core.inventory import Manifest
 from gitops_wf.core.phases import Reason
 from gitops_wf.delivery.selector import Selector
 from gitops_wf.ports.content import KUSTOMIZATIONS, File
@@ -26,10 +28,35 @@ _MENDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Which part of an environment's content a step delivers."""
+    """Which part of an environment's content a step delivers.
+
+    ``only`` are cloud resources, and nothing else; ``without`` are those that other
+    steps deliver to the hub. ``kind`` is the only one, of the core group; empty is all.
+    """
 
     path: str = ""
     selector: Selector = field(default_factory=Selector)
+    only: CloudChoice | None = None
+    without: tuple[CloudChoice, ...] = ()
+    kind: str = ""
+
+    def takes(self, manifest: Manifest) -> bool:
+        """Whether an object, wherever it is written, is of the part."""
+        if self.kind and (manifest.get("apiVersion"), manifest.get("kind")) != (
+            "v1",
+            self.kind,
+        ):
+            return False
+        if self.only is not None and not self.only.takes(manifest):
+            return False
+        return not any(choice.takes(manifest) for choice in self.without)
+
+    def completed(self, manifest: Manifest) -> Manifest:
+        """Return an object as it is delivered."""
+        if self.only is None:
+            return manifest
+        rule = self.only.rules.find(manifest)
+        return manifest if rule is None else rule.completed(manifest)
 
 
 def kustomized_folder(

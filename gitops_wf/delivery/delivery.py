@@ -40,6 +40,7 @@ from gitops_wf.delivery.ordering import stages
 from gitops_wf.delivery.planning import Outcome, plan, unheard
 from gitops_wf.delivery.pruning import (
     Pruned,
+    everything,
     left_behind,
     left_by_others,
     prune,
@@ -90,7 +91,9 @@ class Order:
     """What to deliver, for whom, and how.
 
     ``step`` owns the objects; ``step_files`` are paths that steps use themselves.
-    ``inputs`` is the digest that completing it records.
+    ``inputs`` is the digest that completing it records. ``place`` is the namespace of
+    objects that name none; empty is the target's. ``concerns`` says which of the
+    step's objects it is about: others of them are not pruned by it.
     """
 
     id: EnvironmentId
@@ -106,6 +109,8 @@ class Order:
     prune: bool = True
     force: bool = False
     force_conflicts: bool = False
+    place: str = ""
+    concerns: Callable[[ObjectRef], bool] = everything
 
 
 class Delivery:
@@ -149,10 +154,12 @@ class Delivery:
         Errors: DefinitionError (`path:line: …`), TerminalError.
         """
         cluster = self._clusters.cluster(order.target, order.id)
-        sources = self._sources(order)
+        sources = [
+            each for each in self._sources(order) if order.part.takes(each.manifest)
+        ]
         objects = desired_objects(
             sources,
-            namespace=self._clusters.namespace(order.target),
+            namespace=order.place or self._clusters.namespace(order.target),
             allowed=self._clusters.allowed(order.target),
             is_namespaced=_scopes(cluster, sources),
             part=order.part,
@@ -183,18 +190,33 @@ class Delivery:
             order.part,
             order.step_files,
             target=order.target,
-            place=self._clusters.namespace(order.target),
+            place=order.place or self._clusters.namespace(order.target),
         )
         return read_sources(files, self._read, contents.variables(order.target))
 
-    def plan(self, order: Order) -> Planned:
+    def wanted(self, order: Order) -> tuple[Desired, ...]:
+        """Return what an order renders to and owns, from memory where it is there.
+
+        Errors: those of `render`.
+        """
+        key = (
+            order.id,
+            order.number,
+            order.commit,
+            order.target,
+            order.step,
+            order.part,
+        )
+        return self._renders.get(key, lambda: self.render(order).owned)
+
+    def plan(self, order: Order, rendered: Rendered | None = None) -> Planned:
         """Return what `render` and `deliver` would do; the clusters are rehearsed.
 
         A wave counts as healthy once it was applied.
 
         Errors: those of `render`.
         """
-        rendered = self.render(order)
+        rendered = rendered or self.render(order)
 
         def deliver(told: Callable[[ObjectRef, Outcome], None]) -> ChangeSet:
             entries: list[ChangeEntry] = []
@@ -258,6 +280,7 @@ class Delivery:
                 old,
                 wanted,
                 steps=[order.step],
+                concerns=order.concerns,
                 allow_empty=order.environment.allow_empty or not order.prune,
             )
             return replace(
@@ -281,6 +304,7 @@ class Delivery:
             before,
             wanted,
             steps=[order.step],
+            concerns=order.concerns,
             allow_empty=order.environment.allow_empty,
         )
         changes += self._prune(store, order, gone)
@@ -316,17 +340,29 @@ class Delivery:
         )
 
     def look(
-        self, order: Order, rules: tuple[IgnoreRule, ...], *, max_age: timedelta
+        self,
+        order: Order,
+        rules: tuple[IgnoreRule, ...],
+        *,
+        max_age: timedelta,
+        objects: tuple[Desired, ...] | None = None,
     ) -> Findings:
-        """Return what is not as it was released; see `Keeping.look`."""
-        return self._keeping(order, rules).look(max_age)
+        """Return what is not as it was released; see `Keeping.look`.
+
+        ``objects`` are what is wanted, where that is not what the order renders.
+        """
+        return self._keeping(order, rules, objects).look(max_age)
 
     def heal(
-        self, order: Order, rules: tuple[IgnoreRule, ...], refs: Collection[ObjectRef]
+        self,
+        order: Order,
+        rules: tuple[IgnoreRule, ...],
+        refs: Collection[ObjectRef],
+        objects: tuple[Desired, ...] | None = None,
     ) -> ChangeSet:
-        """Apply again what drifted; see `Keeping.heal`."""
+        """Apply again what drifted; see `Keeping.heal`, and `look` for ``objects``."""
         rollout = self._rollout(order, force_conflicts=True)
-        return self._keeping(order, rules).heal(refs, rollout)
+        return self._keeping(order, rules, objects).heal(refs, rollout)
 
     def complete(self, order: Order) -> Inventory:
         """Record that a step has brought its objects to its inputs, healthy.
@@ -400,22 +436,19 @@ class Delivery:
     def _writer(self, now: datetime) -> Writer:
         return Writer(instance=self._instance, now=now, adopt=self._adopt)
 
-    def _keeping(self, order: Order, rules: tuple[IgnoreRule, ...]) -> Keeping:
-        key = (
-            order.id,
-            order.number,
-            order.commit,
-            order.target,
-            order.step,
-            order.part,
-        )
+    def _keeping(
+        self,
+        order: Order,
+        rules: tuple[IgnoreRule, ...],
+        objects: tuple[Desired, ...] | None,
+    ) -> Keeping:
         return Keeping(
             store=self.inventory_store(order.id, order.target),
             writer=self._writer(order.now),
             target=order.target,
             number=order.number,
             step=order.step,
-            objects=self._renders.get(key, lambda: self.render(order).owned),
+            objects=self.wanted(order) if objects is None else objects,
             rules=rules,
             health=self._health,
             snapshots=self._snapshots,

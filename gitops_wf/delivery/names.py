@@ -9,6 +9,12 @@ ENVIRONMENT_LABEL = "gitops-wf.io/environment"
 CLAIMED = "ObjectClaimed"
 """The reason where an object is another environment's."""
 
+COPIED_FROM = "gitops-wf.io/copied-from"
+"""On the copy of a Secret: target, namespace and name of what it was copied from."""
+
+COPIED_VERSION = "gitops-wf.io/copied-version"
+"""On the copy of a Secret: uid and version of what it was copied from."""
+
 FORCE_ANNOTATIONS = (
     "gitops-wf.io/force",
     "kustomize.toolkit.fluxcd.io/force",
@@ -56,6 +62,15 @@ def label_value(environment: EnvironmentId) -> str:
     stem = re.sub(r"[^a-z0-9.-]+", "-", value.lower())[: _LABEL_LIMIT - 9]
     stem = re.sub(r"[.-]*\.[.-]*", ".", stem).strip(".-")
     return f"{stem}-{mark}".lstrip("-")
+
+
+def hub_namespace(environment: EnvironmentId) -> str:
+    """Return the namespace of an environment's objects on the hub: ``shop-prod``.
+
+    Two environments whose ids differ by nothing but a dash have the same one; which of
+    them has it is told by its label.
+    """
+    return label_value(environment).replace(".", "-")
 
 
 def inventory_name(environment: EnvironmentId) -> str:

@@ -8,7 +8,7 @@ another environment has taken over; and the very object that was looked at (its
 uid), not one of the same name.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,19 +35,27 @@ OPT_IN_KINDS = frozenset(
 """Kinds whose deletion takes data or other people's objects along."""
 
 
+def everything(_ref: ObjectRef) -> bool:
+    """Whether a prune is about an object, where it is about all."""
+    return True
+
+
 def left_behind(
     old: Inventory,
     wanted: Iterable[ObjectRef],
     *,
     steps: Iterable[str],
+    concerns: Callable[[ObjectRef], bool] = everything,
     allow_empty: bool,
 ) -> tuple[InventoryEntry, ...]:
     """Return the entries of these steps that are no longer wanted.
 
+    ``concerns`` says which of their objects it is about.
+
     Errors: TerminalError (PruneToEmpty) where that would be all of them.
     """
     kept, owners = set(wanted), set(steps)
-    mine = [entry for entry in old.entries if entry.step in owners]
+    mine = [e for e in old.entries if e.step in owners and concerns(e.ref)]
     gone = tuple(entry for entry in mine if entry.ref not in kept)
     if gone and not kept and not allow_empty:
         raise TerminalError(

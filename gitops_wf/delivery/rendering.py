@@ -197,7 +197,7 @@ def desired_objects(
                 "remove metadata.namespace"
             )
         place = str(own or namespace) if namespaced else ""
-        manifest = _completed(source.manifest, place, labels)
+        manifest = part.completed(_completed(source.manifest, place, labels))
         ref = ObjectRef.of(manifest)
         _check_allowed(source, ref, allowed)
         first = seen.setdefault(ref, source)

@@ -9,7 +9,7 @@ from gitops_wf.core.identifiers import TargetName
 from gitops_wf.ports.properties import Properties
 
 
-class TargetProperties(Properties):
+class SomeTargets(Properties):
     """The targets of a step; none means every target of the environment."""
 
     target: str | None = Field(
@@ -17,10 +17,6 @@ class TargetProperties(Properties):
     )
     targets: tuple[str, ...] | None = Field(
         default=None, description="Several targets, one after the other."
-    )
-    parallel: bool = Field(
-        default=False,
-        description="Several targets at once: one that fails holds up no other.",
     )
 
     @model_validator(mode="after")
@@ -32,11 +28,20 @@ class TargetProperties(Properties):
         return self
 
 
+class TargetProperties(SomeTargets):
+    """The targets of a step that may write to several at once."""
+
+    parallel: bool = Field(
+        default=False,
+        description="Several targets at once: one that fails holds up no other.",
+    )
+
+
 def chosen_targets(
     properties: BaseModel, environment: Environment
 ) -> tuple[TargetName, ...]:
     """Return the targets that a step with these properties writes to."""
-    assert isinstance(properties, TargetProperties)
+    assert isinstance(properties, SomeTargets)
     if properties.target is not None:
         return (TargetName(properties.target),)
     if properties.targets is not None:

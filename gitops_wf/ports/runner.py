@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from pydantic import BaseModel
 
 from gitops_wf.core.changeset import ChangeSet
+from gitops_wf.core.cloud import NO_CLOUD_RULES, CloudRules
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.health import NO_RULES, HealthRules
 from gitops_wf.core.identifiers import StepName, TargetName
@@ -70,7 +71,8 @@ class StepContext:
     ``run_ordinal`` tells a retry's run from the first. ``workflow_steps`` are the
     names of all steps of the run. ``step_files`` are the paths from the
     repository's root that steps use themselves (StepType.files) and that are
-    therefore never delivered.
+    therefore never delivered. ``to_hub`` are the names of cloud resources that each
+    step of the run brings to the hub (StepType.to_hub), and no other step elsewhere.
     """
 
     subject: Subject
@@ -90,6 +92,7 @@ class StepContext:
     variables: Mapping[str, Any]
     workflow_steps: tuple[StepName, ...]
     step_files: tuple[str, ...] = ()
+    to_hub: tuple[tuple[str, ...], ...] = ()
 
 
 class StepRunner(Protocol):
@@ -152,10 +155,10 @@ class Capabilities:
     ``instance`` is the daemon's name, as inventories carry it; ``adopt`` lets it
     take over what another instance owns. ``channels`` are the notification
     channels of the daemon config by name. ``digest_key`` keys the digests of
-    Secret values. ``health`` are the rules for custom kinds. ``renderer`` builds
-    kustomizations. ``monotonic`` counts the seconds by which what was just read from
-    a cluster is young enough for the next who asks. ``writers`` commit to watched
-    repositories; None where a program never does.
+    Secret values. ``health`` are the rules for custom kinds, ``cloud`` those of
+    cloud resources. ``renderer`` builds kustomizations. ``monotonic`` counts the
+    seconds by which what was just read from a cluster is young enough for the next who
+    asks. ``writers`` commit to watched repositories; None where a program never does.
     """
 
     clusters: Clusters
@@ -169,6 +172,7 @@ class Capabilities:
     adopt: bool = False
     digest_key: Secret = NO_KEY
     health: HealthRules = NO_RULES
+    cloud: CloudRules = NO_CLOUD_RULES
     monotonic: Callable[[], float] = time.monotonic
     writers: DaemonWriters | None = None
 
@@ -190,6 +194,11 @@ def uses_no_files(_properties: BaseModel, _environment: Environment) -> tuple[st
     return ()
 
 
+def brings_nothing(_properties: BaseModel) -> tuple[str, ...] | None:
+    """Return None: for step types that bring no cloud resources to the hub."""
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepType:
     """A kind of step: its properties, its runner and what the engine must know.
@@ -198,7 +207,10 @@ class StepType:
     more than one makes a sub-step run for each, in order unless ``at_once`` says
     otherwise. ``output_roots`` are the names that the step's ``outputs`` expressions
     may start from.
-    ``files`` says which files, from the repository's root, a step uses.
+    ``any_target`` says that these need not be targets of the environment.
+    ``files`` says which files, from the repository's root, a step uses. ``to_hub`` says
+    which cloud resources it brings to the hub, by name; an empty tuple is all of them,
+    None is no such step.
     ``owns_objects`` says that what it applies stands in the target's inventory under
     the step's name, and that its runner is an ObjectKeeper. ``only_tells`` says that
     it changes nothing: a release whose last delivery was completed counts as done
@@ -211,8 +223,10 @@ class StepType:
     default_timeout: timedelta
     aliases: tuple[str, ...] = ()
     targets: Callable[[BaseModel, Environment], tuple[TargetName, ...]] = writes_nowhere
+    any_target: bool = False
     at_once: Callable[[BaseModel], bool] = one_by_one
     files: Callable[[BaseModel, Environment], tuple[str, ...]] = uses_no_files
+    to_hub: Callable[[BaseModel], tuple[str, ...] | None] = brings_nothing
     output_roots: tuple[str, ...] = ()
     owns_objects: bool = False
     only_tells: bool = False

@@ -1,11 +1,11 @@
 """The runners of step types, and what each is told of its step."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from gitops_wf.core.engine import filled, places
 from gitops_wf.core.environment import Environment
@@ -84,6 +84,7 @@ class StepRunners:
             variables=seen,
             workflow_steps=tuple(other.name for other in run.steps),
             step_files=self._step_files(run, environment),
+            to_hub=self._to_hub(run),
         )
 
     def _type(self, step: StepRun) -> StepType:
@@ -97,7 +98,20 @@ class StepRunners:
 
     def _step_files(self, run: Run, environment: Environment) -> tuple[str, ...]:
         """Return what steps use themselves, as far as their properties are known."""
-        found: list[str] = []
+        found = (
+            path
+            for step_type, model in self._declared(run)
+            for path in step_type.files(model, environment)
+        )
+        return tuple(dict.fromkeys(found))
+
+    def _to_hub(self, run: Run) -> tuple[tuple[str, ...], ...]:
+        """Return which cloud resources steps bring to the hub."""
+        found = (step_type.to_hub(model) for step_type, model in self._declared(run))
+        return tuple(names for names in found if names is not None)
+
+    def _declared(self, run: Run) -> Iterator[tuple[StepType, BaseModel]]:
+        """Yield the steps' types and properties, as far as these are known."""
         for place in places(run.workflow).values():
             step_type = self.catalogue.get(place.step.type)
             if step_type is None or place.is_copy:
@@ -106,8 +120,7 @@ class StepRunners:
                 model = step_type.properties.model_validate(dict(place.step.properties))
             except ValidationError:
                 continue  # an expression stands where the model wants its value
-            found.extend(step_type.files(model, environment))
-        return tuple(dict.fromkeys(found))
+            yield step_type, model
 
 
 def _first_problem(error: ValidationError) -> str:

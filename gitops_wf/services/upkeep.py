@@ -217,14 +217,16 @@ class Upkeep:
                 replace(before, number=number, lease=None), subject, found, now
             )
             state = settled.state
-            heals = bool(state.drifted and self._drift(subject.revision).self_heal)
+            self_heal = bool(self._drift(subject.revision).self_heal)
+            heals = any(self_heal or not each.is_drift for each in state.drifted)
             held = (
                 why_not_healed(transaction, self.approvals, environment, target, now)
                 if heals
                 else ""
             )
             state = replace(state, held=held)
-            if heals and not (held or found.problem) and state.healable(now):
+            ready = state.healable(now, self_heal=self_heal)
+            if heals and ready and not (held or found.problem):
                 lease = Lease(holder=self.holder, until=now + LEASE)
                 state = replace(state, lease=lease)
             if state != before:
@@ -244,7 +246,8 @@ class Upkeep:
     ) -> UpkeepState | None:
         """Apply what drifted, look whether it lasts, and give the lease back."""
         drift = self._drift(subject.revision)
-        refs = leased.healable(self.clock.now())[:HEALED_AT_ONCE]
+        refs = leased.healable(self.clock.now(), self_heal=bool(drift.self_heal))
+        refs = refs[:HEALED_AT_ONCE]
         problem = ""
         for step in seen.values():
             mine = [each.ref for each in step.found.drifted if each.ref in refs]

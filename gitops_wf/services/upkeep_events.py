@@ -16,6 +16,7 @@ log = structlog.get_logger()
 _SAYS = {
     Edge.DRIFT: "differs from Git",
     Edge.HEALED: "is as Git says again",
+    Edge.RENEWED: "has a renewed copy",
     Edge.DEGRADED: "is degraded",
     Edge.RECOVERED: "is well again",
 }
@@ -50,6 +51,8 @@ def log_changes(changes: Iterable[Change]) -> None:
                 about.warning("drift.found")
             case Edge.HEALED:
                 about.info("drift.ended")
+            case Edge.RENEWED:
+                about.info("copy.renewed")
             case Edge.DEGRADED:
                 about.warning("health.degraded")
             case Edge.RECOVERED:

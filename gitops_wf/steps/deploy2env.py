@@ -8,6 +8,7 @@ from typing import cast
 from pydantic import Field, field_validator
 
 from gitops_wf.core.changeset import ChangeSet
+from gitops_wf.core.cloud import NO_CLOUD_RULES, CloudChoice, CloudRules
 from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.core.phases import Reason
@@ -72,29 +73,30 @@ class DeployProperties(TargetProperties):
 class DeployRunner:
     """Applies wave after wave; looks until every object is as Git wants it."""
 
-    def __init__(self, delivery: Delivery) -> None:
+    def __init__(self, delivery: Delivery, cloud: CloudRules) -> None:
         self._delivery = delivery
         self._deployment = Deployment(delivery)
+        self._cloud = cloud
 
     def attempt(self, context: StepContext) -> StepResult:
         """Render, apply, prune, and look at once."""
-        order, waits = _order(context), _waits(context)
+        order, waits = _order(context, self._cloud), _waits(context)
         return self._deployment.attempt(context, order, waits=waits)
 
     def plan(self, context: StepContext) -> Planned:
         """Return what an attempt would apply and prune."""
-        return self._delivery.plan(_order(context))
+        return self._delivery.plan(_order(context, self._cloud))
 
     def look(self, context: StepContext) -> StepResult:
         """Look at the objects, and apply the next wave when its time has come."""
-        order, waits = _order(context), _waits(context)
+        order, waits = _order(context, self._cloud), _waits(context)
         return self._deployment.look(context, order, waits=waits)
 
     def compare(
         self, context: StepContext, rules: tuple[IgnoreRule, ...], *, max_age: timedelta
     ) -> Findings:
         """Compare the objects with what was released."""
-        return self._delivery.look(_order(context), rules, max_age=max_age)
+        return self._delivery.look(_order(context, self._cloud), rules, max_age=max_age)
 
     def heal(
         self,
@@ -103,14 +105,14 @@ class DeployRunner:
         refs: Collection[ObjectRef],
     ) -> ChangeSet:
         """Apply again what drifted; nothing is pruned, nothing else is written."""
-        return self._delivery.heal(_order(context), rules, refs)
+        return self._delivery.heal(_order(context, self._cloud), rules, refs)
 
 
 def _waits(context: StepContext) -> bool:
     return cast("DeployProperties", context.properties).wait
 
 
-def _order(context: StepContext) -> Order:
+def _order(context: StepContext, cloud: CloudRules = NO_CLOUD_RULES) -> Order:
     properties = cast("DeployProperties", context.properties)
     if context.target is None:
         raise TerminalError(
@@ -128,7 +130,11 @@ def _order(context: StepContext) -> Order:
         target=context.target,
         step=str(context.step),
         now=context.now,
-        part=Part(path=properties.path, selector=Selector.parse(properties.selector)),
+        part=Part(
+            path=properties.path,
+            selector=Selector.parse(properties.selector),
+            without=tuple(CloudChoice(cloud, names) for names in context.to_hub),
+        ),
         step_files=context.step_files,
         prune=prune,
         force=properties.force,
@@ -149,7 +155,8 @@ def _make(capabilities: Capabilities) -> DeployRunner:
             secrets=capabilities.secrets,
             health=capabilities.health,
             monotonic=capabilities.monotonic,
-        )
+        ),
+        capabilities.cloud,
     )
 
 

@@ -61,6 +61,10 @@ def test_the_daemon_config_shows_every_field():
         "GatePart": [*policies, *(t["gate"] for t in targets if "gate" in t)],
         "PolicyRulePart": policies,
         "SecretPart": shown["secrets"].values(),
+        "CloudRulePart": [
+            *shown["cloudResources"]["rules"],
+            {"kind": "Database"},  # or `kinds`
+        ],
     }
     unshown = {name for name in schema["properties"] if name not in shown}
     for part, values in parts.items():
@@ -68,8 +72,8 @@ def test_the_daemon_config_shows_every_field():
         known = schema["$defs"][part]["properties"]
         unshown |= {f"{part}.{key}" for key in known if key not in written}
 
-    # No part of this release keeps cloud resources; plain http is nothing to copy.
-    assert unshown == {"hub", "RepositoryPart.allowHttp"}
+    # Plain http is nothing to copy.
+    assert unshown == {"RepositoryPart.allowHttp"}
 
 
 @pytest.mark.parametrize("folder", ["envs/prod", "envs/staging"])

@@ -91,15 +91,15 @@ class HealthRule:
         asked = {"spec": manifest.get("spec"), "metadata": manifest.get("metadata")}
         try:
             condition = parse_rule_condition(self.suspended)
-            if not condition.evaluate_bool(_variables(asked)):
+            if not condition.evaluate_bool(variables_of(asked)):
                 return None
         except ExpressionError as exc:
             return self._unknown(Health.SUSPENDED, exc)
-        return self._told(Health.SUSPENDED, _variables(manifest))
+        return self._told(Health.SUSPENDED, variables_of(manifest))
 
     def judge(self, manifest: Manifest) -> HealthStatus:
         """Return the health of an object whose generation was observed."""
-        variables = _variables(manifest)
+        variables = variables_of(manifest)
         for health, text in self.conditions().items():
             try:
                 if parse_rule_condition(text).evaluate_bool(variables):
@@ -211,7 +211,8 @@ def _first_text(texts: Iterable[str], variables: Mapping[str, Any]) -> str:
     return ""
 
 
-def _variables(manifest: Manifest) -> Mapping[str, Any]:
+def variables_of(manifest: Manifest) -> Mapping[str, Any]:
+    """Return what an expression of a rule sees of an object."""
     return {
         "spec": part(manifest, "spec"),
         "status": part(manifest, "status"),

@@ -123,6 +123,8 @@ def _headline(event: Event, revision: Revision | None) -> str:
             return f"differs from Git{on}"
         case "healed":
             return f"is as Git says again{on}"
+        case "renewed":
+            return f"has a renewed copy of a Secret{on}"
         case "degraded":
             return f"degraded{on}"
         case "recovered":

@@ -19,14 +19,17 @@ class DriftKind(StrEnum):
     MISSING = "missing"
     DELETING = "deleting"
     CLAIMED = "claimed"
+    OUTDATED = "outdated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drifted:
     """An object that is not as it was released.
 
-    ``fields`` are some of those that differ and ``managers`` who owns them by now;
-    ``note`` says what fields cannot. ``since`` is when it was seen first.
+    An outdated one is a copy of what has changed since: nobody touched it, and Git says
+    nothing of its content. ``fields`` are some of those that differ and ``managers``
+    who owns them by now; ``note`` says what fields cannot. ``since`` is when it was
+    seen first.
     """
 
     ref: ObjectRef
@@ -39,7 +42,16 @@ class Drifted:
     @property
     def is_healable(self) -> bool:
         """Whether an apply would mend it: not what another has, or what is going."""
-        return self.kind in {DriftKind.CHANGED, DriftKind.MISSING}
+        return self.kind in {
+            DriftKind.CHANGED,
+            DriftKind.MISSING,
+            DriftKind.OUTDATED,
+        }
+
+    @property
+    def is_drift(self) -> bool:
+        """Whether it differs from Git, so that healing it is as Git's owner says."""
+        return self.kind is not DriftKind.OUTDATED
 
     def __str__(self) -> str:
         """Return ``Deployment/shop/web: /spec/replicas is 5, Git says 3 (by bob)``."""

@@ -42,6 +42,7 @@ class Edge(StrEnum):
 
     DRIFT = "drift"
     HEALED = "healed"
+    RENEWED = "renewed"
     DEGRADED = "degraded"
     RECOVERED = "recovered"
 
@@ -114,13 +115,20 @@ class UpkeepState:
     problem: str = ""
     lease: Lease | None = None
 
-    def healable(self, now: datetime) -> tuple[ObjectRef, ...]:
-        """Return what may be healed now: not what was healed a moment ago."""
+    def healable(
+        self, now: datetime, *, self_heal: bool = True
+    ) -> tuple[ObjectRef, ...]:
+        """Return what may be healed now: not what was healed a moment ago.
+
+        Without ``self_heal`` only what is outdated: it differs from no file in Git.
+        """
         waiting = {heals.ref for heals in self.heals if heals.next > now}
         return tuple(
             each.ref
             for each in self.drifted
-            if each.is_healable and each.ref not in waiting
+            if each.is_healable
+            and (self_heal or not each.is_drift)
+            and each.ref not in waiting
         )
 
     def look_again(self, now: datetime) -> datetime | None:
@@ -228,14 +236,21 @@ def _drift(
     fights = [
         each
         for each in drifted
-        if each.ref in heals
+        if each.is_drift
+        and each.ref in heals
         and heals[each.ref].count >= FIGHT_AFTER
         and each.ref not in quiet
     ]
     # Of a fight only its beginning and its end are told, not each of its rounds.
     quiet.update(each.ref for each in fights)
     changes: list[Change] = []
-    new = [each for each in drifted if each.ref not in known and each.ref not in quiet]
+    new = [
+        each
+        for each in drifted
+        if each.is_drift
+        and (each.ref not in known or not known[each.ref].is_drift)
+        and each.ref not in quiet
+    ]
     if new:
         changes.append(Change(edge=Edge.DRIFT, reason="Drifted", message=some(new)))
     if fights:
@@ -249,7 +264,15 @@ def _drift(
                 message=text + _more(len(fights)),
             )
         )
-    gone = [ref for ref in known if ref not in still and ref not in quiet]
+    renewed = [ref for ref in known if ref not in still and not known[ref].is_drift]
+    if renewed:
+        text = some(renewed)
+        changes.append(Change(edge=Edge.RENEWED, reason="Renewed", message=text))
+    gone = [
+        ref
+        for ref in known
+        if ref not in still and ref not in quiet and ref not in renewed
+    ]
     gone += [each.ref for each in calmed if each.is_told and each.ref not in gone]
     if gone:
         was_healed = any(each.ref in gone for each in state.heals)

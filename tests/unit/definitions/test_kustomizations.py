@@ -12,7 +12,7 @@ def bases(**files: str):
     content = {name: text.encode() for name, text in files.items()}
     inside = [name.removeprefix(f"{FOLDER}/") for name in files if FOLDER in name]
     found, problems = bases_of(FOLDER, inside, content.get)
-    return found, [f"{p.path}:{p.line}: {p.message}" for p in problems]
+    return found.paths, [f"{p.path}:{p.line}: {p.message}" for p in problems]
 
 
 def overlay(text: str, **more: str):

@@ -1,5 +1,6 @@
 """Files of an environment become core values."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from gitops_wf.core.engine.variables import variables
 from gitops_wf.core.environment import After, Drift, Subscription
 from gitops_wf.core.errors import DefinitionError
 from gitops_wf.core.expressions import STATUS_FIELDS
+from gitops_wf.core.identifiers import TargetName
 from gitops_wf.core.policy import Policy
 from gitops_wf.core.run import Subject
 from gitops_wf.core.upkeep.ignoring import IgnoreRule, IgnoreTarget
@@ -123,6 +125,110 @@ def test_without_a_workflow_each_target_is_delivered_to_in_order():
         ("deploy-us", "deploy2env", ("us",), {"target": "us"}),
     ]
     assert workflow.mode is Mode.STEP_BY_STEP
+
+
+CLAIM = b"""\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: web}
+---
+apiVersion: db.example.org/v1
+kind: SQLInstance
+metadata: {name: database}
+spec: {writeConnectionSecretToRef: {name: db}}
+"""
+HUB = replace(KNOWN, hub=TargetName("hub"))
+
+
+def generated(files, known=HUB, **more):
+    definition = read({"workflow.yaml": None, **files}, known=known, **more)
+    assert definition.problems == ()
+    return definition
+
+
+def steps_of(definition):
+    return [(step.name, step.type, step.targets) for step in definition.workflow.steps]
+
+
+def test_cloud_resources_of_a_folder_come_before_its_deliveries():
+    definition = generated({"db/claim.yaml": CLAIM})
+
+    assert steps_of(definition) == [
+        ("cloud-resources", "deploy-cloud-resource", ("hub", "eu", "us")),
+        ("deploy-eu", "deploy2env", ("eu",)),
+        ("deploy-us", "deploy2env", ("us",)),
+    ]
+    assert definition.environment.targets == ("eu", "us")
+    assert definition.workflow.steps[0].owns_objects
+
+
+def test_cloud_resources_of_a_base_count_too():
+    files = {"kustomization.yaml": b"resources: [../../base]\n"}
+    base = {
+        "base/kustomization.yaml": b"resources: [claim.yaml]\n",
+        "base/claim.yaml": CLAIM,
+    }
+
+    definition = generated(files, elsewhere=base)
+
+    assert steps_of(definition)[0][0] == "cloud-resources"
+
+
+@pytest.mark.parametrize(
+    "path", ["jobs/claim.yaml", "approvals/claim.yaml", "NOTES.md", "claim.txt"]
+)
+def test_files_that_are_not_delivered_bring_no_cloud_resources(path):
+    found = [name for name, *_ in steps_of(generated({path: CLAIM}))]
+
+    assert found == ["deploy-eu", "deploy-us"]
+
+
+def test_the_hub_is_a_target_of_the_step_and_not_of_the_environment():
+    workflow = (
+        b"apiVersion: gitops-wf.io/v1alpha1\nkind: Workflow\nsteps:\n"
+        b"  - {name: database, type: deploy-cloud-resource, properties: {target: eu}}\n"
+        b"  - {name: deploy, type: deploy2env, properties: {target: eu}}\n"
+    )
+
+    definition = read(
+        {"environment.yaml": None, "workflow.yaml": workflow, "claim.yaml": CLAIM},
+        known=HUB,
+    )
+
+    assert definition.problems == ()
+    assert definition.environment.targets == ("eu",)
+    assert definition.environment.hub == "hub"
+    assert definition.workflow.steps[0].targets == ("hub", "eu")
+
+
+def test_a_target_of_a_placement_is_written_out_and_known():
+    workflow = (
+        b"apiVersion: gitops-wf.io/v1alpha1\nkind: Workflow\nsteps:\n"
+        b"  - {name: deploy, type: deploy2env}\n"
+        b"  - name: share\n"
+        b"    type: share-cloud-resource\n"
+        b"    properties:\n"
+        b"      placements:\n"
+        b"        - target: test\n"
+        b"        - target: nowhere\n"
+        b"        - target: ${{ environment.name }}\n"
+    )
+
+    problems = read({"workflow.yaml": workflow}, known=HUB).problems
+
+    assert [(problem.line, problem.message) for problem in problems] == [
+        (
+            10,
+            "step `share`: `nowhere` is no target of the daemon config; known: eu, test, us",
+        ),
+        (
+            11,
+            (
+                "step `share`: target must be written out: gates and queues need it"
+                " before the step runs"
+            ),
+        ),
+    ]
 
 
 def test_without_environment_yaml_the_daemons_targets_are_used():

@@ -58,6 +58,48 @@ def test_drift_is_told_once_and_its_end_once():
     assert not line.state.is_remarkable
 
 
+def outdated(ref=WEB):
+    return Drifted(
+        ref=ref, kind=DriftKind.OUTDATED, note="is a copy of what was before"
+    )
+
+
+def test_what_is_outdated_is_no_drift_and_is_told_once_it_was_renewed():
+    line = Line()
+
+    assert line.look(outdated()) == []
+    assert line.state.healable(line.now, self_heal=False) == (WEB,)
+    line.heal()
+    assert line.look() == ["renewed/Renewed"]
+    assert line.look(after=CALM) == []
+
+
+def test_without_self_heal_drift_is_left_to_people_and_what_is_outdated_is_not():
+    line = Line()
+
+    assert line.look(drifted(), outdated(API)) == ["drift/Drifted"]
+
+    assert line.state.healable(line.now, self_heal=False) == (API,)
+    assert set(line.state.healable(line.now)) == {API, WEB}
+
+
+def test_a_source_that_changes_again_and_again_is_fought_by_nobody():
+    line = Line()
+    for _ in range(5):
+        line.look(outdated())
+        line.heal()
+        assert line.look() == ["renewed/Renewed"]
+        line.now = line.state.look_again(line.now)
+
+
+def test_what_was_outdated_and_is_edited_by_then_is_told_as_drift():
+    line = Line()
+    line.look(outdated())
+
+    assert line.look(drifted()) == ["drift/Drifted"]
+    assert line.look() == ["healed/InSync"]
+
+
 def test_a_second_object_is_a_drift_of_its_own():
     line = Line()
     line.look(drifted())
