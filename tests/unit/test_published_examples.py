@@ -22,9 +22,14 @@ ROOT = Path(__file__).parents[2]
 CONFIGS = [
     ROOT / "config/gitops-wf.yaml",
     ROOT / "config/shop/gitops-wf.yaml",
+    ROOT / "config/examples/cloud-database/gitops-wf.yaml",
     ROOT / "manifests/base/gitops-wf.yaml",
 ]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "config/examples").rglob("*.md")),
+]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"(?:^|[`;&|/] ?)gitops-wf ([a-z][^`;&|#\n]*)", re.MULTILINE)
 
