@@ -1,16 +1,24 @@
 """Cloud resources on a hub, and their Secrets on the targets that use them.
 
-The sandbox is the cluster of all targets; its annotations play the cloud's controller.
+One cluster has all targets: the sandbox, whose annotations play the cloud's controller,
+or a real API server, where a test plays it by the same annotations.
 """
 
 import base64
+import os
 import uuid
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from itertools import chain
+from pathlib import Path
 
 import pytest
 import yaml
 
+from gitops_wf.adapters.directory_target import DirectoryCluster
+from gitops_wf.adapters.kube_api import KubeCluster, kubeconfig_access
 from gitops_wf.core.cloud import CloudRules
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import TerminalError, TransientError
@@ -26,6 +34,7 @@ from gitops_wf.steps.deploy2env import STEP_TYPE as DEPLOY
 from gitops_wf.steps.deploy_cloud_resource import STEP_TYPE as CLOUD
 from gitops_wf.steps.share_cloud_resource import STEP_TYPE as SHARE
 from tests import sandbox_process
+from tests.cloud import played_cloud
 from tests.clusters import eventually
 from tests.crds import definitions
 from tests.delivering import Places, World
@@ -34,28 +43,40 @@ READY = "{apply: {state: Available}}"
 TERRAFORM = "terraform.core.oam.dev/v1beta2"
 
 
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory):
-    with sandbox_process.running(tmp_path_factory.mktemp("sandbox")) as running:
-        world = World(kubeconfig=running.kubeconfig, namespace="default")
-        for name in ("terraform", "crossplane", "clouds"):
-            for definition in definitions(name):
-                world.cluster.create(definition)
-                spec = definition["spec"]
-                version = f"{spec['group']}/{spec['versions'][0]['name']}"
-                eventually(
-                    lambda at=version, of=spec: _serves(
-                        world.cluster, at, of["names"]["kind"]
-                    )
-                )
-        yield running
+@pytest.fixture(scope="module", params=["sandbox", "real API server"])
+def kubeconfig(request, tmp_path_factory):
+    """A cluster that knows the kinds, and where somebody plays the cloud."""
+    with ExitStack() as stack:
+        path = os.environ.get("KUBECONFIG")
+        if request.param == "sandbox":
+            folder = tmp_path_factory.mktemp("sandbox")
+            found = stack.enter_context(sandbox_process.running(folder)).kubeconfig
+        elif path:
+            found = Path(path)
+        else:
+            pytest.skip("no API server: set KUBECONFIG to run the suite on one")
+        cluster = KubeCluster(kubeconfig_access(found))
+        kinds = []
+        for definition in chain(
+            *map(definitions, ("terraform", "crossplane", "clouds"))
+        ):
+            cluster.apply(definition)
+            spec = definition["spec"]
+            version = f"{spec['group']}/{spec['versions'][0]['name']}"
+            kind = (version, spec["names"]["kind"])
+            eventually(partial(_serves, cluster, *kind))
+            kinds.append(kind)
+        if request.param != "sandbox":
+            stack.enter_context(played_cloud(cluster, kinds))
+        yield found
 
 
 def _serves(cluster, version, kind):
     try:
-        return cluster.resource(version, kind)
-    except TerminalError:
-        return None
+        cluster.list(cluster.resource(version, kind))
+    except (TerminalError, TransientError):
+        return False
+    return True
 
 
 class Site:
@@ -163,8 +184,8 @@ class Site:
 
 
 @pytest.fixture
-def site(sandbox):
-    return Site(sandbox.kubeconfig)
+def site(kubeconfig):
+    return Site(kubeconfig)
 
 
 def database(name="database", status=READY, secret="db-conn", **metadata):
@@ -224,8 +245,8 @@ def test_deploy2env_leaves_out_what_a_step_brings_to_the_hub_and_only_that(site)
     assert result.outputs["changes"] == "2 created"
 
 
-def test_two_environments_have_each_their_own_database(sandbox):
-    one, two = Site(sandbox.kubeconfig), Site(sandbox.kubeconfig)
+def test_two_environments_have_each_their_own_database(kubeconfig):
+    one, two = Site(kubeconfig), Site(kubeconfig)
     two.world.clusters.places["hub"] = one.world.clusters.places["hub"]
 
     for site in (one, two):
@@ -414,8 +435,8 @@ def test_a_secret_of_somebody_else_is_never_written_over(site, metadata, says):
     assert site.values(site.eu) == {"MINE": "kept"}
 
 
-def test_a_secret_that_another_environment_copied_is_waited_for(sandbox):
-    one, two = Site(sandbox.kubeconfig), Site(sandbox.kubeconfig)
+def test_a_secret_that_another_environment_copied_is_waited_for(kubeconfig):
+    one, two = Site(kubeconfig), Site(kubeconfig)
     two.world.clusters.places["eu"] = one.world.clusters.places["eu"]
     for site in (one, two):
         site.commit(database())
@@ -601,8 +622,6 @@ def test_a_plan_says_what_goes_to_the_hub_and_what_is_copied_later(site):
 
 
 def test_a_folder_is_no_hub(site, tmp_path):
-    from gitops_wf.adapters.directory_target import DirectoryCluster
-
     site.commit(database())
     site.world.clusters.places["hub"] = (DirectoryCluster(tmp_path), "default")
 
@@ -694,8 +713,6 @@ def test_a_rule_makes_any_kind_a_cloud_resource(site, cloud):
 
 
 def test_the_documented_rules_are_those_of_this_test():
-    from pathlib import Path
-
     page = Path(__file__).parents[2] / "docs/steps/deploy-cloud-resource.md"
 
     [shown] = [
