@@ -23,8 +23,15 @@ from gitops_wf.core.phases import Reason
 from gitops_wf.core.planned import Planned
 from gitops_wf.core.redaction import Redactor, secret_values
 from gitops_wf.delivery.choosing import Part
+from gitops_wf.delivery.inventories import CONFIG_MAP
 from gitops_wf.delivery.names import CLAIMED, ENVIRONMENT_LABEL, label_value
-from gitops_wf.delivery.once import Mark, OnceMark, manifest_digest, once_hash
+from gitops_wf.delivery.once import (
+    Mark,
+    OnceMark,
+    manifest_digest,
+    marks_of,
+    once_hash,
+)
 from gitops_wf.delivery.planning import plan
 from gitops_wf.delivery.rehearsing import RehearsedCluster
 from gitops_wf.delivery.rendering import Source, desired_objects, read_sources
@@ -208,6 +215,32 @@ class JobRuns:
         self._mark(cluster, order).write(
             job=str(state.ref), commit=order.commit, digest=order.digest, now=now
         )
+
+    def forget_once(self, environment: EnvironmentId, target: TargetName) -> ChangeSet:
+        """Delete what keeps that Jobs have run, and these Jobs.
+
+        For an environment that is removed with its objects: comes it back, its data
+        are to be made anew.
+        """
+        cluster = self._clusters.cluster(target, environment)
+        namespace = self._clusters.namespace(target)
+        entries = []
+        for mark, ref in marks_of(cluster, namespace, environment):
+            live = ref and cluster.get(JOB, ref.namespace, ref.name)
+            # The Job first: while the mark is there, a repetition finds both.
+            if ref and live and _owner(live) == label_value(environment):
+                cluster.delete(ref, JOB.version)
+                entries.append(ChangeEntry(ref=ref, change=Change.DELETED))
+            cluster.delete(mark, CONFIG_MAP.version)
+            entries.append(ChangeEntry(ref=mark, change=Change.DELETED))
+        return ChangeSet(entries=tuple(entries))
+
+    def plan_forgotten(self, environment: EnvironmentId, target: TargetName) -> Planned:
+        """Return what `forget_once` would do; the clusters are rehearsed."""
+        cluster = self._clusters.cluster(target, environment)
+        if not isinstance(cluster, RehearsedCluster):
+            raise TypeError("a plan is made on clusters that write nothing")
+        return plan(cluster, (), lambda _: self.forget_once(environment, target))
 
     def look(
         self, environment: EnvironmentId, target: TargetName, ref: ObjectRef
@@ -448,12 +481,15 @@ def _never_runs(target: TargetName) -> TerminalError:
 
 
 def _check_owner(order: JobOrder, ref: ObjectRef, live: Manifest) -> None:
-    owner = (live["metadata"].get("labels") or {}).get(ENVIRONMENT_LABEL)
-    if owner != label_value(order.id):
+    if _owner(live) != label_value(order.id):
         raise TerminalError(
             f"{ref} is there already, and not of environment {order.id}",
             reason=CLAIMED,
         )
+
+
+def _owner(live: Manifest) -> str:
+    return str((live["metadata"].get("labels") or {}).get(ENVIRONMENT_LABEL, ""))
 
 
 def _is_in_the_way(live: Manifest, manifest: Manifest) -> bool:

@@ -6,12 +6,13 @@ nothing else: neither with the daemon's store, nor with the Job itself.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from gitops_wf.core.identifiers import EnvironmentId, Sha
-from gitops_wf.core.inventory import Manifest
+from gitops_wf.core.inventory import Manifest, ObjectRef
 from gitops_wf.delivery.inventories import CONFIG_MAP
 from gitops_wf.delivery.names import (
     ENVIRONMENT_LABEL,
@@ -19,6 +20,8 @@ from gitops_wf.delivery.names import (
     label_value,
 )
 from gitops_wf.ports.cluster import Cluster, ResourceConflictError
+
+ONCE_LABEL = "gitops-wf.io/once"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,10 @@ class OnceMark:
             "metadata": {
                 "name": self.name,
                 "namespace": self.namespace,
-                "labels": {ENVIRONMENT_LABEL: label_value(self.environment)},
+                "labels": {
+                    ENVIRONMENT_LABEL: label_value(self.environment),
+                    ONCE_LABEL: "done",
+                },
             },
             "data": {
                 "environment": str(self.environment),
@@ -90,6 +96,25 @@ class OnceMark:
             self.cluster.create(manifest)
         except ResourceConflictError:
             return  # another look was as fast, and said the same
+
+
+def marks_of(
+    cluster: Cluster, namespace: str, environment: EnvironmentId
+) -> Sequence[tuple[ObjectRef, ObjectRef | None]]:
+    """Return all marks of an environment, and the Job that each names."""
+    selector = f"{ENVIRONMENT_LABEL}={label_value(environment)},{ONCE_LABEL}"
+    return [
+        (ObjectRef.of(found), _job(str((found.get("data") or {}).get("job", ""))))
+        for found in cluster.list(CONFIG_MAP, namespace, selector)
+    ]
+
+
+def _job(text: str) -> ObjectRef | None:
+    parts = text.split("/")
+    if len(parts) != 3:
+        return None
+    kind, namespace, name = parts
+    return ObjectRef(group="batch", kind=kind, namespace=namespace, name=name)
 
 
 def once_hash(environment: EnvironmentId, key: str) -> str:

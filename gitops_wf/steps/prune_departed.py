@@ -1,18 +1,20 @@
 """prune-departed: deletes what steps that left the workflow own; the daemon adds it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import cast
 
 from pydantic import Field
 
-from gitops_wf.core.changeset import Change, ChangeEntry
+from gitops_wf.core.changeset import Change, ChangeEntry, ChangeSet
 from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.planned import Planned
+from gitops_wf.core.revision import REMOVED
 from gitops_wf.core.workflow import PRUNE_DEPARTED
-from gitops_wf.delivery import Delivery
+from gitops_wf.delivery import Delivery, JobRuns
 from gitops_wf.ports.properties import Properties
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
 
@@ -31,8 +33,9 @@ class PruneDepartedProperties(Properties):
 class PruneDepartedRunner:
     """Deletes at once; what is gone already counts as deleted."""
 
-    def __init__(self, delivery: Delivery) -> None:
+    def __init__(self, delivery: Delivery, jobs: JobRuns) -> None:
         self._delivery = delivery
+        self._jobs = jobs
 
     def attempt(self, context: StepContext) -> StepResult:
         """Delete what other steps than those to keep own on the target."""
@@ -44,6 +47,9 @@ class PruneDepartedRunner:
             allow_empty=context.environment.allow_empty,
             now=context.now,
         )
+        if context.subject.inputs == REMOVED:
+            forgotten = self._jobs.forget_once(environment, target)
+            changes = ChangeSet(entries=(*changes.entries, *forgotten.entries))
         return StepResult(
             phase=Phase.SUCCEEDED,
             message=_told(changes.entries),
@@ -64,13 +70,17 @@ class PruneDepartedRunner:
     def plan(self, context: StepContext) -> Planned:
         """Return what an attempt would delete."""
         environment, target, keep = _asked(context)
-        return self._delivery.plan_departed(
+        planned = self._delivery.plan_departed(
             environment,
             target,
             keep=keep,
             allow_empty=context.environment.allow_empty,
             now=context.now,
         )
+        if context.subject.inputs != REMOVED or planned.failure:
+            return planned
+        forgotten = self._jobs.plan_forgotten(environment, target)
+        return replace(forgotten, objects=(*planned.objects, *forgotten.objects))
 
     def look(self, context: StepContext) -> StepResult:
         """Do it again: it never asks for a look."""
@@ -118,7 +128,12 @@ def _make(capabilities: Capabilities) -> PruneDepartedRunner:
             renderer=capabilities.renderer,
             secrets=capabilities.secrets,
             monotonic=capabilities.monotonic,
-        )
+        ),
+        JobRuns(
+            clusters=capabilities.clusters,
+            content=capabilities.content,
+            read=capabilities.manifests,
+        ),
     )
 
 

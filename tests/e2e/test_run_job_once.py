@@ -8,6 +8,9 @@ import pytest
 from gitops_wf.core.changeset import Change
 from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.core.phases import Phase
+from gitops_wf.core.revision import REMOVED
+from gitops_wf.delivery import RehearsedClusters
+from gitops_wf.steps.prune_departed import STEP_TYPE as PRUNE
 from gitops_wf.steps.run_job import STEP_TYPE as RUN_JOB
 from tests import sandbox_process
 from tests.clusters import eventually
@@ -181,6 +184,37 @@ def test_the_job_has_no_time_to_live_unless_its_manifest_has(world):
     world.attempt(RUN_JOB, **ONCE)
 
     assert "ttlSecondsAfterFinished" not in jobs(world)[0]["spec"]
+
+
+def test_what_is_removed_with_its_objects_runs_again_when_it_comes_back(world):
+    first = done(world, ONCE)
+    keep = {"keep": {"here": []}}
+    gone = replace(world.context(PRUNE, keep).subject, inputs=REMOVED)
+    runner = PRUNE.make(world.capabilities)
+    kept = runner.attempt(world.context(PRUNE, keep))
+    assert len(marks(world)) == 1
+
+    result = runner.attempt(world.context(PRUNE, keep, subject=gone))
+    again = runner.attempt(world.context(PRUNE, keep, subject=gone))
+
+    assert kept.message == again.message
+    assert first.outputs["job"] in result.message
+    assert (marks(world), jobs(world)) == ([], [])
+    assert world.attempt(RUN_JOB, **ONCE).phase is Phase.RUNNING
+
+
+def test_a_plan_of_a_removal_shows_what_keeps_that_jobs_have_run(world):
+    done(world, ONCE)
+    keep = {"keep": {"here": []}}
+    subject = replace(world.context(PRUNE, keep).subject, inputs=REMOVED)
+    capabilities = replace(
+        world.capabilities, clusters=RehearsedClusters(world.clusters)
+    )
+
+    planned = PRUNE.make(capabilities).plan(world.context(PRUNE, keep, subject=subject))
+
+    assert sorted(each.ref.kind for each in planned.objects) == ["ConfigMap", "Job"]
+    assert len(marks(world)) == len(jobs(world)) == 1
 
 
 def test_a_plan_says_that_it_ran_before(world):
