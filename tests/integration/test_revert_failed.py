@@ -7,7 +7,9 @@ import pytest
 from gitops_wf.core.config import PushConfig
 from gitops_wf.core.environment import Subscription
 from gitops_wf.core.errors import TransientError
+from gitops_wf.core.phases import Phase
 from gitops_wf.ports.executor import DeliveryWork
+from gitops_wf.ports.runner import StepResult
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.brake import Brake
 from gitops_wf.services.revert_failed import LOOK_EVERY, TRY_AGAIN, RevertFailed
@@ -141,6 +143,21 @@ def test_two_daemons_push_the_same_commit_and_tell_it_once(line):
     line.reverts.act()
 
     assert line.log("%H") == pushed
+
+
+def test_what_could_not_be_found_out_is_not_reverted(line):
+    name = line.run("prod").steps[-1].name
+    line.deploy.results[name] = StepResult(
+        phase=Phase.ERRORED, message="no answer", is_final=True
+    )
+    line.commit({"envs/prod/cm.yaml": "b"})
+    line.settle()
+    count = line.count()
+
+    line.turn()
+
+    assert line.phases("prod")[-1].startswith("Errored")
+    assert (line.count(), line.told()) == (count, [])
 
 
 def test_a_revert_that_fails_is_not_reverted(line):
