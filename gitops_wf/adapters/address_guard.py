@@ -34,8 +34,8 @@ class AddressGuard:
         if not allowed:
             why = next(iter(filter(None, refusals.values())), "it has no address")
             raise TerminalError(
-                f"{cut(host, 128)} may not be connected to: {why}; the daemon config "
-                "can allow it",
+                f"{cut(host, 128)} may not be connected to: {why}; `outbound` of the "
+                "daemon config can allow it",
                 reason="AddressRefused",
             )
         return allowed

@@ -21,7 +21,6 @@ from gitops_wf.adapters.system_clock import SystemClock
 from gitops_wf.bootstrap.cloud import cloud_rules
 from gitops_wf.bootstrap.health import health_rules
 from gitops_wf.bootstrap.targets import open_target, sandbox_kubeconfig
-from gitops_wf.core.addresses import AddressPolicy
 from gitops_wf.core.config import (
     DaemonConfig,
     RepositoryConfig,
@@ -93,7 +92,7 @@ def plan_commit(
             capabilities=Capabilities(
                 clusters=RehearsedClusters(clusters, supposed),
                 content=RepositoryContent({repository.name: watched}),
-                outbound=HttpOutbound(AddressGuard(AddressPolicy())),
+                outbound=HttpOutbound(AddressGuard(config.outbound)),
                 secrets=ConfigSecrets(
                     config.secrets.values(),
                     environ=os.environ,

@@ -42,7 +42,6 @@ from gitops_wf.bootstrap.targets import (
     open_target,
     sandbox_kubeconfig,
 )
-from gitops_wf.core.addresses import AddressPolicy
 from gitops_wf.core.commit import Person
 from gitops_wf.core.config import (
     AuthConfig,
@@ -190,7 +189,7 @@ def _put_together(
     catalogue = EntryPointCatalogue()
     cloud = cloud_rules(config)
     definitions = DefinitionReader(catalogue, known_of(config, cloud))
-    guard = AddressGuard(AddressPolicy())
+    guard = AddressGuard(config.outbound)
     outbound = HttpOutbound(guard)
     watched = {
         repository.name: _watched(

@@ -9,7 +9,6 @@ from gitops_wf.adapters.configured_clusters import ConfiguredClusters
 from gitops_wf.adapters.http_outbound import HttpOutbound
 from gitops_wf.adapters.smtp_mailer import SmtpMailer
 from gitops_wf.bootstrap.targets import open_target, with_sandbox_kubeconfig
-from gitops_wf.core.addresses import AddressPolicy
 from gitops_wf.core.config import (
     DaemonConfig,
 )
@@ -19,7 +18,7 @@ from gitops_wf.services.deliver import ChannelSender
 
 def channel_sender(config: DaemonConfig, redactor: Redactor) -> ChannelSender:
     """Return what sends messages to the channels of a config."""
-    guard = AddressGuard(AddressPolicy())
+    guard = AddressGuard(config.outbound)
     return ChannelSender(
         outbound=HttpOutbound(guard),
         mailer=SmtpMailer(guard),

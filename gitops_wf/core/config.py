@@ -7,6 +7,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
+from gitops_wf.core.addresses import AddressPolicy
 from gitops_wf.core.cloud import CloudRule
 from gitops_wf.core.concurrency import Concurrency
 from gitops_wf.core.environment import DRIFT, Drift, Subscription
@@ -131,6 +132,7 @@ class DaemonConfig:
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     retention: Retention = field(default_factory=Retention)
     rendering: RenderLimits = field(default_factory=RenderLimits)
+    outbound: AddressPolicy = field(default_factory=AddressPolicy)
     concurrency: Concurrency = field(default_factory=Concurrency)
     drift: Drift = DRIFT
     health_rules: tuple[HealthRule, ...] = ()

@@ -134,6 +134,7 @@ class _Paths:
             groups=file.groups,
             retention=Retention(**dict(file.retention)),
             rendering=RenderLimits(**dict(file.renderers)),
+            outbound=file.outbound.to_core(),
             concurrency=Concurrency(**dict(file.concurrency)),
             drift=file.drift.to_core().over(DRIFT),
             cloud_rules=tuple(

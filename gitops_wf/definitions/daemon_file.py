@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from gitops_wf.core.addresses import AddressPolicy, networks
 from gitops_wf.core.concurrency import Concurrency
 from gitops_wf.core.config import TargetKind
 from gitops_wf.core.errors import cut
@@ -142,6 +143,18 @@ def _header(value: str) -> str:
             "impersonated-identity",
             f"`{cut(value, 80)}` cannot be sent: a user or group is printable ASCII",
         )
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        networks((value,))
+    except ValueError as exc:
+        raise broken(
+            "network-syntax",
+            f"`{cut(value, 80)}` is no network: write one as 169.254.10.0/24, or an"
+            " address",
+        ) from exc
     return value
 
 
@@ -590,6 +603,21 @@ _LEAST_MEMORY = Size(64 << 20)
 """Less holds none of the tools themselves."""
 
 
+class OutboundPart(Part):
+    """Where requests of steps and channels may go, beside the open network."""
+
+    loopback: Flag = Field(default=True, description="Whether to this machine itself.")
+    allow: tuple[Annotated[Text, AfterValidator(_network)], ...] = Field(
+        default=(),
+        description="Addresses or networks (CIDR) that are else refused: link-local,"
+        " metadata services of clouds, multicast.",
+    )
+
+    def to_core(self) -> AddressPolicy:
+        """The core's value."""
+        return AddressPolicy(allow=networks(self.allow), allow_loopback=self.loopback)
+
+
 class RenderersPart(Part):
     """What rendering one environment may cost: with Helm, kustomize or SOPS."""
 
@@ -675,6 +703,10 @@ class DaemonFile(Part):
     )
     renderers: RenderersPart = Field(
         default=RenderersPart(), description="Limits of rendering."
+    )
+    outbound: OutboundPart = Field(
+        default=OutboundPart(),
+        description="Where requests of steps and channels may go.",
     )
     concurrency: ConcurrencyPart = Field(
         default=ConcurrencyPart(),

@@ -238,6 +238,7 @@ RULES: tuple[Rule, ...] = (
         "cloud-expression",
         "Where a Secret is, is CEL over spec, status, metadata, conditions.",
     ),
+    Rule("network-syntax", "Networks are addresses, or CIDR."),
     Rule("server-syntax", "The server's address is host:port."),
 )
 
