@@ -27,6 +27,7 @@ HISTORY = timedelta(days=180)
 
 _CONTROL = frozenset({ENVIRONMENT, WORKFLOW})
 _SHOWN_COMMITS = 20
+_MOST_PEOPLE = 100
 _FROM = re.compile(rf"^{FROM_TRAILER}: \S+ \S*@sha1:([0-9a-f]{{40,64}})$", re.MULTILINE)
 
 
@@ -182,12 +183,13 @@ def promoted_from(text: str) -> Sha | None:
 
 def _people(commits: Sequence[CommitInfo]) -> list[str]:
     found: dict[str, Person] = {}
-    for commit in commits:
+    for commit in reversed(commits):
         for person in (commit.author, *commit.co_authors):
             found.setdefault(person.email.casefold(), person)
+    # The newest first: of very many, those who wrote long ago are left out.
     return [
         f"{cut(person.name, 100)} <{cut(person.email, 200)}>"
-        for person in found.values()
+        for person in list(found.values())[:_MOST_PEOPLE]
     ]
 
 

@@ -141,7 +141,7 @@ class DaemonWriter(BranchWriter, Protocol):
         """The watched branch."""
 
     def find(self, line: str, *, since: datetime) -> Sha | None:
-        """The newest commit of `head` since then with this text in its message."""
+        """The newest commit of `head` since then with this line in its message."""
 
     def branch_head(self, branch: str) -> Sha | None:
         """The head of another branch; None where there is none. Asks the remote."""
@@ -171,10 +171,18 @@ class DaemonWriters(Protocol):
     def check_folder(self, repository: RepositoryName, folder: str) -> None:
         """Refuse a folder that is no environment's: TerminalError (PushNotAllowed)."""
 
+    def brought(
+        self, environment: EnvironmentId, commit: Sha, folder: str
+    ) -> Sequence[CommitInfo]:
+        """What changed the folder with `commit` of its repository: it, and merged ones.
+
+        All that its first parent lacks.
+        """
+
     def commits(
         self, environment: EnvironmentId, commit: Sha, *, since: Sha | None, folder: str
     ) -> Sequence[CommitInfo]:
         """The commits that made the folder what it is at `commit` of its repository.
 
-        All those after `since`, merged ones too; None is `commit`'s first parent.
+        All those after `since`, or all there are; merged ones too.
         """

@@ -65,19 +65,21 @@ class Pushing(DaemonWriters):
                 reason=NOT_ALLOWED,
             )
 
+    def brought(
+        self, environment: EnvironmentId, commit: Sha, folder: str
+    ) -> Sequence[CommitInfo]:
+        """Return what changed a folder with a commit; see the port."""
+        git = self._watched(repository_name(environment)).git
+        parent = git.commit(commit).first_parent
+        return git.commits_between(parent, commit, paths=_paths(folder))
+
     def commits(
         self, environment: EnvironmentId, commit: Sha, *, since: Sha | None, folder: str
     ) -> Sequence[CommitInfo]:
         """Return the commits that made a folder what it is; see the port."""
         git = self._watched(repository_name(environment)).git
-        own = git.commit(commit)
-        base = since
-        if base is None or not git.has_commit(base):
-            base = own.first_parent
-        if base is None:
-            return (own,)
-        found = git.commits_between(base, commit, paths=(folder,) if folder else ())
-        return found or (own,)
+        base = since if since is not None and git.has_commit(since) else None
+        return git.commits_between(base, commit, paths=_paths(folder))
 
     def _watched(self, repository: RepositoryName) -> Watched:
         found = self._repositories.get(repository)
@@ -87,3 +89,7 @@ class Pushing(DaemonWriters):
                 reason="RepositoryNotConfigured",
             )
         return found
+
+
+def _paths(folder: str) -> tuple[str, ...]:
+    return (folder,) if folder else ()

@@ -271,9 +271,7 @@ class PromoteRunner:
             raise TerminalError(
                 "nothing is committed from here", reason="PushNotAllowed"
             )
-        came = self.writers.commits(
-            subject.environment, subject.commit, since=None, folder=here.folder
-        )
+        came = self.writers.brought(subject.environment, subject.commit, here.folder)
         path = check_loop(came, to)
         return _Task(
             context=context,

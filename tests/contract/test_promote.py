@@ -194,8 +194,20 @@ def test_all_who_wrote_since_the_promotion_before_are_co_authors(shop):
     shop.promote()
 
     people = shop.log("%(trailers:key=Co-authored-by,valueonly)").split("\n")
-    assert [person for person in people if person] == [BOB, "Ann <ann@example.com>"]
+    assert [person for person in people if person] == ["Ann <ann@example.com>", BOB]
     assert "Raise web to 2" not in shop.log("%b")
+
+
+def test_at_a_first_promotion_all_who_wrote_what_comes_are_co_authors(shop):
+    shop.work.commit({"envs/staging/web.yaml": "image: web:3\n"}, "Three", author=BOB)
+    shop.commit = shop.work.push_commit({"envs/staging/b.yaml": "b: 1\n"}, "Four")
+    shop.promote(folder="envs/prod-us")  # whose name begins like the other's
+
+    shop.promote()
+
+    people = shop.log("%(trailers:key=Co-authored-by,valueonly)").split("\n")
+    assert [person for person in people if person] == ["Ann <ann@example.com>", BOB]
+    assert "- Raise web to 2 (" in shop.log("%b")
 
 
 def test_a_repeated_attempt_makes_no_second_commit(shop):

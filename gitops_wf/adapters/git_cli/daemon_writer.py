@@ -27,6 +27,7 @@ from gitops_wf.ports.git_writer import (
 )
 
 _MAX_FILE_BYTES = 10 * 1024 * 1024
+_MOST_FOUND = 500
 _MAX_MESSAGE_BYTES = 1024 * 1024
 _PUSH = ("push", "--porcelain", "--no-follow-tags", "--recurse-submodules=no")
 _UNFIT = re.compile(r"[<>\n\0]")
@@ -159,15 +160,17 @@ class CloneWriter(Committing, DaemonWriter):
         return data
 
     def find(self, line: str, *, since: datetime) -> Sha | None:
-        """The newest commit of `head` since then with this text in its message."""
+        """The newest commit of `head` since then with this line in its message."""
         if self._head is None:
             return None
-        args = ("rev-list", "-n", "1", "--fixed-strings", f"--grep={line}")
+        args = ("rev-list", "--fixed-strings", f"--grep={line}")
         # As a filter: else one commit of a clock that is behind would end the search.
         date = f"--since-as-filter={since.astimezone(UTC).isoformat()}"
         done = self._git(*args, date, "--end-of-options", self._head)
-        found = done.stdout.decode().strip()
-        return Sha(found) if found else None
+        # git looks for the text anywhere: `envs/prod` stands in `envs/prod-us`, too.
+        found = [Sha(sha) for sha in done.stdout.decode().split()]
+        messages = ((sha, self.message(sha)) for sha in found[:_MOST_FOUND])
+        return next((s for s, text in messages if line in text.splitlines()), None)
 
     def branch_head(self, branch: str) -> Sha | None:
         """The head of another branch; None where there is none. Asks the remote."""
