@@ -30,9 +30,11 @@ TRY_AGAIN = timedelta(seconds=30)
 EARLIER = timedelta(hours=1)
 """How much older than the failure its revert may look: clocks differ."""
 
+FAILED = "failed"
 REVERTED = "reverted"
 NOT_REVERTED = "notReverted"
 _TOLD_EVENTS = 200
+_EVENTS_AT_ONCE = 1000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,13 +47,18 @@ class RevertFailed:
     writers: DaemonWriters
     _next: datetime | None = None
     _later: dict[EnvironmentId, datetime] = field(default_factory=dict)
+    _failed: set[EnvironmentId] = field(default_factory=set)
+    _seen: int | None = None
 
     def act(self) -> datetime | None:
         """Revert what has failed since; return when to look again."""
         now = self.clock.now()
         if self._next is not None and now < self._next:
             return self._next
-        for environment in self._failed(now):
+        self._hear()
+        for environment in sorted(self._failed):
+            if self._later.get(environment, now) > now:
+                continue
             try:
                 self._revert(environment)
             except TransientError as error:
@@ -62,20 +69,39 @@ class RevertFailed:
         self._next = now + LOOK_EVERY
         return self._next
 
-    def _failed(self, now: datetime) -> list[EnvironmentId]:
-        """Return the environments whose newest revision has failed."""
+    def _hear(self) -> None:
+        """Learn which environments have failed: of all at first, then by events."""
         with self.store.read() as reader:
-            standings = reader.standings()
-        failed = [s.environment for s in standings if s.phase is Phase.FAILED]
-        self._later = {e: at for e, at in self._later.items() if e in set(failed)}
-        return [e for e in failed if self._later.get(e, now) <= now]
+            if self._seen is None:
+                newest = reader.events(limit=1)
+                self._seen = newest[0].id if newest else 0
+                found = [
+                    standing.environment
+                    for standing in reader.standings()
+                    if standing.phase is Phase.FAILED
+                ]
+                self._failed.update(found)
+                return
+            events = reader.events(after=self._seen, limit=_EVENTS_AT_ONCE, first=True)
+        for event in events:
+            self._seen = event.id
+            if event.kind == FAILED and event.environment is not None:
+                self._failed.add(event.environment)
+
+    def _forget(self, environment: EnvironmentId) -> None:
+        self._failed.discard(environment)
+        self._later.pop(environment, None)
 
     def _revert(self, environment: EnvironmentId) -> None:
         with self.store.read() as reader:
             record = reader.environment(environment)
             failed = _to_revert(reader, environment)
+            is_held = bool(reader.pauses(environment))
         if record is None or failed is None or record.is_removed:
+            self._forget(environment)
             return
+        if is_held:
+            return  # until somebody lets go of the brake
         try:
             sha, number = self._written(record, failed)
         except TerminalError as error:
@@ -136,8 +162,7 @@ class RevertFailed:
 def _to_revert(reader: Reader, environment: EnvironmentId) -> Revision | None:
     """Return the newest revision, if it is to be reverted.
 
-    Never one that goes back itself, whoever wrote it; and nothing while somebody
-    holds the brake.
+    Never one that goes back itself, whoever wrote it.
     """
     newest = next(iter(reader.revisions(environment, limit=1)), None)
     if newest is None or newest.phase is not Phase.FAILED or newest.ended is None:
@@ -146,9 +171,7 @@ def _to_revert(reader: Reader, environment: EnvironmentId) -> Revision | None:
     wants = definition is not None and definition.on_failure is OnFailure.REVERT
     if not wants or newest.is_rollback or newest.is_removal:
         return None
-    if reader.pauses(environment) or _is_told(reader, newest):
-        return None
-    return newest
+    return None if _is_told(reader, newest) else newest
 
 
 def _is_told(reader: Reader, failed: Revision) -> bool:
