@@ -2,6 +2,10 @@
 
 import pytest
 
+from gitops_wf.bootstrap.cloud import cloud_rules
+from gitops_wf.bootstrap.configs import sandbox_config
+from gitops_wf.definitions.daemon import known_of
+
 CONFIG = """\
 repositories:
   shop:
@@ -34,3 +38,14 @@ def test_a_credential_that_is_not_there_names_its_repository(
     assert result.code == 1
     assert "gitops-wf: repository shop: auth: " in result.err
     assert told in result.err
+
+
+def test_a_sandbox_without_a_config_is_its_own_hub_for_cloud_resources(tmp_path):
+    config = sandbox_config(tmp_path / "shop.git", tmp_path / "daemon")
+
+    known = known_of(config, cloud_rules(config))
+
+    assert config.hub == known.hub == "hub"
+    # Any name is a namespace of the sandbox, that of the hub too.
+    assert config.is_all_sandbox
+    assert known.targets is None
