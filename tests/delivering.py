@@ -99,6 +99,8 @@ class World:
     now: datetime = NOW
     number: int = 1
     cloud: CloudRules = field(default_factory=cloud_rules)
+    step: str = "deploy"
+    secrets: Any = None
 
     def __post_init__(self) -> None:
         self.cluster = KubeCluster(kubeconfig_access(self.kubeconfig))
@@ -112,7 +114,7 @@ class World:
             clusters=self.clusters,
             content=self.content,
             outbound=unused,
-            secrets=unused,
+            secrets=self.secrets,
             renderer=unused,
             instance=self.instance,
             channels={},
@@ -157,7 +159,7 @@ class World:
             ),
             "run": f"shop/{self.name}#{self.number}.1",
             "run_ordinal": 1,
-            "step": StepName("deploy"),
+            "step": StepName(self.step),
             "attempt": 1,
             "look": 0,
             "target": targets[0],
@@ -168,7 +170,7 @@ class World:
             "memo": {},
             "deliveries": (),
             "variables": {},
-            "workflow_steps": (StepName("deploy"),),
+            "workflow_steps": (StepName(self.step),),
         }
         return StepContext(**{**fields, **changes})
 

@@ -16,7 +16,8 @@ from gitops_wf.definitions.finding import Finding, in_environment, in_workflow
 from gitops_wf.definitions.order import Order
 from gitops_wf.definitions.problems import Location
 from gitops_wf.definitions.shape import keys_at, rule_of, sentence
-from gitops_wf.ports.runner import StepType
+from gitops_wf.ports.properties import Verbatim
+from gitops_wf.ports.runner import StepType, writes_nowhere
 
 DELIVERY = "deploy2env"
 SUSPEND = "suspend"
@@ -221,8 +222,9 @@ def step_target(facts: Facts) -> Iterator[Finding]:
         if step.goes_further or not facts.declared_targets:
             allowed, whose = facts.configured_targets, "of the daemon config"
         yield from _computed_targets(step)
-        is_delivery = step.type is not None and step.type.name == DELIVERY
-        if is_delivery and facts.targets_of.get(step.location) == ():
+        writes = step.type is not None and step.type.targets is not writes_nowhere
+        writes = writes and not (step.goes_to_hub or step.goes_further)
+        if writes and facts.targets_of.get(step.location) == ():
             yield in_workflow(
                 step.at("type"),
                 f"step `{step.name}`: the environment has no targets to deliver to;"
@@ -300,7 +302,8 @@ def undelivered_target(facts: Facts) -> Iterator[Finding]:
     reached = {
         target
         for step in steps
-        if step.type is not None and step.type.name == DELIVERY
+        if step.type is not None
+        and (step.type.owns_objects or step.type.name == DELIVERY)
         for target in facts.targets_of.get(step.location, ())
     }
     for number, target in enumerate(facts.declared_targets):
@@ -337,7 +340,10 @@ def secret_not_granted(facts: Facts) -> Iterator[Finding]:
         return
     environment = environment_id(facts.source.repository, facts.source.name)
     for step in facts.steps:
+        verbatim = _verbatim(step)
         for location, name in _secrets(step.part.properties, ()):
+            if location[0] in verbatim:
+                continue
             grant = granted.get(name)
             if grant is None or not grant.allows_environment(environment):
                 # One text for both: nobody learns which secrets there are.
@@ -346,6 +352,17 @@ def secret_not_granted(facts: Facts) -> Iterator[Finding]:
                     f"step `{step.name}`: secret `{cut(name, 64)}` is not granted to"
                     f" {environment}; the daemon config names who may use it",
                 )
+
+
+def _verbatim(step: StepFact) -> set[str]:
+    """Properties that are passed on as they are, by the names in YAML."""
+    if step.type is None:
+        return set()
+    return {
+        info.alias or name
+        for name, info in step.type.properties.model_fields.items()
+        if any(isinstance(each, Verbatim) for each in info.metadata)
+    }
 
 
 def _secrets(value: Any, location: Location) -> Iterator[tuple[Location, str]]:

@@ -3,34 +3,40 @@
 What the steps use is named here; the modules behind it are each one part.
 """
 
+from gitops_wf.delivery.allowing import refusal
 from gitops_wf.delivery.choosing import Part
 from gitops_wf.delivery.claims import ObjectClaimedError
 from gitops_wf.delivery.cloud import CloudResources, Wish, Work
 from gitops_wf.delivery.copying import CopyProperties, ResourceName
 from gitops_wf.delivery.delivery import Delivery, Order, Rendered
 from gitops_wf.delivery.deploying import Deployment, guarded
+from gitops_wf.delivery.given import Given, GivenRunner, delivery_for
 from gitops_wf.delivery.inventories import Writer, check_owner, list_inventories
 from gitops_wf.delivery.jobs import JobOrder, JobRuns, JobState, RanBefore
-from gitops_wf.delivery.names import CLAIMED
+from gitops_wf.delivery.names import owner_label
 from gitops_wf.delivery.observing import DONE, ObjectHealth
 from gitops_wf.delivery.planning import failed
 from gitops_wf.delivery.rehearsing import RehearsedClusters
-from gitops_wf.delivery.selector import Selector
+from gitops_wf.delivery.rendering import given_object, only_one
+from gitops_wf.delivery.selector import Selector, SelectorText
 from gitops_wf.delivery.sharing import joined, pause, shared, some
+from gitops_wf.delivery.showing import told
 from gitops_wf.delivery.targeting import (
     SomeTargets,
     TargetProperties,
     all_at_once,
     chosen_targets,
+    target_of,
 )
 
 __all__ = [
-    "CLAIMED",
     "DONE",
     "CloudResources",
     "CopyProperties",
     "Delivery",
     "Deployment",
+    "Given",
+    "GivenRunner",
     "JobOrder",
     "JobRuns",
     "JobState",
@@ -43,6 +49,7 @@ __all__ = [
     "Rendered",
     "ResourceName",
     "Selector",
+    "SelectorText",
     "SomeTargets",
     "TargetProperties",
     "Wish",
@@ -51,11 +58,18 @@ __all__ = [
     "all_at_once",
     "check_owner",
     "chosen_targets",
+    "delivery_for",
     "failed",
+    "given_object",
     "guarded",
     "joined",
     "list_inventories",
+    "only_one",
+    "owner_label",
     "pause",
+    "refusal",
     "shared",
     "some",
+    "target_of",
+    "told",
 ]

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from gitops_wf.core.environment import Environment, HelmChart
-from gitops_wf.core.errors import DefinitionError
+from gitops_wf.core.errors import DefinitionError, TerminalError, cut
 from gitops_wf.core.identifiers import EnvironmentId, Sha, TargetName
+from gitops_wf.core.phases import Reason
 from gitops_wf.core.substitution import Variables
 from gitops_wf.delivery.choosing import Part, kustomized_folder, manifest_files
 from gitops_wf.ports.content import Content, File
@@ -48,6 +49,20 @@ class Contents:
             given = self._plain(self._with_watched(files))
             return [self.renderer.kustomize(given, kustomized)]
         return self._plain(manifest_files(files, environment, part, step_files))
+
+    def one(self, path: str) -> File:
+        """Return one file as text, decrypted; the path is from the repository's root.
+
+        Errors: DefinitionError, TerminalError where there is no such file.
+        """
+        file = self.content.file(self.id, self.commit, path)
+        if file is None:
+            raise TerminalError(
+                f"environment {self.environment.name}: there is no file {cut(path)}",
+                reason=Reason.INVALID_DEFINITION,
+            )
+        [plain] = self._plain([file])
+        return plain
 
     def variables(self, target: TargetName) -> Variables | None:
         """Return what `${name}` stands for; None where it is plain text."""

@@ -13,7 +13,7 @@ from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.health import NO_RULES, HealthRules
 from gitops_wf.core.identifiers import EnvironmentId, Sha, TargetName
-from gitops_wf.core.inventory import Inventory, InventoryEntry, ObjectRef
+from gitops_wf.core.inventory import Inventory, InventoryEntry, Manifest, ObjectRef
 from gitops_wf.core.phases import Reason
 from gitops_wf.core.planned import Planned
 from gitops_wf.core.secret import Secret
@@ -93,7 +93,8 @@ class Order:
     ``step`` owns the objects; ``step_files`` are paths that steps use themselves.
     ``inputs`` is the digest that completing it records. ``place`` is the namespace of
     objects that name none; empty is the target's. ``concerns`` says which of the
-    step's objects it is about: others of them are not pruned by it.
+    step's objects it is about: others of them are not pruned by it. ``given`` are
+    objects that the step itself gives, in place of what the environment's files hold.
     """
 
     id: EnvironmentId
@@ -111,6 +112,7 @@ class Order:
     force_conflicts: bool = False
     place: str = ""
     concerns: Callable[[ObjectRef], bool] = everything
+    given: tuple[Source, ...] | None = None
 
 
 class Delivery:
@@ -177,15 +179,10 @@ class Delivery:
         )
 
     def _sources(self, order: Order) -> list[Source]:
-        """Return the objects that the environment's files hold."""
-        contents = Contents(
-            content=self._content,
-            renderer=self._renderer,
-            secrets=self._secrets,
-            id=order.id,
-            environment=order.environment,
-            commit=order.commit,
-        )
+        """Return the objects that are to be delivered."""
+        if order.given is not None:
+            return list(order.given)
+        contents = self._contents(order)
         files = contents.files(
             order.part,
             order.step_files,
@@ -193,6 +190,25 @@ class Delivery:
             place=order.place or self._clusters.namespace(order.target),
         )
         return read_sources(files, self._read, contents.variables(order.target))
+
+    def read_file(self, order: Order, path: str) -> list[Source]:
+        """Return the objects of one file, variables filled in.
+
+        The path is from the repository's root. Errors: DefinitionError, TerminalError.
+        """
+        contents = self._contents(order)
+        variables = contents.variables(order.target)
+        return read_sources([contents.one(path)], self._read, variables)
+
+    def _contents(self, order: Order) -> Contents:
+        return Contents(
+            content=self._content,
+            renderer=self._renderer,
+            secrets=self._secrets,
+            id=order.id,
+            environment=order.environment,
+            commit=order.commit,
+        )
 
     def wanted(self, order: Order) -> tuple[Desired, ...]:
         """Return what an order renders to and owns, from memory where it is there.
@@ -207,6 +223,9 @@ class Delivery:
             order.step,
             order.part,
         )
+        if order.given is not None:
+            # They may hold what the run found out, and secrets: never kept.
+            return self.render(order).owned
         return self._renders.get(key, lambda: self.render(order).owned)
 
     def plan(self, order: Order, rendered: Rendered | None = None) -> Planned:
@@ -338,6 +357,13 @@ class Delivery:
             if (owners is None or entry.step in owners)
             and (objects is None or str(entry.ref) in objects)
         )
+
+    def live(self, order: Order, ref: ObjectRef, version: str) -> Manifest | None:
+        """Return an object as it is on the order's target now."""
+        cluster = self._clusters.cluster(order.target, order.id)
+        api_version = f"{ref.group}/{version}" if ref.group else version
+        resource = cluster.resource(api_version, ref.kind)
+        return cluster.get(resource, ref.namespace, ref.name)
 
     def look(
         self,

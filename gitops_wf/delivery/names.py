@@ -73,6 +73,11 @@ def hub_namespace(environment: EnvironmentId) -> str:
     return label_value(environment).replace(".", "-")
 
 
+def owner_label(environment: EnvironmentId) -> tuple[str, str]:
+    """Return the label that each object of an environment carries: name and value."""
+    return ENVIRONMENT_LABEL, label_value(environment)
+
+
 def inventory_name(environment: EnvironmentId) -> str:
     """Return the name of the ConfigMap that holds an environment's inventory."""
     return inventory_of(label_value(environment))

@@ -6,12 +6,12 @@ Plain YAML and JSON only; every mistake is told with its file and line.
 import base64
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
 from gitops_wf.core.errors import DefinitionError, cut
 from gitops_wf.core.inventory import Manifest, ObjectRef
 from gitops_wf.core.substitution import Variables
+from gitops_wf.delivery.allowing import refusal
 from gitops_wf.delivery.choosing import Part
 from gitops_wf.delivery.marks import PLAIN, Marks, marks_of
 from gitops_wf.ports.cluster import AllowList, UnknownKindError
@@ -24,11 +24,14 @@ IsNamespaced = Callable[[str, str], bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """An object as a file has it, and where."""
+    """An object as a file has it, and where.
+
+    What a step's properties hold has no line; ``path`` then names the step.
+    """
 
     manifest: Manifest
     path: str
-    line: int
+    line: int | None
 
     def error(self, message: str) -> DefinitionError:
         """Return an error that names the file and line."""
@@ -42,7 +45,7 @@ class Desired:
     ref: ObjectRef
     manifest: Manifest
     path: str
-    line: int
+    line: int | None
     marks: Marks = PLAIN
 
     @property
@@ -66,6 +69,27 @@ def read_sources(
             Source(manifest=document.manifest, path=file.path, line=document.line)
         )
     ]
+
+
+def given_object(manifest: Manifest, step: str) -> Source:
+    """Return the object that a step's properties hold.
+
+    Errors: DefinitionError naming the step, where it is none, or a list of some.
+    """
+    source = Source(manifest=manifest, path=f"step {step}", line=None)
+    return only_one(list(_unpacked(source)), source.path)
+
+
+def only_one(sources: Sequence[Source], path: str) -> Source:
+    """Return the one object that is there. Errors: DefinitionError."""
+    if len(sources) != 1:
+        raise DefinitionError(
+            path,
+            None,
+            f"holds {len(sources)} objects, and this step takes exactly one: "
+            "deploy2env delivers many",
+        )
+    return sources[0]
 
 
 def _unpacked(source: Source) -> Iterator[Source]:
@@ -199,11 +223,14 @@ def desired_objects(
         place = str(own or namespace) if namespaced else ""
         manifest = part.completed(_completed(source.manifest, place, labels))
         ref = ObjectRef.of(manifest)
-        _check_allowed(source, ref, allowed)
+        refused = refusal(ref, allowed)
+        if refused:
+            raise source.error(refused)
         first = seen.setdefault(ref, source)
         if first is not source:
             raise source.error(
-                f"{ref} is given twice: first in {cut(first.path)}:{first.line}"
+                f"{ref} is given twice: first in {cut(first.path)}"
+                + ("" if first.line is None else f":{first.line}")
             )
         try:
             marks = marks_of(manifest)
@@ -248,28 +275,3 @@ def _completed(
             for key, value in plain.items()
         }
     return body
-
-
-def _check_allowed(source: Source, ref: ObjectRef, allowed: AllowList) -> None:
-    if not allowed.allows_kind(ref):
-        kind = f"{ref.kind}.{ref.group}" if ref.group else ref.kind
-        raise source.error(
-            f"{ref}: kind {kind} is not allowed on this target; allowed: "
-            + (", ".join(allowed.kinds or ()) or "none")
-        )
-    if allowed.namespaces is None:
-        return
-    place = ref.namespace or (ref.name if ref.kind == "Namespace" else "")
-    if not place:
-        # Cluster-wide objects reach every namespace: the kinds must name them.
-        if allowed.kinds is None:
-            raise source.error(
-                f"{ref}: cluster-wide objects are not allowed on this target, which "
-                "is limited to namespaces; its allow-list of kinds must name them"
-            )
-        return
-    if not any(fnmatchcase(place, pattern) for pattern in allowed.namespaces):
-        raise source.error(
-            f"{ref}: namespace {place} is not allowed on this target; allowed: "
-            + (", ".join(allowed.namespaces) or "none")
-        )

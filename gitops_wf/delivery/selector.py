@@ -3,7 +3,9 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Annotated, Self
+
+from pydantic import AfterValidator
 
 from gitops_wf.core.errors import cut
 
@@ -65,3 +67,12 @@ def _requirement(term: str) -> Requirement:
         f"{cut(term, 64)!r} is no label selector: write key=value, key!=value, "
         "key in (a,b), key or !key"
     )
+
+
+def _checked(text: str) -> str:
+    Selector.parse(text)
+    return text
+
+
+SelectorText = Annotated[str, AfterValidator(_checked)]
+"""A selector as a property of a step."""

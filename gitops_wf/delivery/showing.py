@@ -44,6 +44,29 @@ def shown(
     return left, right
 
 
+def told(live: Manifest) -> dict[str, Any]:
+    """Return a live object as expressions and outputs may have it.
+
+    All of it, but for managedFields and what holds a Secret's values.
+    """
+    metadata = {
+        key: value
+        for key, value in (live.get("metadata") or {}).items()
+        if key != "managedFields"
+    }
+    annotations = metadata.get("annotations")
+    if isinstance(annotations, Mapping):
+        metadata["annotations"] = {
+            key: value for key, value in annotations.items() if key != LAST_APPLIED
+        }
+    body = {**live, "metadata": metadata}
+    if _is_secret(live):
+        for key in _VALUES:
+            if isinstance(body.get(key), Mapping):
+                body[key] = dict.fromkeys(body[key], MASK)
+    return body
+
+
 def _plain(manifest: Manifest | None) -> dict[str, Any] | None:
     if manifest is None:
         return None

@@ -5,8 +5,11 @@ from typing import Self
 from pydantic import BaseModel, Field, model_validator
 
 from gitops_wf.core.environment import Environment
+from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.identifiers import TargetName
+from gitops_wf.core.phases import Reason
 from gitops_wf.ports.properties import Properties
+from gitops_wf.ports.runner import StepContext
 
 
 class SomeTargets(Properties):
@@ -53,3 +56,14 @@ def all_at_once(properties: BaseModel) -> bool:
     """Return whether a step with these properties writes to its targets together."""
     assert isinstance(properties, TargetProperties)
     return properties.parallel
+
+
+def target_of(context: StepContext) -> TargetName:
+    """Return the target of a step run that writes to one; TerminalError for none."""
+    if context.target is None:
+        raise TerminalError(
+            f"environment {context.environment.name} has no target: name one in "
+            "environment.yaml (`targets`) or in the step (`target`)",
+            reason=Reason.INVALID_DEFINITION,
+        )
+    return context.target

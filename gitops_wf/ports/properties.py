@@ -1,5 +1,6 @@
 """Pieces of properties that several step types share, as pydantic models."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Self
 
@@ -42,6 +43,18 @@ Duration = Annotated[
     BeforeValidator(_duration),
     WithJsonSchema({"type": "string", "examples": ["90s", "1h30m"]}),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Verbatim:
+    """Marks a property that is passed on as it is, such as a Kubernetes object.
+
+    What looks like a reference to a secret in it (``secretRef`` of a container, say)
+    is not ours.
+    """
+
+
+VERBATIM = Verbatim()
 
 
 class SecretKey(Properties):

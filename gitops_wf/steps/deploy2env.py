@@ -24,6 +24,7 @@ from gitops_wf.delivery import (
     TargetProperties,
     all_at_once,
     chosen_targets,
+    delivery_for,
 )
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
 
@@ -144,18 +145,7 @@ def _order(context: StepContext, cloud: CloudRules = NO_CLOUD_RULES) -> Order:
 
 def _make(capabilities: Capabilities) -> DeployRunner:
     return DeployRunner(
-        Delivery(
-            clusters=capabilities.clusters,
-            content=capabilities.content,
-            read=capabilities.manifests,
-            instance=capabilities.instance,
-            adopt=capabilities.adopt,
-            digest_key=capabilities.digest_key,
-            renderer=capabilities.renderer,
-            secrets=capabilities.secrets,
-            health=capabilities.health,
-            monotonic=capabilities.monotonic,
-        ),
+        delivery_for(capabilities),
         capabilities.cloud,
     )
 

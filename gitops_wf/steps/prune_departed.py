@@ -14,7 +14,7 @@ from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.planned import Planned
 from gitops_wf.core.revision import REMOVED
 from gitops_wf.core.workflow import PRUNE_DEPARTED
-from gitops_wf.delivery import Delivery, JobRuns
+from gitops_wf.delivery import Delivery, JobRuns, delivery_for
 from gitops_wf.ports.properties import Properties
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
 
@@ -118,17 +118,7 @@ def _some(texts: Sequence[str], between: str) -> str:
 
 def _make(capabilities: Capabilities) -> PruneDepartedRunner:
     return PruneDepartedRunner(
-        Delivery(
-            clusters=capabilities.clusters,
-            content=capabilities.content,
-            read=capabilities.manifests,
-            instance=capabilities.instance,
-            adopt=capabilities.adopt,
-            digest_key=capabilities.digest_key,
-            renderer=capabilities.renderer,
-            secrets=capabilities.secrets,
-            monotonic=capabilities.monotonic,
-        ),
+        delivery_for(capabilities),
         JobRuns(
             clusters=capabilities.clusters,
             content=capabilities.content,

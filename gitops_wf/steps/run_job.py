@@ -15,7 +15,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from gitops_wf.core.environment import Environment
-from gitops_wf.core.errors import DefinitionError, TerminalError, cut
+from gitops_wf.core.errors import DefinitionError, cut
 from gitops_wf.core.health import Health
 from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.core.phases import Phase, Reason
@@ -28,10 +28,11 @@ from gitops_wf.delivery import (
     TargetProperties,
     all_at_once,
     chosen_targets,
+    target_of,
 )
 from gitops_wf.delivery.jobs import inline_job, short_job
 from gitops_wf.delivery.rendering import Source
-from gitops_wf.ports.properties import Properties
+from gitops_wf.ports.properties import VERBATIM, Properties
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
 
 FIRST_LOOK = timedelta(seconds=1)
@@ -121,10 +122,9 @@ class EnvSource(Properties):
 class RunJobProperties(TargetProperties):
     """What the step takes: a manifest, or an image and what to run in it."""
 
-    value: dict[str, Any] | None = Field(
+    value: Annotated[dict[str, Any] | None, VERBATIM] = Field(
         default=None, description="The Job itself, in place of a file."
     )
-
     manifest: str | None = Field(
         default=None,
         description="File with the Job, from the environment's folder; its name "
@@ -249,12 +249,7 @@ class RunJobRunner:
         return _judged(state, context)
 
     def _order(self, context: StepContext) -> JobOrder:
-        if context.target is None:
-            raise TerminalError(
-                f"environment {context.environment.name} has no target: name one in "
-                "environment.yaml (`targets`) or in the step (`target`)",
-                reason=Reason.INVALID_DEFINITION,
-            )
+        target = target_of(context)
         properties = cast("RunJobProperties", context.properties)
         return JobOrder(
             id=context.subject.environment,
@@ -263,7 +258,7 @@ class RunJobRunner:
             run_ordinal=context.run_ordinal,
             step=str(context.step),
             attempt=context.attempt,
-            target=context.target,
+            target=target,
             source=self._source(context, properties),
             namespace=properties.namespace or "",
             once=_once_key(context, properties),
@@ -290,7 +285,7 @@ class RunJobRunner:
             env_from=[entry.manifest() for entry in properties.env_from],
             backoff_limit=properties.backoff_limit,
         )
-        return Source(manifest=manifest, path=f"step {context.step}", line=1)
+        return Source(manifest=manifest, path=f"step {context.step}", line=None)
 
 
 def _once_key(context: StepContext, properties: RunJobProperties) -> str:

@@ -1,0 +1,222 @@
+"""The steps about single objects, on the sandbox process and on a real API server."""
+
+from datetime import timedelta
+
+import pytest
+
+from gitops_wf.core.errors import TerminalError
+from gitops_wf.core.phases import Phase
+from gitops_wf.ports.cluster import AllowList
+from gitops_wf.steps.apply_object import STEP_TYPE as APPLY
+from gitops_wf.steps.deploy2env import STEP_TYPE as DEPLOY
+from gitops_wf.steps.prune_departed import STEP_TYPE as PRUNE_DEPARTED
+from tests.clusters import cluster, kubeconfig, namespace
+from tests.delivering import World
+
+__all__ = ["cluster", "kubeconfig", "namespace"]
+
+HUB = {"apiVersion": "v1", "kind": "ConfigMap"}
+
+
+@pytest.fixture
+def world(kubeconfig, namespace):
+    return World(kubeconfig=kubeconfig, namespace=namespace)
+
+
+def config(name="hub", **data):
+    return {**HUB, "metadata": {"name": name}, "data": data}
+
+
+def deployment(name="web", image="nginx:1"):
+    labels = {"app": name}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "web", "image": image}]},
+            },
+        },
+    }
+
+
+def owners(world):
+    runner = world.runner(APPLY)
+    inventory = runner._delivery.inventory("shop/prod", "here")
+    return {str(entry.ref): entry.step for entry in inventory.entries}
+
+
+def run(world, step_type, *, step="object", **properties):
+    world.step = step
+    result = world.attempt(step_type, **properties)
+    return world.until_done(step_type, result, **properties)
+
+
+def test_an_object_is_applied_to_the_targets_namespace_and_owned_by_the_step(world):
+    result = run(world, APPLY, step="hub", value=config(a="1"))
+
+    made = world.get("v1", "ConfigMap", "hub")
+    name = f"ConfigMap/{world.namespace}/hub"
+    assert (result.phase, result.message) == (Phase.SUCCEEDED, f"{name} created")
+    assert made["data"] == {"a": "1"}
+    assert made["metadata"]["labels"]["gitops-wf.io/environment"] == "shop.prod"
+    assert owners(world) == {name: "hub"}
+    assert result.outputs["output"]["value"]["data"] == {"a": "1"}
+    assert result.inventory.completed == {"hub": "inputs-1"}
+
+
+def test_the_second_attempt_of_the_same_writes_nothing(world):
+    run(world, APPLY, value=config(a="1"))
+    before = world.get("v1", "ConfigMap", "hub")["metadata"]["resourceVersion"]
+
+    again = run(world, APPLY, value=config(a="1"))
+
+    assert again.message.endswith("hub unchanged")
+    after = world.get("v1", "ConfigMap", "hub")["metadata"]["resourceVersion"]
+    assert after == before
+
+
+def test_a_step_that_gives_another_object_deletes_the_one_before(world):
+    run(world, APPLY, value=config("old"))
+
+    world.number = 2
+    run(world, APPLY, value=config("new"))
+
+    assert world.get("v1", "ConfigMap", "old") is None
+    assert list(owners(world)) == [f"ConfigMap/{world.namespace}/new"]
+
+
+def test_it_does_not_prune_what_other_steps_delivered_and_they_not_its_object(world):
+    world.write(config("delivered"))
+    run(world, DEPLOY, step="deploy")
+    run(world, APPLY, step="hub", value=config())
+
+    world.number = 2
+    run(world, DEPLOY, step="deploy")
+
+    assert sorted(owners(world).values()) == ["deploy", "hub"]
+    assert world.get("v1", "ConfigMap", "delivered") is not None
+    assert world.get("v1", "ConfigMap", "hub") is not None
+
+
+def test_what_a_step_gave_goes_when_the_step_leaves_the_workflow(world):
+    world.write(config("delivered"))
+    run(world, DEPLOY, step="deploy")
+    run(world, APPLY, step="hub", value=config())
+
+    run(world, PRUNE_DEPARTED, step="prune", keep={"here": ["deploy", "prune"]})
+
+    assert world.get("v1", "ConfigMap", "hub") is None
+    assert world.get("v1", "ConfigMap", "delivered") is not None
+
+
+def test_a_file_of_the_environment_gives_the_object(world):
+    world.add(config("filed", b="2"), path="hub/hub.yaml")
+
+    result = run(world, APPLY, file="hub/hub.yaml")
+
+    assert result.phase is Phase.SUCCEEDED
+    assert world.get("v1", "ConfigMap", "filed")["data"] == {"b": "2"}
+    names = APPLY.files(
+        APPLY.properties.model_validate({"file": "hub/hub.yaml"}),
+        world.context(APPLY, {"file": "hub/hub.yaml"}).environment,
+    )
+    assert names == ("envs/prod/hub/hub.yaml",)
+
+
+def test_a_file_with_two_objects_is_refused_before_anything_is_written(world):
+    world.add(config("one"), config("two"), path="both.yaml")
+
+    result = run(world, APPLY, file="both.yaml")
+
+    assert (result.phase, result.reason) == (Phase.FAILED, "InvalidDefinition")
+    assert "both.yaml: holds 2 objects" in result.message
+    assert world.get("v1", "ConfigMap", "one") is None
+
+
+def test_a_file_that_is_not_there_is_told(world):
+    with pytest.raises(TerminalError, match=r"there is no file envs/prod/none\.yaml"):
+        run(world, APPLY, file="none.yaml")
+
+
+def test_a_waiting_step_is_done_once_its_object_is_current(world, request):
+    properties = {"value": deployment(), "wait": True}
+    _needs_controllers(request)
+
+    first = world.attempt(APPLY, **properties)
+    last = world.until_done(APPLY, first, **properties)
+
+    assert first.phase is Phase.RUNNING
+    assert "waiting for Deployment/" in first.message
+    assert last.phase is Phase.SUCCEEDED
+    assert last.message.endswith("created; Current")
+    assert last.outputs["output"]["value"]["status"]["readyReplicas"] == 1
+
+
+def test_a_waiting_step_fails_with_the_objects_own_reason(world, request):
+    _needs_controllers(request)
+
+    result = run(world, APPLY, value=deployment(image="broken:1"), wait=True)
+
+    assert (result.phase, result.reason) == (Phase.FAILED, "HealthCheckFailed")
+    assert "ImagePull" in result.message
+
+
+def test_an_allow_list_holds_for_kinds_and_namespaces(world):
+    world.clusters.allow = AllowList(namespaces=(world.namespace,), kinds=("Secret",))
+    by_kind = run(world, APPLY, step="hub", value=config())
+    elsewhere = {**config(), "metadata": {"name": "hub", "namespace": "other"}}
+    world.clusters.allow = AllowList(namespaces=(world.namespace,))
+    by_place = run(world, APPLY, step="hub", value=elsewhere)
+
+    assert by_kind.reason == by_place.reason == "InvalidDefinition"
+    assert "kind ConfigMap is not allowed" in by_kind.message
+    assert by_place.message.startswith("step hub: ConfigMap/other/hub: namespace other")
+    assert world.get("v1", "ConfigMap", "hub") is None
+
+
+def test_a_plan_tells_what_the_step_would_do_and_writes_nothing(world):
+    run(world, APPLY, value=config("old"))
+
+    planned = world.plan(APPLY, value=config("new", a="1"))
+
+    changes = {str(each.ref): str(each.change) for each in planned.objects}
+    assert changes == {
+        f"ConfigMap/{world.namespace}/new": "created",
+        f"ConfigMap/{world.namespace}/old": "deleted",
+    }
+    assert world.get("v1", "ConfigMap", "new") is None
+    assert world.get("v1", "ConfigMap", "old") is not None
+
+
+def test_drift_of_the_object_is_seen_and_healed(world):
+    run(world, APPLY, step="hub", value=config(a="1"))
+    live = world.get("v1", "ConfigMap", "hub")
+    world.cluster.replace({**live, "data": {"a": "changed by hand"}})
+    context = world.context(APPLY, {"value": config(a="1")})
+
+    findings = world.runner(APPLY).compare(context, (), max_age=timedelta())
+    [drifted] = findings.drifted
+    changes = world.runner(APPLY).heal(context, (), {drifted.ref})
+
+    assert str(changes) == "1 configured"
+    assert world.get("v1", "ConfigMap", "hub")["data"] == {"a": "1"}
+
+
+def test_another_environments_object_is_not_taken(world):
+    run(world, APPLY, step="hub", value=config(a="1"))
+    other = World(kubeconfig=world.kubeconfig, namespace=world.namespace, name="qa")
+
+    result = other.attempt(APPLY, value=config(a="2"))
+
+    assert (result.phase, result.reason) == (Phase.RUNNING, "ObjectClaimed")
+    assert world.get("v1", "ConfigMap", "hub")["data"] == {"a": "1"}
+
+
+def _needs_controllers(request):
+    if "real" in request.node.callspec.id:
+        pytest.skip("a bare API server has no controllers")
