@@ -48,6 +48,7 @@ from gitops_wf.services.decide import Decide
 from gitops_wf.services.deliveries import Deliveries, Sender
 from gitops_wf.services.discover import Discover
 from gitops_wf.services.due import Due
+from gitops_wf.services.known_revisions import KnownRevisions
 from gitops_wf.services.pushing import Pushing
 from gitops_wf.services.recall import Recall
 from gitops_wf.services.step_runners import StepRunners
@@ -161,7 +162,9 @@ class Folders:
 class FewStepTypes:
     """A catalogue of what release lines use."""
 
-    def __init__(self, deploy: ScriptedDeploy | None = None) -> None:
+    def __init__(
+        self, deploy: ScriptedDeploy | None = None, more: tuple[StepType, ...] = ()
+    ) -> None:
         scripted = [
             StepType(
                 name=name,
@@ -173,7 +176,7 @@ class FewStepTypes:
             )
             for name in ("deploy2env", "run-job")
         ]
-        self._types = {t.name: t for t in (*scripted, SUSPEND, STEP_GROUP)}
+        self._types = {t.name: t for t in (*scripted, SUSPEND, STEP_GROUP, *more)}
 
     def get(self, name: str) -> StepType | None:
         return self._types.get(name)
@@ -199,6 +202,7 @@ class ReleaseLine:
         implicit: bool = False,
         targets: tuple[str, ...] = ("cluster",),
         catalogue: StepCatalogue | None = None,
+        more_steps: tuple[StepType, ...] = (),
         known: Known | None = None,
         capabilities: Mapping[str, Any] = MappingProxyType({}),
         remote: Callable[[Path], Remote] | None = None,
@@ -222,7 +226,7 @@ class ReleaseLine:
             push=push,
         )
         self.deploy = ScriptedDeploy(self.content)
-        self.catalogue = catalogue or FewStepTypes(self.deploy)
+        self.catalogue = catalogue or FewStepTypes(self.deploy, more_steps)
         self.known = known
         self.capabilities = capabilities
         self.sender = sender
@@ -279,6 +283,7 @@ class ReleaseLine:
                 content=self.content,
                 instance=instance,
                 adopt=adopt,
+                revisions=KnownRevisions(self.store),
                 **{
                     "clusters": self.clusters,
                     "renderer": None,

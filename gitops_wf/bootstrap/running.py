@@ -82,6 +82,7 @@ from gitops_wf.services.discover import Discover
 from gitops_wf.services.due import Due
 from gitops_wf.services.heartbeats import Heartbeats
 from gitops_wf.services.housekeeping import Housekeeping
+from gitops_wf.services.known_revisions import KnownRevisions
 from gitops_wf.services.pushing import Pushing
 from gitops_wf.services.recall import Recall
 from gitops_wf.services.revert_failed import RevertFailed
@@ -234,6 +235,7 @@ def _put_together(
             cloud=cloud,
             renderer=Tools(Path(config.directory) / "render", config.rendering),
             writers=Pushing(watched, definitions.is_environment_folder),
+            revisions=KnownRevisions(store),
         ),
     )
     attempts = Attempts(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
@@ -157,6 +158,28 @@ class Facts:
                     continue  # a computed property is missing; told by its own rule
                 found[step.location] = targets
         return found
+
+    @cached_property
+    def reads_of(self) -> Mapping[Location, tuple[TargetName, ...]]:
+        """The targets that each step, by its location, only reads from."""
+        found: dict[Location, tuple[TargetName, ...]] = {}
+        for step in self.steps:
+            if step.type and step.properties is not None and self.environment:
+                try:
+                    targets = step.type.reads(step.properties, self.environment)
+                except (AttributeError, TypeError):
+                    continue  # as above
+                found[step.location] = targets
+        return found
+
+    def taken_by(self, step: StepFact) -> timedelta:
+        """Return the time that a step needs by its properties, as far as known."""
+        if step.type is None or step.properties is None:
+            return timedelta()
+        try:
+            return step.type.takes(step.properties)
+        except (AttributeError, TypeError):
+            return timedelta()  # a computed property is missing
 
     def _steps(self, workflow: WorkflowFile) -> Iterator[StepFact]:
         for number, part in enumerate(workflow.steps):

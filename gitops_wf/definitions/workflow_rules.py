@@ -230,10 +230,18 @@ def step_target(facts: Facts) -> Iterator[Finding]:
                 f"step `{step.name}`: the environment has no targets to deliver to;"
                 " write `target` here, or `targets` in environment.yaml",
             )
+        read = facts.reads_of.get(step.location, ())
+        if len(read) > 1:
+            yield in_workflow(
+                step.at("properties"),
+                f"step `{step.name}`: the environment has several targets"
+                f" ({', '.join(read)}); write `target` for the one that is read",
+            )
+            continue
         if allowed is None:
             continue
         hub = facts.known.hub if step.goes_to_hub else None
-        for target in facts.targets_of.get(step.location, ()):
+        for target in (*facts.targets_of.get(step.location, ()), *read):
             if target not in {*allowed, hub} and "${{" not in target:
                 yield in_workflow(
                     _target_location(step, target),

@@ -73,7 +73,7 @@ def _step(facts: Facts, step: StepFact, subs: list[StepFact]) -> Step:
         type=step.type.name,
         properties=plain(part.properties),
         condition=part.if_,
-        timeout=part.timeout or step.type.default_timeout,
+        timeout=part.timeout or step.type.default_timeout + facts.taken_by(step),
         retry=None if part.retry is None else part.retry.to_core(),
         depends_on=tuple(map(StepName, part.depends_on)),
         inputs=tuple(item.to_core() for item in part.inputs),

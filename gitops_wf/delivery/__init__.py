@@ -16,6 +16,14 @@ from gitops_wf.delivery.jobs import JobOrder, JobRuns, JobState, RanBefore
 from gitops_wf.delivery.names import owner_label
 from gitops_wf.delivery.observing import DONE, ObjectHealth
 from gitops_wf.delivery.planning import failed
+from gitops_wf.delivery.reading import (
+    ObjectProperties,
+    ObjectReader,
+    Read,
+    one_target,
+    read_targets,
+    reader_for,
+)
 from gitops_wf.delivery.rehearsing import RehearsedClusters
 from gitops_wf.delivery.rendering import given_object, only_one
 from gitops_wf.delivery.selector import Selector, SelectorText
@@ -42,9 +50,12 @@ __all__ = [
     "JobState",
     "ObjectClaimedError",
     "ObjectHealth",
+    "ObjectProperties",
+    "ObjectReader",
     "Order",
     "Part",
     "RanBefore",
+    "Read",
     "RehearsedClusters",
     "Rendered",
     "ResourceName",
@@ -64,9 +75,12 @@ __all__ = [
     "guarded",
     "joined",
     "list_inventories",
+    "one_target",
     "only_one",
     "owner_label",
     "pause",
+    "read_targets",
+    "reader_for",
     "refusal",
     "shared",
     "some",

@@ -12,7 +12,7 @@ from gitops_wf.core.changeset import ChangeSet
 from gitops_wf.core.cloud import NO_CLOUD_RULES, CloudRules
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.health import NO_RULES, HealthRules
-from gitops_wf.core.identifiers import StepName, TargetName
+from gitops_wf.core.identifiers import EnvironmentName, StepName, TargetName
 from gitops_wf.core.inventory import Inventory, ObjectRef
 from gitops_wf.core.message import Delivery, Message
 from gitops_wf.core.phases import Phase
@@ -27,6 +27,7 @@ from gitops_wf.ports.git_writer import DaemonWriters
 from gitops_wf.ports.manifests import ManifestReader, reads_no_manifests
 from gitops_wf.ports.outbound import Outbound
 from gitops_wf.ports.renderer import Renderer
+from gitops_wf.ports.revisions import NoRevisions, Revisions
 from gitops_wf.ports.secrets import Secrets
 
 
@@ -159,6 +160,7 @@ class Capabilities:
     cloud resources. ``renderer`` builds kustomizations. ``monotonic`` counts the
     seconds by which what was just read from a cluster is young enough for the next who
     asks. ``writers`` commit to watched repositories; None where a program never does.
+    ``revisions`` says what other environments have come to.
     """
 
     clusters: Clusters
@@ -175,12 +177,20 @@ class Capabilities:
     cloud: CloudRules = NO_CLOUD_RULES
     monotonic: Callable[[], float] = time.monotonic
     writers: DaemonWriters | None = None
+    revisions: Revisions = field(default_factory=NoRevisions)
 
 
 def writes_nowhere(
     _properties: BaseModel, _environment: Environment
 ) -> tuple[TargetName, ...]:
     """Return no target: for step types that write to none."""
+    return ()
+
+
+def reads_nowhere(
+    _properties: BaseModel, _environment: Environment
+) -> tuple[TargetName, ...]:
+    """Return no target: for step types that only read where they write, if at all."""
     return ()
 
 
@@ -199,15 +209,29 @@ def brings_nothing(_properties: BaseModel) -> tuple[str, ...] | None:
     return None
 
 
+def takes_no_time(_properties: BaseModel) -> timedelta:
+    """Return no time: for step types that take as long as their work does."""
+    return timedelta()
+
+
+def asks_for_no_environment(_properties: BaseModel) -> tuple[EnvironmentName, ...]:
+    """Return no environment: for step types that mind their own."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepType:
     """A kind of step: its properties, its runner and what the engine must know.
 
     ``targets`` says which targets a step writes to, with gates and queues in mind;
     more than one makes a sub-step run for each, in order unless ``at_once`` says
-    otherwise. ``output_roots`` are the names that the step's ``outputs`` expressions
-    may start from.
-    ``any_target`` says that these need not be targets of the environment.
+    otherwise. ``any_target`` says that these need not be targets of the environment.
+    ``reads`` says from which target a step reads that it does not write to: no gate
+    holds it, but the environment must be let use it. ``output_roots`` are the names
+    that the step's ``outputs`` expressions may start from.
+    ``takes`` is the time that a step needs by its properties alone: its default timeout
+    comes on top of that, and one of its own must be longer. ``environments`` are those
+    of its repository that it asks for.
     ``files`` says which files, from the repository's root, a step uses. ``to_hub`` says
     which cloud resources it brings to the hub, by name; an empty tuple is all of them,
     None is no such step.
@@ -225,8 +249,13 @@ class StepType:
     targets: Callable[[BaseModel, Environment], tuple[TargetName, ...]] = writes_nowhere
     any_target: bool = False
     at_once: Callable[[BaseModel], bool] = one_by_one
+    reads: Callable[[BaseModel, Environment], tuple[TargetName, ...]] = reads_nowhere
     files: Callable[[BaseModel, Environment], tuple[str, ...]] = uses_no_files
     to_hub: Callable[[BaseModel], tuple[str, ...] | None] = brings_nothing
+    takes: Callable[[BaseModel], timedelta] = takes_no_time
+    environments: Callable[[BaseModel], tuple[EnvironmentName, ...]] = (
+        asks_for_no_environment
+    )
     output_roots: tuple[str, ...] = ()
     owns_objects: bool = False
     only_tells: bool = False

@@ -12,7 +12,7 @@ import structlog
 
 from gitops_wf.core.engine import Began, Reported, is_current, record
 from gitops_wf.core.errors import GitOpsError, TerminalError, TransientError, cut
-from gitops_wf.core.identifiers import environment_name
+from gitops_wf.core.identifiers import TargetName, environment_name
 from gitops_wf.core.message import Delivery
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.revision import Revision
@@ -184,8 +184,11 @@ class Attempts:
     def _act(self, task: _Task) -> StepResult:
         is_look = task.step.look > 0
         try:
-            self._check_target(task)
+            if task.step.target is not None:
+                self._check_target(task, task.step.target)
             context = self._context(task)
+            for target in self._runners.reads(task.step, context):
+                self._check_target(task, target)
             runner = self._runners.runner(task.step)
             return runner.look(context) if is_look else runner.attempt(context)
         except TransientError as error:
@@ -225,10 +228,10 @@ class Attempts:
                 message=f"{task.step.type} crashed: {cut(repr(error))}",
             )
 
-    def _check_target(self, task: _Task) -> None:
+    def _check_target(self, task: _Task, target: TargetName) -> None:
         """Refuse a target that the daemon config keeps from the environment."""
-        environment, target = task.run.subject.environment, task.step.target
-        if target is not None and not self._approvals.may_use(environment, target):
+        environment = task.run.subject.environment
+        if not self._approvals.may_use(environment, target):
             raise TerminalError(
                 f"{environment_name(environment)} may not use target {target}: no"
                 " policy of the daemon config that is for it lists the target",

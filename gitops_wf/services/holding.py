@@ -2,14 +2,13 @@
 
 from datetime import datetime
 
-from gitops_wf.core.identifiers import EnvironmentId, environment_id, repository_name
+from gitops_wf.core.identifiers import environment_id, repository_name
 from gitops_wf.core.phases import Reason
 from gitops_wf.core.queue import Hold, held_by
 from gitops_wf.core.revision import Revision
 from gitops_wf.ports.store import Reader
 from gitops_wf.services.brake import paused_text
-
-_FIRST_LIMITS = (1, 20)
+from gitops_wf.services.known_revisions import newest_up_to
 
 
 def hold_of(
@@ -33,22 +32,9 @@ def hold_of(
     repository = repository_name(revision.environment)
     for after in definition.after:
         other = environment_id(repository, after.environment)
-        others = _up_to(reader, other, revision.position)
+        newest_of = newest_up_to(reader, other, revision.position)
+        others = () if newest_of is None else (newest_of,)
         hold = held_by(after, others, revision, now)
         if hold is not None:
             return hold
     return None
-
-
-def _up_to(
-    reader: Reader, environment: EnvironmentId, position: int
-) -> tuple[Revision, ...]:
-    """Return the newest revision at or before a position, if there is one."""
-    for limit in (*_FIRST_LIMITS, None):
-        found = reader.revisions(environment, limit=limit)
-        at_or_before = next((r for r in found if r.position <= position), None)
-        if at_or_before is not None:
-            return (at_or_before,)
-        if limit is None or len(found) < limit:
-            break
-    return ()

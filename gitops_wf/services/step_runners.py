@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from gitops_wf.core.engine import filled, places
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import TerminalError
+from gitops_wf.core.identifiers import TargetName
 from gitops_wf.core.message import Delivery
 from gitops_wf.core.phases import Reason
 from gitops_wf.core.revision import Revision
@@ -86,6 +87,10 @@ class StepRunners:
             step_files=self._step_files(run, environment),
             to_hub=self._to_hub(run),
         )
+
+    def reads(self, step: StepRun, context: StepContext) -> tuple[TargetName, ...]:
+        """Return the targets that a step reads from and does not write to."""
+        return self._type(step).reads(context.properties, context.environment)
 
     def _type(self, step: StepRun) -> StepType:
         found = self.catalogue.get(step.type)

@@ -1,17 +1,22 @@
 """The steps about single objects, on the sandbox process and on a real API server."""
 
+import base64
+import json
 from datetime import timedelta
 
 import pytest
 
 from gitops_wf.core.errors import TerminalError
+from gitops_wf.core.inventory import LAST_APPLIED
 from gitops_wf.core.phases import Phase
 from gitops_wf.ports.cluster import AllowList
 from gitops_wf.steps.apply_object import STEP_TYPE as APPLY
 from gitops_wf.steps.deploy2env import STEP_TYPE as DEPLOY
 from gitops_wf.steps.prune_departed import STEP_TYPE as PRUNE_DEPARTED
+from gitops_wf.steps.read_object import STEP_TYPE as READ
 from tests.clusters import cluster, kubeconfig, namespace
 from tests.delivering import World
+from tests.steps import CANARY
 
 __all__ = ["cluster", "kubeconfig", "namespace"]
 
@@ -220,3 +225,65 @@ def test_another_environments_object_is_not_taken(world):
 def _needs_controllers(request):
     if "real" in request.node.callspec.id:
         pytest.skip("a bare API server has no controllers")
+
+
+def test_an_object_is_read_for_later_steps(world):
+    world.cluster.create(at(world, config(a="1")))
+
+    result = run(world, READ, apiVersion="v1", kind="ConfigMap", name="hub")
+
+    assert result.phase is Phase.SUCCEEDED
+    assert result.outputs["output"]["value"]["data"] == {"a": "1"}
+    assert "managedFields" not in result.outputs["output"]["value"]["metadata"]
+    assert (result.outputs["found"], result.outputs["health"]) == (True, "Current")
+
+
+def test_a_secrets_values_never_become_outputs(world):
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}}
+    value = {**secret, "stringData": {"password": CANARY}}
+    copy = json.dumps(value)
+    value["metadata"] = {"name": "db", "annotations": {LAST_APPLIED: copy}}
+    world.cluster.create(at(world, value))
+
+    result = run(world, READ, apiVersion="v1", kind="Secret", name="db")
+
+    assert result.outputs["output"]["value"]["data"] == {"password": "***"}
+    assert CANARY not in repr(result)
+    assert base64.b64encode(CANARY.encode()).decode() not in repr(result)
+
+
+def test_an_object_that_is_missing_fails_the_step_unless_it_says_otherwise(world):
+    named = {"apiVersion": "v1", "kind": "ConfigMap", "name": "none"}
+
+    failed = run(world, READ, **named)
+    passed = run(world, READ, **named, ifMissing="succeed")
+
+    text = f"ConfigMap/{world.namespace}/none is not there"
+    assert (failed.phase, failed.reason, failed.message) == (
+        Phase.FAILED,
+        "NotFound",
+        text,
+    )
+    assert passed.phase is Phase.SUCCEEDED
+    assert passed.outputs["output"] == {"value": None, "err": text}
+
+
+def test_nothing_is_read_outside_of_the_allow_lists(world):
+    world.clusters.allow = AllowList(namespaces=(world.namespace,), kinds=("Secret",))
+
+    with pytest.raises(TerminalError, match="namespace kube-system is not allowed"):
+        run(
+            world,
+            READ,
+            apiVersion="v1",
+            kind="Secret",
+            name="x",
+            namespace="kube-system",
+        )
+    with pytest.raises(TerminalError, match="kind ConfigMap is not allowed"):
+        run(world, READ, apiVersion="v1", kind="ConfigMap", name="x")
+
+
+def at(world, manifest):
+    metadata = {**manifest["metadata"], "namespace": world.namespace}
+    return {**manifest, "metadata": metadata}

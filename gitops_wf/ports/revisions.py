@@ -1,0 +1,52 @@
+"""What other environments have come to, as a role: for steps that wait for them."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from gitops_wf.core.errors import TerminalError
+from gitops_wf.core.identifiers import EnvironmentId, EnvironmentName, RepositoryName
+from gitops_wf.core.revision import Revision
+
+
+class Revisions(Protocol):
+    """Revisions of all environments of this daemon; only reads.
+
+    Every method may raise TransientError where the store cannot be read now.
+    """
+
+    def environments(self, repository: RepositoryName) -> Sequence[EnvironmentName]:
+        """Return the environments that a repository has now, by name."""
+
+    def revision(self, environment: EnvironmentId, number: int) -> Revision | None:
+        """Return one revision."""
+
+    def newest(
+        self, environment: EnvironmentId, *, position: int | None = None
+    ) -> Revision | None:
+        """Return the newest revision, or the newest at or before a position."""
+
+
+class NoRevisions:
+    """Knows of none: for programs without a store."""
+
+    def environments(self, repository: RepositoryName) -> Sequence[EnvironmentName]:
+        """Refuse."""
+        raise self._refusal(repository)
+
+    def revision(self, environment: EnvironmentId, number: int) -> Revision | None:
+        """Refuse."""
+        del number
+        raise self._refusal(environment)
+
+    def newest(
+        self, environment: EnvironmentId, *, position: int | None = None
+    ) -> Revision | None:
+        """Refuse."""
+        del position
+        raise self._refusal(environment)
+
+    def _refusal(self, name: str) -> TerminalError:
+        return TerminalError(
+            f"{name}: no store is configured that knows revisions",
+            reason="ExecutionError",
+        )
