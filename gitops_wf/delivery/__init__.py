@@ -8,6 +8,8 @@ from gitops_wf.delivery.choosing import Part
 from gitops_wf.delivery.claims import ObjectClaimedError
 from gitops_wf.delivery.cloud import CloudResources, Wish, Work
 from gitops_wf.delivery.copying import CopyProperties, ResourceName
+from gitops_wf.delivery.deleting import Deletions, Meant
+from gitops_wf.delivery.deletion_steps import DeletionRunner
 from gitops_wf.delivery.delivery import Delivery, Order, Rendered
 from gitops_wf.delivery.deploying import Deployment, guarded
 from gitops_wf.delivery.given import Given, GivenRunner, delivery_for
@@ -41,6 +43,8 @@ __all__ = [
     "DONE",
     "CloudResources",
     "CopyProperties",
+    "DeletionRunner",
+    "Deletions",
     "Delivery",
     "Deployment",
     "Given",
@@ -48,6 +52,7 @@ __all__ = [
     "JobOrder",
     "JobRuns",
     "JobState",
+    "Meant",
     "ObjectClaimedError",
     "ObjectHealth",
     "ObjectProperties",

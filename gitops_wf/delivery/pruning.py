@@ -104,7 +104,7 @@ def kept_because(ref: ObjectRef, live: Manifest) -> str:
     return ""
 
 
-def _taken(
+def taken_by(
     ref: ObjectRef,
     live: Manifest,
     environment: EnvironmentId,
@@ -145,7 +145,7 @@ def prune(
         live = _live(cluster, entry)
         if live is None:
             continue
-        owner = _taken(ref, live, environment, elsewhere)
+        owner = taken_by(ref, live, environment, elsewhere)
         why = f"kept: now of environment {owner}" if owner else kept_because(ref, live)
         if why:
             changes.append(ChangeEntry(ref=ref, change=Change.SKIPPED, message=why))

@@ -11,6 +11,7 @@ from gitops_wf.core.inventory import LAST_APPLIED
 from gitops_wf.core.phases import Phase
 from gitops_wf.ports.cluster import AllowList
 from gitops_wf.steps.apply_object import STEP_TYPE as APPLY
+from gitops_wf.steps.delete_object import STEP_TYPE as DELETE
 from gitops_wf.steps.deploy2env import STEP_TYPE as DEPLOY
 from gitops_wf.steps.prune_departed import STEP_TYPE as PRUNE_DEPARTED
 from gitops_wf.steps.read_object import STEP_TYPE as READ
@@ -282,6 +283,125 @@ def test_nothing_is_read_outside_of_the_allow_lists(world):
         )
     with pytest.raises(TerminalError, match="kind ConfigMap is not allowed"):
         run(world, READ, apiVersion="v1", kind="ConfigMap", name="x")
+
+
+def test_one_object_is_deleted_and_a_second_time_is_as_good(world):
+    world.cluster.create(at(world, config()))
+    named = {"apiVersion": "v1", "kind": "ConfigMap", "name": "hub"}
+
+    first = run(world, DELETE, **named)
+    again = run(world, DELETE, **named)
+
+    assert first.message == f"deleted ConfigMap/{world.namespace}/hub"
+    assert first.outputs == {"changes": "1 deleted", "deleted": 1}
+    assert world.get("v1", "ConfigMap", "hub") is None
+    assert again.phase is Phase.SUCCEEDED
+    assert again.message == "there was nothing to delete"
+
+
+def test_a_deletion_is_done_once_the_finalizers_are(world):
+    held = config()
+    held["metadata"] |= {"finalizers": ["example.com/hold"]}
+    world.cluster.create(at(world, held))
+    named = {"apiVersion": "v1", "kind": "ConfigMap", "name": "hub"}
+
+    waiting = world.attempt(DELETE, **named)
+    still = world.look(DELETE, waiting, **named)
+    live = world.get("v1", "ConfigMap", "hub")
+    metadata = {k: v for k, v in live["metadata"].items() if k != "finalizers"}
+    world.cluster.replace({**live, "metadata": metadata})
+    done = world.look(DELETE, still, **named)
+
+    assert (waiting.phase, still.phase) == (Phase.RUNNING, Phase.RUNNING)
+    assert "finalizers: example.com/hold" in still.message
+    assert done.phase is Phase.SUCCEEDED
+    assert done.message == f"deleted ConfigMap/{world.namespace}/hub"
+
+
+def test_a_selector_deletes_what_it_selects_and_nothing_else(world):
+    for name, tier in (("a", "old"), ("b", "old"), ("c", "new")):
+        each = config(name)
+        each["metadata"] |= {"labels": {"tier": tier}}
+        world.cluster.create(at(world, each))
+
+    result = run(world, DELETE, apiVersion="v1", kind="ConfigMap", selector="tier=old")
+
+    assert result.outputs["deleted"] == 2
+    left = {name for name in "abc" if world.get("v1", "ConfigMap", name)}
+    assert left == {"c"}
+
+
+def test_what_another_environment_owns_is_not_deleted_nor_anything_beside_it(world):
+    other = World(kubeconfig=world.kubeconfig, namespace=world.namespace, name="qa")
+    theirs = config("theirs")
+    theirs["metadata"] |= {"labels": {"tier": "old"}}
+    run(other, APPLY, step="hub", value=theirs)
+    free = config("free")
+    free["metadata"] |= {"labels": {"tier": "old"}}
+    world.cluster.create(at(world, free))
+
+    with pytest.raises(TerminalError, match=r"theirs is of environment shop[./]qa"):
+        run(world, DELETE, apiVersion="v1", kind="ConfigMap", selector="tier=old")
+
+    assert world.get("v1", "ConfigMap", "theirs") is not None
+    assert world.get("v1", "ConfigMap", "free") is not None
+
+
+def test_a_label_that_was_taken_off_does_not_open_anothers_object(world):
+    other = World(kubeconfig=world.kubeconfig, namespace=world.namespace, name="qa")
+    run(other, APPLY, step="hub", value=config("theirs"))
+    live = world.get("v1", "ConfigMap", "theirs")
+    metadata = {k: v for k, v in live["metadata"].items() if k != "labels"}
+    world.cluster.replace({**live, "metadata": metadata})
+
+    with pytest.raises(TerminalError, match="is of environment shop/qa"):
+        run(world, DELETE, apiVersion="v1", kind="ConfigMap", name="theirs")
+
+
+def test_a_part_of_what_another_environment_owns_is_not_deleted(world, request):
+    _needs_controllers(request)
+    other = World(kubeconfig=world.kubeconfig, namespace=world.namespace, name="qa")
+    run(other, APPLY, step="hub", value=deployment(), wait=True)
+
+    with pytest.raises(TerminalError, match=r"Pod/.* is of environment shop[./]qa"):
+        run(world, DELETE, apiVersion="v1", kind="Pod", selector="app=web")
+
+
+def test_an_environments_own_object_may_be_deleted(world):
+    run(world, APPLY, step="hub", value=config("mine"))
+
+    result = run(world, DELETE, apiVersion="v1", kind="ConfigMap", name="mine")
+
+    assert result.outputs["deleted"] == 1
+
+
+def test_no_step_deletes_an_inventory(world):
+    run(world, APPLY, step="hub", value=config("mine"))
+    name = "gitops-wf.shop.prod"
+
+    with pytest.raises(TerminalError, match="is the inventory of environment"):
+        run(world, DELETE, apiVersion="v1", kind="ConfigMap", name=name)
+
+    assert owners(world)
+
+
+def test_what_says_that_it_is_to_be_kept_is_not_deleted(world):
+    kept = config("kept")
+    kept["metadata"] |= {"annotations": {"gitops-wf.io/prune": "disabled"}}
+    world.cluster.create(at(world, kept))
+
+    with pytest.raises(TerminalError, match=r"to be kept.*prune: disabled"):
+        run(world, DELETE, apiVersion="v1", kind="ConfigMap", name="kept")
+
+
+def test_a_plan_of_a_deletion_writes_nothing(world):
+    world.cluster.create(at(world, config()))
+
+    planned = world.plan(DELETE, apiVersion="v1", kind="ConfigMap", name="hub")
+
+    [(ref, change)] = [(str(o.ref), str(o.change)) for o in planned.objects]
+    assert (ref, change) == (f"ConfigMap/{world.namespace}/hub", "deleted")
+    assert world.get("v1", "ConfigMap", "hub") is not None
 
 
 def at(world, manifest):
