@@ -11,11 +11,12 @@ from gitops_wf.core.inventory import LAST_APPLIED
 from gitops_wf.core.phases import Phase
 from gitops_wf.ports.cluster import AllowList
 from gitops_wf.steps.apply_object import STEP_TYPE as APPLY
+from gitops_wf.steps.clean_jobs import STEP_TYPE as CLEAN_JOBS
 from gitops_wf.steps.delete_object import STEP_TYPE as DELETE
 from gitops_wf.steps.deploy2env import STEP_TYPE as DEPLOY
 from gitops_wf.steps.prune_departed import STEP_TYPE as PRUNE_DEPARTED
 from gitops_wf.steps.read_object import STEP_TYPE as READ
-from tests.clusters import cluster, kubeconfig, namespace
+from tests.clusters import cluster, eventually, kubeconfig, namespace
 from tests.delivering import World
 from tests.steps import CANARY
 
@@ -402,6 +403,74 @@ def test_a_plan_of_a_deletion_writes_nothing(world):
     [(ref, change)] = [(str(o.ref), str(o.change)) for o in planned.objects]
     assert (ref, change) == (f"ConfigMap/{world.namespace}/hub", "deleted")
     assert world.get("v1", "ConfigMap", "hub") is not None
+
+
+def job(name, image="busybox:1", **metadata):
+    pod = {"containers": [{"name": "main", "image": image}], "restartPolicy": "Never"}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, **metadata},
+        "spec": {"backoffLimit": 0, "template": {"spec": pod}},
+    }
+
+
+def test_jobs_of_the_environment_that_have_ended_are_cleaned(world, request):
+    _needs_controllers(request)
+    mine = {"labels": {"gitops-wf.io/environment": "shop.prod"}}
+    theirs = {"labels": {"gitops-wf.io/environment": "shop.qa"}}
+    for each in (
+        job("done", **mine),
+        job("failed", "fail:1", **mine),
+        job("busy", "hang:1", **mine),
+        job("theirs", **theirs),
+        job("free"),
+    ):
+        world.cluster.create(at(world, each))
+    run(world, APPLY, step="kept", value=job("delivered"), wait=True)
+    for name in ("done", "failed", "theirs", "free"):
+        eventually(lambda name=name: ended(world, name))
+
+    result = run(world, CLEAN_JOBS, step="clean")
+
+    assert result.outputs["deleted"] == 2
+    left = {j["metadata"]["name"] for j in jobs(world)}
+    assert left == {"busy", "theirs", "free", "delivered"}
+    assert eventually(lambda: not {"done", "failed"} & job_names(world))
+
+
+def test_jobs_of_nobody_are_cleaned_by_a_selector_and_running_ones_on_demand(
+    world, request
+):
+    _needs_controllers(request)
+    world.cluster.create(at(world, job("free", labels={"app": "seed"})))
+    busy = {"labels": {"app": "seed", "gitops-wf.io/environment": "shop.prod"}}
+    world.cluster.create(at(world, job("busy", "hang:1", **busy)))
+    eventually(lambda: ended(world, "free"))
+
+    nothing = run(world, CLEAN_JOBS, selector="app=seed")
+    result = run(world, CLEAN_JOBS, selector="app=seed", owner="any", running=True)
+
+    assert nothing.outputs["deleted"] == 0
+    assert result.outputs["deleted"] == 2
+    assert jobs(world) == []
+
+
+def jobs(world):
+    resource = world.cluster.resource("batch/v1", "Job")
+    return list(world.cluster.list(resource, world.namespace))
+
+
+def job_names(world):
+    pods = world.cluster.list(world.cluster.resource("v1", "Pod"), world.namespace)
+    return {pod["metadata"]["labels"].get("job-name") for pod in pods}
+
+
+def ended(world, name):
+    status = world.get("batch/v1", "Job", name).get("status") or {}
+    return any(
+        c["type"] in {"Complete", "Failed"} for c in status.get("conditions", ())
+    )
 
 
 def at(world, manifest):
