@@ -166,6 +166,11 @@ RULES: tuple[Rule, ...] = (
         workflow.suspend_ends_twice,
     ),
     Rule(
+        "step-timeout",
+        "A step's `timeout` is longer than what its properties ask for.",
+        workflow.step_timeout,
+    ),
+    Rule(
         "step-target",
         "A step writes to targets of its environment, known when it is read.",
         workflow.step_target,

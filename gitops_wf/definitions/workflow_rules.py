@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
+from gitops_wf.core.durations import format_duration
 from gitops_wf.core.errors import cut
 from gitops_wf.core.expressions import ROOTS, did_you_mean
 from gitops_wf.core.identifiers import environment_id
@@ -212,6 +213,18 @@ def suspend_ends_twice(facts: Facts) -> Iterator[Finding]:
                 step.at("timeout"),
                 f"step `{step.name}`: with `duration` it goes on by itself, with"
                 " `timeout` it fails; write one of them",
+            )
+
+
+def step_timeout(facts: Facts) -> Iterator[Finding]:
+    """Timeouts that end a step before it can have done what it says."""
+    for step in facts.steps:
+        taken = facts.taken_by(step)
+        if step.part.timeout is not None and step.part.timeout <= taken:
+            yield in_workflow(
+                step.at("timeout"),
+                f"step `{step.name}`: `timeout` ends it before it can be done: by its"
+                f" properties it takes {format_duration(taken)}; write a longer one",
             )
 
 
