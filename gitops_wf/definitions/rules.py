@@ -171,6 +171,11 @@ RULES: tuple[Rule, ...] = (
         workflow.step_timeout,
     ),
     Rule(
+        "step-environment",
+        "A step asks for other environments of its repository.",
+        workflow.step_environment,
+    ),
+    Rule(
         "step-target",
         "A step writes to targets of its environment, known when it is read.",
         workflow.step_target,

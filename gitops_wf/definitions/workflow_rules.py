@@ -228,6 +228,31 @@ def step_timeout(facts: Facts) -> Iterator[Finding]:
             )
 
 
+def step_environment(facts: Facts) -> Iterator[Finding]:
+    """Environments that a step asks for and that are not there."""
+    known = facts.source.environments
+    for step in facts.steps:
+        if step.type is None or step.properties is None:
+            continue
+        try:
+            names = step.type.environments(step.properties)
+        except (AttributeError, TypeError):
+            continue  # computed: known when the step runs
+        for name in names:
+            if name == facts.source.name:
+                yield in_workflow(
+                    step.at("properties"),
+                    f"step `{step.name}` would wait for its own environment; name"
+                    " another",
+                )
+            elif known is not None and name not in known and "${{" not in name:
+                yield in_workflow(
+                    step.at("properties"),
+                    f"step `{step.name}`: there is no environment `{cut(name, 64)}` in"
+                    f" this repository{did_you_mean(name, known)}",
+                )
+
+
 def step_target(facts: Facts) -> Iterator[Finding]:
     """Targets of a step that are not the environment's."""
     for step in facts.steps:
