@@ -8,6 +8,7 @@ from typing import Any
 from gitops_wf.core.errors import TerminalError, cut
 from gitops_wf.core.identifiers import EnvironmentId
 from gitops_wf.core.secret import Secret
+from gitops_wf.ports.properties import SecretSource
 from gitops_wf.ports.secrets import SecretRef, Secrets
 
 _URL = re.compile(
@@ -43,6 +44,17 @@ class GrantedSecrets:
         value = self.secrets.resolve(ref, environment=self.environment)
         self._check(ref, host)
         return value
+
+    def headers(
+        self, written: Mapping[str, str | SecretSource], *, host: str
+    ) -> dict[str, str | Secret]:
+        """Return headers, each as text or what its reference names; as `value`."""
+        return {
+            name: self.value(value.model_dump(by_alias=True), host=host)
+            if isinstance(value, SecretSource)
+            else value
+            for name, value in written.items()
+        }
 
     def destination(self, source: Mapping[str, Any]) -> Destination:
         """Return where ``{value: URL}`` or ``{secretRef: {name, key}}`` leads.
