@@ -15,6 +15,7 @@ SHARED = {
     "UrlSource": f"text, `{{value: text}}` or {SECRET}",
     "SecretKey": "`{name, key}`",
     "JsonValue": "any value",
+    "Datum": f"text, {SECRET} or `{{secretKeyRef: {{name, key, namespace}}}}`",
 }
 """Models that many fields share: said in words, and not taken apart each time."""
 

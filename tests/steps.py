@@ -36,11 +36,14 @@ class FakeOutbound:
 
 
 class FakeSecrets:
-    """Grants values by ``name/key`` to one environment and one host."""
+    """Grants values by ``name/key`` to one environment, host and target."""
 
-    def __init__(self, values: dict[str, str], host: str = "ci.example") -> None:
+    def __init__(
+        self, values: dict[str, str], host: str = "ci.example", target: str = "here"
+    ) -> None:
         self.values = values
         self.host = host
+        self.target = target
 
     def resolve(self, ref, *, environment) -> Secret:
         if environment != "shop/prod" or str(ref) not in self.values:
@@ -49,6 +52,9 @@ class FakeSecrets:
 
     def may_be_sent_to(self, ref, host: str) -> bool:
         return host == self.host
+
+    def may_be_written_to(self, ref, target: str) -> bool:
+        return target == self.target
 
 
 def capabilities(**more: Any) -> Capabilities:

@@ -91,6 +91,7 @@ def known_of(files: Mapping[str, str]) -> Known:
                 env={key: f"{name}/{key}" for key in found},
                 environments=("*",),
                 hosts=("*",),
+                targets=("*",),
             )
             for name, found in keys.items()
         },

@@ -12,7 +12,7 @@ import yaml
 
 from gitops_wf.core.errors import TerminalError, TransientError, cut
 from gitops_wf.core.grants import KubernetesSource, SecretGrant
-from gitops_wf.core.identifiers import EnvironmentId
+from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.redaction import Redactor
 from gitops_wf.core.secret import Secret
 from gitops_wf.ports.secrets import SecretRef
@@ -80,6 +80,11 @@ class ConfigSecrets:
         """Whether the grant of this secret names the host."""
         grant = self._grants.get(ref.name)
         return grant is not None and grant.allows_host(host)
+
+    def may_be_written_to(self, ref: SecretRef, target: TargetName) -> bool:
+        """Whether the grant of this secret names the target."""
+        grant = self._grants.get(ref.name)
+        return grant is not None and grant.allows_target(target)
 
     def _from_cluster(
         self,

@@ -29,7 +29,8 @@ class SecretGrant:
 
     ``environments`` are globs over ``<repository>/<environment>``, never over the
     bare name: else an environment called ``a/b`` would pass for b of repository a.
-    ``*`` matches slashes too. ``hosts`` are globs over host names, without port.
+    ``*`` matches slashes too. ``hosts`` are globs over host names, without port;
+    ``targets`` over the names of targets on which it may become a Secret.
     No glob grants nothing.
     """
 
@@ -39,6 +40,7 @@ class SecretGrant:
     kubernetes: KubernetesSource | None = None
     environments: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
 
     def allows_environment(self, environment: EnvironmentId) -> bool:
         """Whether the environment may use it."""
@@ -48,3 +50,7 @@ class SecretGrant:
         """Whether it may be sent to the host; case and a last dot do not count."""
         name = host.casefold().rstrip(".")
         return any(fnmatchcase(name, glob.casefold()) for glob in self.hosts)
+
+    def allows_target(self, target: TargetName) -> bool:
+        """Whether it may stand in an object on the target."""
+        return any(fnmatchcase(target, glob) for glob in self.targets)

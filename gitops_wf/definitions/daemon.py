@@ -124,6 +124,7 @@ class _Paths:
                     ),
                     environments=part.environments,
                     hosts=part.hosts,
+                    targets=part.targets,
                 )
                 for name, part in file.secrets.items()
             },

@@ -484,6 +484,10 @@ class SecretPart(Part):
         default=(), description="Globs over repository/environment."
     )
     hosts: tuple[Text, ...] = Field(default=(), description="Globs over host names.")
+    targets: tuple[Text, ...] = Field(
+        default=(),
+        description="Globs over targets on which export2secret may write it.",
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gitops_wf.core.errors import TerminalError, cut
-from gitops_wf.core.identifiers import EnvironmentId
+from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.secret import Secret
 from gitops_wf.ports.properties import SecretSource
 from gitops_wf.ports.secrets import SecretRef, Secrets
@@ -43,6 +43,21 @@ class GrantedSecrets:
         ref = _reference(source)
         value = self.secrets.resolve(ref, environment=self.environment)
         self._check(ref, host)
+        return value
+
+    def written(self, source: Mapping[str, Any], *, target: TargetName) -> Secret:
+        """Return what ``{secretRef: {name, key}}`` names, if it may go to the target.
+
+        Errors: TerminalError (SecretNotGranted), and those of Secrets.resolve.
+        """
+        ref = _reference(source)
+        value = self.secrets.resolve(ref, environment=self.environment)
+        if not self.secrets.may_be_written_to(ref, target):
+            raise TerminalError(
+                f"secret {ref} may not be written to target {target}; its targets in "
+                "the daemon config do not name it",
+                reason="SecretNotGranted",
+            )
         return value
 
     def headers(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from gitops_wf.core.identifiers import EnvironmentId
+from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.secret import Secret
 
 
@@ -32,3 +32,6 @@ class Secrets(Protocol):
 
     def may_be_sent_to(self, ref: SecretRef, host: str) -> bool:
         """Whether the grant of this secret names the host."""
+
+    def may_be_written_to(self, ref: SecretRef, target: TargetName) -> bool:
+        """Whether the grant of this secret names the target, for a Secret on it."""
