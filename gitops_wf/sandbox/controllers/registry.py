@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gitops_wf.sandbox.controllers import (
     aggregation,
     autoscaler,
+    balancer,
     cloud,
     daemonset,
     deployment,
@@ -106,6 +107,10 @@ def controllers(pace: Pace) -> tuple[Controller, ...]:
             owned=("pods", "controllerrevisions.apps"),
             adopts=True,
             reconcile=daemonset.reconcile,
+        ),
+        Controller(
+            resource=balancer.SERVICES,
+            reconcile=lambda situation: balancer.reconcile(situation, pace),
         ),
         Controller(resource="events", reconcile=events.expire),
     )
