@@ -17,6 +17,7 @@ from gitops_wf.delivery.inventories import Writer, check_owner, list_inventories
 from gitops_wf.delivery.jobs import JobOrder, JobRuns, JobState, RanBefore
 from gitops_wf.delivery.names import owner_label
 from gitops_wf.delivery.observing import DONE, ObjectHealth
+from gitops_wf.delivery.owned import OwnedObjects, owned_for
 from gitops_wf.delivery.planning import failed
 from gitops_wf.delivery.reading import (
     ObjectProperties,
@@ -58,6 +59,7 @@ __all__ = [
     "ObjectProperties",
     "ObjectReader",
     "Order",
+    "OwnedObjects",
     "Part",
     "RanBefore",
     "Read",
@@ -82,6 +84,7 @@ __all__ = [
     "list_inventories",
     "one_target",
     "only_one",
+    "owned_for",
     "owner_label",
     "pause",
     "read_targets",

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.phases import Phase
 from gitops_wf.ports.cluster import AllowList
+from gitops_wf.steps.collect_service_endpoints import STEP_TYPE as COLLECT
+from gitops_wf.steps.deploy2env import STEP_TYPE as DEPLOY
 from gitops_wf.steps.export2config import STEP_TYPE as TO_CONFIG
 from gitops_wf.steps.export2secret import STEP_TYPE as TO_SECRET
 from tests.clusters import cluster, kubeconfig, namespace
@@ -169,3 +172,92 @@ def test_a_registrys_login_is_what_docker_reads(world):
 def test_wrong_properties_of_a_secret_are_refused(properties, message):
     with pytest.raises(ValueError, match=message):
         TO_SECRET.properties.model_validate({"secretName": "app", **properties})
+
+
+def service(type_="ClusterIP", name="web"):
+    ports = [
+        {"name": "http", "port": 80, "targetPort": 8080},
+        {"name": "https", "port": 443, "targetPort": 8443},
+    ]
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"type": type_, "selector": {"app": name}, "ports": ports},
+    }
+
+
+def deploy(world, *manifests):
+    world.write(*manifests)
+    result = run(world, DEPLOY, step="deploy", wait=False)
+    assert result.phase is Phase.SUCCEEDED
+
+
+def test_endpoints_of_what_was_delivered_are_collected(world):
+    deploy(world, service())
+
+    result = run(world, COLLECT, step="where", portName="https")
+
+    url = f"https://web.{world.namespace}.svc:443"
+    assert (result.phase, result.message) == (Phase.SUCCEEDED, url)
+    assert result.outputs["value"]["url"] == url
+    assert result.outputs["value"]["endpoint"]["port"] == 443
+    [only] = result.outputs["endpoints"]
+    assert only["ref"] == {
+        "kind": "Service",
+        "namespace": world.namespace,
+        "name": "web",
+    }
+
+
+def test_a_load_balancers_address_is_waited_for(world):
+    elsewhere = service("LoadBalancer")
+    elsewhere["spec"]["loadBalancerClass"] = "example.com/slow"
+    deploy(world, elsewhere)
+
+    result = world.attempt(COLLECT)
+
+    assert result.phase is Phase.RUNNING
+    assert "Service/" in result.message
+    assert "its load balancer has no address yet" in result.message
+
+
+def test_a_load_balancers_address_is_found_once_it_is_there(world, request):
+    if "real" in request.node.callspec.id:
+        pytest.skip("a bare API server has no load balancers")
+    deploy(world, service("LoadBalancer"))
+
+    result = run(world, COLLECT, port=80, protocol="https")
+
+    [only] = result.outputs["endpoints"]
+    assert only["url"].startswith("https://203.0.113.")
+    assert only["url"].endswith(":80")
+
+
+def test_a_node_port_is_found_on_a_node(world, request):
+    if "real" in request.node.callspec.id:
+        pytest.skip("a bare API server has no nodes")
+    deploy(world, service("NodePort"))
+
+    result = run(world, COLLECT, portName="http")
+
+    node_port = world.get("v1", "Service", "web")["spec"]["ports"][0]["nodePort"]
+    assert result.outputs["value"]["endpoint"]["port"] == node_port
+
+
+@pytest.mark.parametrize(
+    ("properties", "message"),
+    [
+        ({"name": "api"}, r"no Service, Ingress or Gateway named api .*Service/.*/web"),
+        ({"portName": "grpc"}, r"no endpoint is as .*80 \(http\), 443 \(https\)"),
+        ({"outer": True}, "no endpoint is as"),
+    ],
+)
+def test_what_cannot_come_is_not_waited_for(world, properties, message):
+    deploy(world, service())
+
+    result = run(world, COLLECT, **properties)
+
+    assert (result.phase, result.reason) == (Phase.FAILED, "NoEndpoint")
+
+    assert re.search(message, result.message)
