@@ -1,6 +1,9 @@
 """The daemon's HTTP side, put together."""
 
+from __future__ import annotations
+
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
@@ -10,11 +13,10 @@ from gitops_wf.core.redaction import Redactor
 from gitops_wf.services.heartbeats import Heartbeats
 from gitops_wf.services.query import Query
 from gitops_wf.services.watched_store import WatchedStore
-from gitops_wf.web.app import Site, make_app
 from gitops_wf.web.counters import Counters
-from gitops_wf.web.health import Health
-from gitops_wf.web.server import WebServer
-from gitops_wf.web.stored_metrics import StoredMetrics
+
+if TYPE_CHECKING:  # a fifth of what a daemon loads, and many serve nothing
+    from gitops_wf.web.server import WebServer
 
 
 class Serving:
@@ -31,6 +33,11 @@ class Serving:
 
         Errors: TerminalError (AddressUnusable).
         """
+        from gitops_wf.web.app import Site, make_app
+        from gitops_wf.web.health import Health
+        from gitops_wf.web.server import WebServer
+        from gitops_wf.web.stored_metrics import StoredMetrics
+
         release = version("gitops-wf")
         self._registry.register(StoredMetrics(store, release))
         ProcessCollector(registry=self._registry)

@@ -68,6 +68,28 @@ def test_looking_loads_neither_the_executor_nor_clients_nor_servers(tmp_path):
     assert "sqlalchemy" in modules
 
 
+@pytest.mark.parametrize(
+    ("part", "unused"),
+    [
+        ("gitops_wf.bootstrap.running", {"cel", "fastapi", "uvicorn"}),
+        ("gitops_wf.sandbox.serving", {"cel", "kubernetes", "rich", "typer"}),
+    ],
+)
+def test_a_process_loads_nothing_that_many_of_its_kind_never_use(part, unused):
+    """A daemon may serve nothing; no rule of a sandbox's kinds need be CEL."""
+    look = f"import sys, {part}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", look],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+
+    assert not set(done.stdout.split()) & unused
+
+
 def test_what_is_called_heavy_can_be_loaded():
     """Else a module that was renamed would pass for one that is not loaded."""
     names = json.dumps(sorted(HEAVY))
