@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -20,6 +21,8 @@ from gitops_wf.bootstrap.configs import load_config
 from gitops_wf.core.errors import GitOpsError
 from gitops_wf.core.identifiers import environment_name
 from gitops_wf.sandbox import process as sandbox_process
+from tests.forkserver import Forked, forked_command
+from tests.replay.kubeconfig import client_of
 
 ROOT = Path(__file__).parents[1]
 KUBECTL = shutil.which("kubectl", path=str(Path(sys.executable).parent)) or "kubectl"
@@ -56,7 +59,20 @@ def environment(**more: str) -> dict[str, str]:
 def cli(
     *arguments: str, cwd: Path | None = None, within: Sequence[str] = (), **env: str
 ) -> subprocess.CompletedProcess:
-    """Run one command of ours to its end."""
+    """Run one command of ours to its end: forked, but inside another's mounts."""
+    if not within:
+        with tempfile.TemporaryDirectory() as folder:
+            out, err = Path(folder) / "out", Path(folder) / "err"
+            child = forked_command(
+                arguments, cwd=cwd, env=environment(**env), out=out, err=err
+            )
+            try:
+                code = child.wait(timeout=120)
+            finally:
+                child.kill()
+            return subprocess.CompletedProcess(
+                list(arguments), code, out.read_text(), err.read_text()
+            )
     return subprocess.run(
         [*within, *COMMAND, *arguments],
         cwd=cwd,
@@ -76,12 +92,15 @@ class DaemonProcess:
     config: Path | None
     repository: Path | None = None
     """With no config: the repository of ``run --sandbox --repo``."""
-    process: subprocess.Popen | None = None
+    process: subprocess.Popen | Forked | None = None
     env: dict[str, str] = field(default_factory=dict)
     _log_before: int = 0
     prefix: list[str] = field(default_factory=list)
     """What starts it, if not we ourselves: a command that becomes the daemon."""
     options: tuple[str, ...] = ()
+    is_forked: bool = True
+    """Of a process that has imported everything; else a Python of its own is begun,
+    for tests of what a process has from its first moment: its memory, its variables."""
 
     @property
     def log(self) -> str:
@@ -128,7 +147,17 @@ class DaemonProcess:
 
     def start(self) -> None:
         self._log_before = len(self.log)
-        with (self.folder / "daemon.log").open("ab") as log:
+        log_file = self.folder / "daemon.log"
+        if self.is_forked and not self.prefix and "LD_PRELOAD" not in self.env:
+            self.process = forked_command(
+                ["run", *self._source, *self.options],
+                cwd=self.folder,
+                env=environment(**self.env),
+                out=log_file,
+                err=log_file,
+            )
+            return
+        with log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 [*self.prefix, *COMMAND, "run", *self._source, *self.options],
                 cwd=self.folder,
@@ -234,9 +263,23 @@ class DaemonProcess:
         )
         return json.loads(done.stdout) if done.returncode == 0 else None
 
-    def value(self, namespace: str) -> str | None:
-        """The value that the ConfigMap ``web`` has in a namespace."""
-        found = self.kubectl("get", "configmap", "web", "-n", namespace)
+    def read(self, path: str) -> Any:
+        """What the cluster has at a path, asked without the cost of a kubectl."""
+        kubeconfig = self.sandbox / "kubeconfig"
+        if not kubeconfig.exists():
+            return None
+        client = client_of(kubeconfig, self.folder)
+        try:
+            answer = client.send("GET", path, {"Accept": "application/json"}, None)
+        except OSError:
+            return None  # it is not there yet, or no more
+        finally:
+            client.close()
+        return answer.body if answer.status == 200 else None
+
+    def value(self, namespace: str, name: str = "web") -> str | None:
+        """The value that a ConfigMap has in a namespace."""
+        found = self.read(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
         return found["data"]["value"] if found else None
 
     def writes(self, part: str) -> list[dict[str, Any]]:

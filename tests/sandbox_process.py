@@ -1,16 +1,20 @@
-"""A sandbox cluster as a process of its own, for tests; ends when its stdin closes.
+"""A sandbox cluster as a process of its own, for tests; forked, and ended by SIGTERM."""
 
-    python tests/sandbox_process.py FOLDER
-
-Writes FOLDER/kubeconfig and FOLDER/requests.jsonl, and prints its address.
-"""
-
-import sys
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from multiprocessing.connection import Connection
 from pathlib import Path
+
+from gitops_wf.sandbox.api import ObjectApi
+from gitops_wf.sandbox.controllers.loop import ControllerLoop
+from gitops_wf.sandbox.controllers.work import Pace
+from gitops_wf.sandbox.http.server import SandboxServer
+from gitops_wf.sandbox.storage import Storage
+from tests.forkserver import FORKSERVER, Forked
 
 TOKEN = "sandbox-token"
 
@@ -47,49 +51,32 @@ class Sandbox:
 @contextmanager
 def running(folder: Path) -> Iterator[Sandbox]:
     """Run a sandbox as a child process; it ends with the block."""
-    import subprocess
-
-    root = Path(__file__).absolute().parents[1]
-    child = subprocess.Popen(
-        [sys.executable, __file__, str(folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=root,
-        env={"PYTHONPATH": str(root), "PATH": "/usr/bin:/bin"},
-    )
+    ours, theirs = FORKSERVER.Pipe()
+    child = Forked(serve, folder, theirs)
+    theirs.close()
     try:
-        assert child.stdout is not None
-        server = child.stdout.readline().strip()
-        assert server, "the sandbox did not start"
+        assert ours.poll(60), "the sandbox did not start"
         yield Sandbox(
-            server=server,
+            server=ours.recv(),
             kubeconfig=folder / "kubeconfig",
             log=folder / "requests.jsonl",
         )
     finally:
-        child.communicate("", timeout=20)
+        child.terminate()
+        child.wait(timeout=20)
+        ours.close()
 
 
-def main(folder: Path) -> None:
-    """Serve until stdin closes."""
-    from gitops_wf.sandbox.api import ObjectApi
-    from gitops_wf.sandbox.controllers.loop import ControllerLoop
-    from gitops_wf.sandbox.controllers.work import Pace
-    from gitops_wf.sandbox.http.server import SandboxServer
-    from gitops_wf.sandbox.storage import Storage
-
+def serve(folder: Path, ready: Connection) -> None:
+    """Write FOLDER/kubeconfig and FOLDER/requests.jsonl, tell the address, serve."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     api = ObjectApi(Storage(":memory:"))
     loop = ControllerLoop(api, pace=Pace(delay=timedelta(milliseconds=50)))
     with SandboxServer(api, token=TOKEN, request_log=folder / "requests.jsonl") as http:
         loop.start()
         text = KUBECONFIG.format(server=http.url, token=TOKEN)
         (folder / "kubeconfig").write_text(text)
-        sys.stdout.write(http.url + "\n")
-        sys.stdout.flush()
-        sys.stdin.read()
+        ready.send(http.url)
+        stop.wait()
         loop.stop()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

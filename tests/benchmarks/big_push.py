@@ -95,7 +95,7 @@ def big_push(folder: Path, commits: int, policy: str, patience: float = 60) -> F
     config.write_text(
         json.dumps({"server": "127.0.0.1:0", "repositories": repositories})
     )
-    daemon = DaemonProcess(folder / "daemon", config)
+    daemon = DaemonProcess(folder / "daemon", config, is_forked=False)
     try:
         daemon.start()
         for name in works:

@@ -209,7 +209,7 @@ def main() -> None:
         target.mkdir()
         config = folder / "gitops-wf.yaml"
         config.write_text(CONFIG.format(url=remote.url, target=target))
-        daemon = DaemonProcess(folder, config)
+        daemon = DaemonProcess(folder, config, is_forked=False)
         stack.callback(daemon.close)
         daemon.start()
         assert daemon.process is not None

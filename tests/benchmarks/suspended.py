@@ -65,7 +65,7 @@ class Bench:
     def __init__(self, folder: Path, remote: Served, store: str, count: int) -> None:
         config = folder / "gitops-wf.yaml"
         config.write_text(CONFIG.format(store=store, url=remote.url, folder=folder))
-        self._daemon = DaemonProcess(folder, config)
+        self._daemon = DaemonProcess(folder, config, is_forked=False)
         self._remote = remote
         self._store = store
         self._count = count

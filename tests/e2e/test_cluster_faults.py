@@ -181,7 +181,7 @@ def test_a_server_that_hangs_takes_its_own_places_only_and_not_the_end(world):
     world.daemon.start()
     for name in many:
         world.daemon.reaches(name, ["Succeeded"])
-    found = world.daemon.kubectl("get", "configmap", "-n", "sick")["items"]
+    found = world.daemon.read("/api/v1/namespaces/sick/configmaps")["items"]
     assert {item["metadata"]["name"] for item in found} >= set(many)
 
 
@@ -280,7 +280,7 @@ def test_a_server_that_restarts_in_the_middle_of_an_apply_gets_all_of_it(world):
     sandbox_process.start(world.daemon.sandbox)
     world.daemon.reaches("many", ["Succeeded"])
 
-    found = world.daemon.kubectl("get", "configmap", "-n", "sick")["items"]
+    found = world.daemon.read("/api/v1/namespaces/sick/configmaps")["items"]
     assert {item["metadata"]["name"] for item in found} >= names
     # What was applied before is not written again.
     assert len(writes) < written + len(names)

@@ -49,7 +49,7 @@ def edit(daemon, name):
 
 
 def value(daemon, name):
-    return daemon.kubectl("get", "configmap", name, "-n", "shop")["data"]["value"]
+    return daemon.value("shop", name)
 
 
 def test_an_edit_is_undone_where_that_is_asked_and_told_where_it_is_not(release):

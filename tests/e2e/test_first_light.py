@@ -78,7 +78,7 @@ def config_for(remote: Served, folder: Path, store: str) -> str:
 
 @contextmanager
 def set_up(
-    tmp_path: Path, transport: str, store: str = "store.db"
+    tmp_path: Path, transport: str, store: str, *, is_forked: bool
 ) -> Iterator[tuple[Served, DaemonProcess]]:
     """A served repository, and a daemon for it that has not been started."""
     with ExitStack() as stack:
@@ -87,27 +87,32 @@ def set_up(
         folder.mkdir()
         config = folder / "gitops-wf.yaml"
         config.write_text(config_for(remote, folder, store))
-        daemon = DaemonProcess(folder, config, env={"GIT_PASSWORD": "s3cret"})
+        daemon = DaemonProcess(
+            folder, config, env={"GIT_PASSWORD": "s3cret"}, is_forked=is_forked
+        )
         stack.callback(daemon.close)
         yield remote, daemon
 
 
 @pytest.fixture(params=["ssh", "http on postgresql"])
 def release(request, tmp_path):
-    """A release over each way to serve Git, and on each database."""
+    """A release over each way to serve Git, and on each database.
+
+    Each daemon is a Python of its own, as it is where people run it.
+    """
     transport, _, server = request.param.partition(" on ")
     with ExitStack() as stack:
         store = "store.db"
         if server:
             database = request.getfixturevalue("postgres").database()
             store = stack.enter_context(database)
-        yield stack.enter_context(set_up(tmp_path, transport, store))
+        yield stack.enter_context(set_up(tmp_path, transport, store, is_forked=False))
 
 
 @pytest.fixture
 def local_release(tmp_path, store_location):
     """A release where how Git is served makes no difference."""
-    with set_up(tmp_path, "path", store_location) as parts:
+    with set_up(tmp_path, "path", store_location, is_forked=True) as parts:
         yield parts
 
 

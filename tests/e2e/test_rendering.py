@@ -40,7 +40,7 @@ def release(tmp_path):
 
 
 def value(daemon):
-    return daemon.kubectl("get", "configmap", "eu-web", "-n", "shop")["data"]["value"]
+    return daemon.value("shop", "eu-web")
 
 
 def test_an_overlay_is_delivered_and_a_change_of_its_base_is_a_revision(release):
@@ -57,7 +57,7 @@ def test_an_overlay_is_delivered_and_a_change_of_its_base_is_a_revision(release)
     daemon.start()
     daemon.reaches("eu", ["Succeeded"])
     assert value(daemon) == "one"
-    names = daemon.kubectl("get", "configmap", "-n", "shop")["items"]
+    names = daemon.read("/api/v1/namespaces/shop/configmaps")["items"]
     assert any(
         each["metadata"]["name"].startswith("eu-settings-")
         and each["data"] == {"region": "eu"}
@@ -127,9 +127,9 @@ def test_a_chart_is_delivered_with_the_values_of_its_target(release):
     daemon.start()
     daemon.reaches("eu", ["Succeeded"])
 
-    found = daemon.kubectl("get", "configmap", "eu-web", "-n", "shop")["data"]
+    found = daemon.read("/api/v1/namespaces/shop/configmaps/eu-web")["data"]
     assert found == {"value": "one", "zone": "a", "region": "eu-1", "site": "fra"}
-    jobs = daemon.kubectl("get", "jobs", "-n", "shop")["items"]
+    jobs = daemon.read("/apis/batch/v1/namespaces/shop/jobs")["items"]
     assert [job["metadata"]["name"] for job in jobs] == ["migrate"]
     assert jobs[0]["status"]["succeeded"] == 1
 
@@ -174,7 +174,7 @@ def test_an_encrypted_secret_is_delivered_with_a_granted_key(release):
     work.push_commit({"envs/eu/environment.yaml": ENVIRONMENT + key})
     daemon.reaches("eu", ["Failed/InvalidDefinition", "Succeeded"])
 
-    data = daemon.kubectl("get", "secret", "web", "-n", "shop")["data"]
+    data = daemon.read("/api/v1/namespaces/shop/secrets/web")["data"]
     assert base64.b64decode(data["password"]) == b"hunter2-hunter2"
     assert daemon.stop() == 0
     kept = [p for p in (daemon.folder / ".gitops-wf").rglob("*") if p.is_file()]

@@ -23,7 +23,7 @@ def daemon(tmp_path):
     repository = bare_repository(tmp_path / "shop.git")
     folder = tmp_path / "daemon"
     folder.mkdir()
-    daemon = DaemonProcess(folder, None, repository)
+    daemon = DaemonProcess(folder, None, repository, is_forked=False)
     yield daemon
     daemon.close()
 

@@ -276,6 +276,7 @@ class Place:
         self.daemon = DaemonProcess(
             folder,
             config,
+            is_forked=False,
             env={
                 "SHOP_PASSWORD": SECRETS["git password"],
                 "BEARER": SECRETS["git token"],
