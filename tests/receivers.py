@@ -48,6 +48,7 @@ class Reply:
 
 
 OK = Reply()
+LARK_OK = Reply(body=b'{"code":0,"msg":"success","data":{}}')
 DINGTALK_OK = Reply(body=b'{"errcode":0,"errmsg":"ok"}')
 HANG_UP = Reply(hangs_up=True)
 SILENCE = Reply(is_silent=True)

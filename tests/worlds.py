@@ -6,13 +6,14 @@
 - Every `secretRef` in a file is granted. The value of a key `url` is
   `https://NAME.example/hook`.
 - Every URL reaches one receiver, which sees the host asked for as the header `X-Host`.
-  It answers 200 `ok`, DingTalk as its robots do, or as a test says. Every mail server
-  is one SMTP server, which asks for no login.
+  It answers 200 `ok`, DingTalk and Lark as their robots do, or as a test says. Every
+  mail server is one SMTP server, which asks for no login. Whatever service Apprise is
+  to send to, it posts JSON to the receiver.
 """
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -23,6 +24,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from gitops_wf.adapters.address_guard import AddressGuard
+from gitops_wf.adapters.apprise_relay.relay import AppriseRelay
 from gitops_wf.adapters.config_secrets import ConfigSecrets
 from gitops_wf.adapters.configured_clusters import ConfiguredClusters
 from gitops_wf.adapters.http_outbound import HttpOutbound
@@ -35,6 +37,7 @@ from gitops_wf.core.addresses import AddressPolicy
 from gitops_wf.core.config import PushConfig, TargetConfig, TargetKind
 from gitops_wf.core.grants import SecretGrant
 from gitops_wf.core.identifiers import TargetName
+from gitops_wf.core.notifications.verdict import Verdict
 from gitops_wf.core.run import Run
 from gitops_wf.core.secret import Secret
 from gitops_wf.definitions.facts import Known
@@ -46,6 +49,7 @@ from tests.definitions import CATALOGUE
 from tests.gitworktree import ANN
 from tests.receivers import (
     DINGTALK_OK,
+    LARK_OK,
     OK,
     HttpReceiver,
     Mailbox,
@@ -172,6 +176,8 @@ class World:
         host, path = received.headers["x-host"], received.path.partition("?")[0]
         if f"{host}{path}" in self.answers:
             return self.answers[f"{host}{path}"]
+        if b'"msg_type"' in received.body:
+            return LARK_OK
         return DINGTALK_OK if b'"msgtype"' in received.body else OK
 
     def make(self, manifest: dict[str, Any]) -> None:
@@ -248,6 +254,7 @@ def world(
             sender=ChannelSender(
                 outbound=outbound,
                 mailer=_Postman(SmtpMailer(guard), mailbox),
+                relay=_Courier(AppriseRelay(guard), http.port),
                 secrets=secrets,
                 channels=CHANNELS,
             ),
@@ -340,3 +347,19 @@ class _Postman:
     def send(self, mail: Mail, server: MailServer) -> str:
         here = MailServer(host="127.0.0.1", port=self.mailbox.port, tls="none")
         return self.mailer.send(mail, here)
+
+
+@dataclass(frozen=True)
+class _Courier:
+    """Real messages by Apprise, of which each service is our receiver."""
+
+    relay: AppriseRelay
+    port: int
+
+    def send(
+        self, url: Secret, subject: str, text: str, *, check: Callable[[str], None]
+    ) -> Verdict:
+        parts = urlsplit(url.reveal())
+        check(parts.netloc)
+        here = f"json://127.0.0.1:{self.port}{parts.path}?+X-Host={parts.netloc}"
+        return self.relay.send(Secret(here), subject, text, check=lambda _: None)

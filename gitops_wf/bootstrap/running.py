@@ -30,12 +30,12 @@ from gitops_wf.adapters.kube_api import (
 )
 from gitops_wf.adapters.local_watch import LocalWatch
 from gitops_wf.adapters.renderers import Tools
-from gitops_wf.adapters.smtp_mailer import SmtpMailer
 from gitops_wf.adapters.sql_store import open_store, password_of
 from gitops_wf.adapters.step_catalogue import EntryPointCatalogue
 from gitops_wf.adapters.system_clock import SystemClock
 from gitops_wf.bootstrap.cloud import cloud_rules
 from gitops_wf.bootstrap.health import health_rules
+from gitops_wf.bootstrap.sending import sender
 from gitops_wf.bootstrap.serving import Serving
 from gitops_wf.bootstrap.targets import (
     SANDBOX_FOLDER,
@@ -76,7 +76,6 @@ from gitops_wf.services.attempts import Attempts
 from gitops_wf.services.brake import Reminder
 from gitops_wf.services.content import RepositoryContent
 from gitops_wf.services.decide import Decide
-from gitops_wf.services.deliver import ChannelSender
 from gitops_wf.services.deliveries import Deliveries
 from gitops_wf.services.discover import Discover
 from gitops_wf.services.due import Due
@@ -252,12 +251,7 @@ def _put_together(
         store=store,
         clock=clock,
         executor=executor,
-        sender=ChannelSender(
-            outbound=outbound,
-            mailer=SmtpMailer(guard),
-            secrets=secrets_,
-            channels=config.channels,
-        ),
+        sender=sender(config, secrets_, guard),
         recorder=recorder,
     )
     recall = Recall(clusters=clusters, instance=config.instance, adopt=config.adopt)

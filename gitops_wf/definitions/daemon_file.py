@@ -513,6 +513,14 @@ class DingdingChannel(Part):
     at: dict[str, Any] | None = Field(default=None, description="Who is called.")
 
 
+class LarkChannel(Part):
+    """A custom robot of Lark or Feishu."""
+
+    type: Literal["lark"] = Field(description="Lark, or Feishu.")
+    url: UrlSource = Field(description="The robot's URL.")
+    sign: SecretSource | None = Field(default=None, description="Its signing secret.")
+
+
 class MailSender(Part):
     """Whom mails are from, and the server that takes them."""
 
@@ -537,6 +545,16 @@ class EmailChannel(Part):
     to: tuple[Text, ...] = Field(min_length=1, description="The receivers.")
 
 
+class AppriseChannel(Part):
+    """Any service that Apprise knows."""
+
+    type: Literal["apprise"] = Field(description="A service that Apprise knows.")
+    url: SecretSource = Field(
+        description="Apprise's URL of the service: a secret, whose `hosts` name those"
+        " that the service is reached at."
+    )
+
+
 class WebhookChannel(Part):
     """Events as JSON."""
 
@@ -548,7 +566,12 @@ class WebhookChannel(Part):
 
 
 Channel = Annotated[
-    SlackChannel | DingdingChannel | EmailChannel | WebhookChannel,
+    SlackChannel
+    | DingdingChannel
+    | LarkChannel
+    | EmailChannel
+    | AppriseChannel
+    | WebhookChannel,
     Field(discriminator="type"),
 ]
 

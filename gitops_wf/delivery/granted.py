@@ -1,7 +1,7 @@
 """Turns references to secrets into values, only for hosts that their grants name."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +70,18 @@ class GrantedSecrets:
             else value
             for name, value in written.items()
         }
+
+    def anywhere(
+        self, source: Mapping[str, Any]
+    ) -> tuple[Secret, Callable[[str], None]]:
+        """Return what a reference names, and what refuses hosts it may not go to.
+
+        For a value that tells by itself where it is sent. Errors as `value`; those of
+        the check: TerminalError (SecretNotGranted).
+        """
+        ref = _reference(source)
+        value = self.secrets.resolve(ref, environment=self.environment)
+        return value, lambda host: self._check(ref, host.strip("[]").casefold())
 
     def destination(self, source: Mapping[str, Any]) -> Destination:
         """Return where ``{value: URL}`` or ``{secretRef: {name, key}}`` leads.

@@ -1,10 +1,11 @@
-"""HTTP requests and mail to the world outside, as roles."""
+"""HTTP requests, mail and messages by many services, as roles."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
+from gitops_wf.core.notifications.verdict import Verdict
 from gitops_wf.core.secret import Secret
 
 
@@ -71,3 +72,20 @@ class Mailer(Protocol):
 
     def send(self, mail: Mail, server: MailServer) -> str:
         """Send it and return what the server answered."""
+
+
+class Relay(Protocol):
+    """Sends plain text by the service that a URL of its own kind names.
+
+    Its connections are guarded as Outbound's. Errors: TransientError where no answer
+    came, TerminalError where it may not be sent at all.
+    """
+
+    def send(
+        self, url: Secret, subject: str, text: str, *, check: Callable[[str], None]
+    ) -> Verdict:
+        """Send it once and judge the answer.
+
+        ``check`` raises a TerminalError for a host that it may not be sent to; it is
+        asked for each that the service leads to.
+        """

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import formataddr
 from hashlib import sha256
@@ -11,7 +12,8 @@ from gitops_wf.core.backoff import backoff
 from gitops_wf.core.durations import format_duration
 from gitops_wf.core.errors import TerminalError, TransientError, cut
 from gitops_wf.core.message import Delivery, Message
-from gitops_wf.core.notifications import dingtalk, slack
+from gitops_wf.core.notifications import dingtalk, lark, slack
+from gitops_wf.core.notifications.channels import KINDS
 from gitops_wf.core.notifications.verdict import (
     Answer,
     Refused,
@@ -23,7 +25,14 @@ from gitops_wf.core.notifications.verdict import (
 from gitops_wf.core.redaction import redact
 from gitops_wf.core.secret import Secret
 from gitops_wf.delivery.granted import Destination, GrantedSecrets
-from gitops_wf.ports.outbound import HttpRequest, Mail, Mailer, MailServer, Outbound
+from gitops_wf.ports.outbound import (
+    HttpRequest,
+    Mail,
+    Mailer,
+    MailServer,
+    Outbound,
+    Relay,
+)
 from gitops_wf.ports.secrets import Secrets
 
 MAX_TRIES = 8
@@ -33,7 +42,7 @@ LONGEST_WAIT = timedelta(minutes=10)
 
 
 class ChannelSender:
-    """Sends messages to Slack, DingTalk, mail servers and webhooks.
+    """Sends messages to Slack, DingTalk, Lark, mail servers, webhooks, and by Apprise.
 
     ``channels`` are those of the daemon config, by name; their secrets are the
     daemon's own, while a channel that stands in a workflow uses its environment's.
@@ -44,11 +53,13 @@ class ChannelSender:
         *,
         outbound: Outbound,
         mailer: Mailer,
+        relay: Relay,
         secrets: Secrets,
         channels: Mapping[str, Mapping[str, Any]],
     ) -> None:
         self._outbound = outbound
         self._mailer = mailer
+        self._relay = relay
         self._secrets = secrets
         self._channels = channels
 
@@ -82,14 +93,18 @@ class ChannelSender:
                 return self._slack(channel, message.payload, granted, now)
             case "dingding":
                 return self._dingtalk(channel, message.payload, granted, now)
+            case "lark":
+                return self._lark(channel, message.payload, granted, now)
+            case "apprise":
+                return self._apprise(channel, message.payload, granted)
             case "webhook":
                 return self._webhook(channel, delivery, granted, now)
             case "email":
                 return self._email(channel, delivery, granted)
             case kind:
                 raise TerminalError(
-                    f"no channel is of type {cut(kind, 32)!r}; there are dingding, "
-                    "email, slack, webhook",
+                    f"no channel is of type {cut(kind, 32)!r}; there are "
+                    + ", ".join(KINDS),
                     reason="ChannelNotConfigured",
                 )
 
@@ -133,6 +148,35 @@ class ChannelSender:
             )
         answer = self._posted(where, url, dingtalk.body(payload))
         return dingtalk.judge(answer, now)
+
+    def _lark(
+        self,
+        channel: Mapping[str, Any],
+        payload: Mapping[str, Any],
+        granted: GrantedSecrets,
+        now: datetime,
+    ) -> Verdict:
+        where = granted.destination(_part(channel, "url"))
+        sign = None
+        if channel.get("sign"):
+            sign = granted.value(_part(channel, "sign"), host=where.host)
+            where = replace(where, secrets=(*where.secrets, sign))
+        answer = self._posted(where, where.url, lark.body(payload, sign, now))
+        return lark.judge(answer, now)
+
+    def _apprise(
+        self,
+        channel: Mapping[str, Any],
+        payload: Mapping[str, Any],
+        granted: GrantedSecrets,
+    ) -> Verdict:
+        url, check = granted.anywhere(_part(channel, "url"))
+        return self._relay.send(
+            url,
+            str(payload.get("title", "")),
+            str(payload.get("body", "")),
+            check=check,
+        )
 
     def _webhook(
         self,
@@ -253,4 +297,4 @@ def _within_limits(verdict: RetryIn, delivery: Delivery, now: datetime) -> Verdi
             detail=f"{verdict.detail}; gave up, {format_duration(MAX_AGE)} after it "
             "was to be sent"
         )
-    return RetryIn(after=wait, detail=verdict.detail)
+    return replace(verdict, after=wait)

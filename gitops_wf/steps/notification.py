@@ -1,10 +1,11 @@
 """notification: tells people, by any channels at once, and waits for each's answer."""
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from gitops_wf.core.message import Delivery, DeliveryPhase, Message
 from gitops_wf.core.notifications.channels import message_to_channel
@@ -147,6 +148,77 @@ class Dingding(Properties):
     message: DingMessage = Field(description="What to post.")
 
 
+class LarkMessage(Properties):
+    """Lark's own format: ``msg_type``, and the content that belongs to it."""
+
+    msg_type: Literal["text", "post", "image", "share_chat", "interactive"] = Field(
+        default="text",
+        alias="msg_type",
+        description="Kind of message; what the content holds follows from it.",
+    )
+    content: JsonObject | None = Field(
+        default=None,
+        description="A map, as {text: done}; text with JSON of a map, as KubeVela has"
+        " it, is taken, too.",
+    )
+    card: JsonObject | None = Field(
+        default=None, description="In place of content for msg_type interactive."
+    )
+
+    @field_validator("content", "card", mode="before")
+    @classmethod
+    def _parsed(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            parsed = json.loads(value)
+        except ValueError:
+            parsed = None
+        if not isinstance(parsed, dict):
+            raise ValueError(  # noqa: TRY004  pydantic reports ValueError as the user's
+                "write a map, such as {text: done}; text must be JSON of such a map"
+            )
+        return parsed
+
+    @model_validator(mode="after")
+    def _has_its_part(self) -> Self:
+        part, other = ("content", "card")
+        if self.msg_type == "interactive":
+            part, other = other, part
+        if getattr(self, part) is None or getattr(self, other) is not None:
+            raise ValueError(
+                f"msg_type {self.msg_type} has {part}: and no {other}: to send"
+            )
+        return self
+
+
+class Lark(Properties):
+    """A custom robot of a Lark or Feishu group."""
+
+    url: UrlSource = Field(description="The robot's URL: a secret.")
+    sign: SecretSource | None = Field(
+        default=None, description="The robot's signing secret, if it has one."
+    )
+    message: LarkMessage = Field(description="What to post.")
+
+
+class AppriseMessage(Properties):
+    """Plain text, which Apprise puts into the service's own format."""
+
+    title: str = Field(default="", description="The first line, where there is one.")
+    body: Annotated[str, Field(min_length=1)] = Field(description="The text.")
+
+
+class Apprise(Properties):
+    """Any service that Apprise knows."""
+
+    url: SecretSource = Field(
+        description="Apprise's URL of the service: a secret, whose `hosts` name those"
+        " that the service is reached at."
+    )
+    message: AppriseMessage = Field(description="What to say.")
+
+
 class EmailSender(Properties):
     """Whom a mail is from, and the server that takes it."""
 
@@ -202,25 +274,22 @@ class NotificationProperties(Properties):
     )
     slack: Slack | None = Field(default=None, description="Slack.")
     dingding: Dingding | None = Field(default=None, description="DingTalk.")
+    lark: Lark | None = Field(default=None, description="Lark, or Feishu.")
     email: Email | None = Field(default=None, description="Mail.")
+    apprise: Apprise | None = Field(
+        default=None, description="Any other service, by Apprise."
+    )
     on_failure: Literal["fail", "ignore"] = Field(
         default="fail", description="Whether a channel that fails fails the step."
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _no_lark(cls, value: Any) -> Any:
-        if isinstance(value, Mapping) and "lark" in value:
-            raise ValueError(
-                "lark is not supported; there are channels, dingding, email, slack"
-            )
-        return value
-
     @model_validator(mode="after")
     def _tells_somebody(self) -> Self:
-        if not (self.channels or self.slack or self.dingding or self.email):
+        parts = (self.slack, self.dingding, self.lark, self.email, self.apprise)
+        if not self.channels and all(part is None for part in parts):
             raise ValueError(
-                "nobody is told; write one or more of channels, dingding, email, slack"
+                "nobody is told; write one or more of apprise, channels, dingding,"
+                " email, lark, slack"
             )
         if self.channels and not self.text:
             raise ValueError("channels need a text")
@@ -306,8 +375,8 @@ def _messages(
         message_to_channel(channels, name, subject=subject, text=properties.text)
         for name in properties.channels
     ]
-    for kind in ("slack", "dingding"):
-        part: Slack | Dingding | None = getattr(properties, kind)
+    for kind in ("slack", "dingding", "lark", "apprise"):
+        part: Slack | Dingding | Lark | Apprise | None = getattr(properties, kind)
         if part is not None:
             channel = part.model_dump(by_alias=True, exclude_none=True)
             payload = channel.pop("message")
@@ -335,5 +404,5 @@ STEP_TYPE = StepType(
     default_timeout=timedelta(minutes=70),
     output_roots=("deliveries",),
     only_tells=True,
-    summary="tell people by Slack, DingTalk, mail, or channels of the daemon",
+    summary="tell people by Slack, DingTalk, Lark, mail, Apprise or channels",
 )

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gitops_wf.adapters.address_guard import AddressGuard
+from gitops_wf.adapters.apprise_relay.relay import AppriseRelay
 from gitops_wf.adapters.config_secrets import ConfigSecrets
 from gitops_wf.adapters.http_outbound import HttpOutbound
 from gitops_wf.adapters.smtp_mailer import SmtpMailer
@@ -19,7 +20,10 @@ from gitops_wf.core.notifications.verdict import Refused, RetryIn, Sent
 from gitops_wf.services.deliver import ChannelSender
 from tests.receivers import (
     DINGTALK_OK,
+    GARBAGE,
     HANG_UP,
+    LARK_OK,
+    OK,
     Reply,
     http_receiver,
     redirect,
@@ -47,8 +51,15 @@ def sender(receiver):
         "SIGN": SIGN,
         "TOKEN": f"Bearer {CANARY}",
         "PASSWORD": CANARY,
+        "SERVICE": f"json://user:{CANARY}@127.0.0.1:{receiver.port}/services/{CANARY}",
     }
-    keys = {"url": "URL", "sign": "SIGN", "token": "TOKEN", "password": "PASSWORD"}
+    keys = {
+        "url": "URL",
+        "sign": "SIGN",
+        "token": "TOKEN",
+        "password": "PASSWORD",
+        "service": "SERVICE",
+    }
     grants = [
         SecretGrant(
             name="hook", env=keys, environments=("shop/*",), hosts=("127.0.0.1",)
@@ -60,6 +71,7 @@ def sender(receiver):
     return ChannelSender(
         outbound=HttpOutbound(guard),
         mailer=SmtpMailer(guard),
+        relay=AppriseRelay(guard),
         secrets=ConfigSecrets(grants, environ=environ),
         channels={
             "ops": {
@@ -116,6 +128,96 @@ def test_a_dingtalk_message_is_signed_beside_its_token(sender, receiver, path):
         f"{path}?access_token={CANARY}&timestamp=1795415400000&sign=fQEBV0KSt0OC5C90bdlknF9%2BpBzns7c5QkzogsVnS3M%3D"
     )
     assert receiver.received[0].json == payload
+
+
+def test_a_lark_message_is_signed_in_its_body(sender, receiver, path):
+    receiver.reply(path, LARK_OK)
+    sign = {"secretRef": {"name": "hook", "key": "sign"}}
+    payload = {"msg_type": "text", "content": {"text": "grüße"}}
+
+    verdict = sender.send(a_delivery("lark", {"url": URL, "sign": sign}, payload), NOW)
+
+    # printf '' | openssl dgst -sha256 -hmac "$(printf '1795415400\nSEC-c4n4ry')" …
+    assert verdict == Sent(detail="Lark answered code 0")
+    assert receiver.received[0].json == {
+        "timestamp": "1795415400",
+        "sign": "h5Fb9xUjgZ1059X038ZHOi0wesB2Ybv5q3yYsgBh1ng=",
+        **payload,
+    }
+
+
+def test_a_message_by_apprise_says_what_its_service_answered(sender, receiver, path):
+    service = {"secretRef": {"name": "hook", "key": "service"}}
+    payload = {"title": "prod#12", "body": "it <b>works</b>"}
+
+    verdict = sender.send(a_delivery("apprise", {"url": service}, payload), NOW)
+
+    [request] = receiver.at(path)
+    assert verdict == Sent(detail="JSON took it")
+    assert request.json["title"] == "prod#12"
+    assert request.json["message"] == "it <b>works</b>"
+
+
+KINDS = {
+    "slack": ({"url": URL}, {"text": "hi"}, OK),
+    "dingding": ({"url": URL}, {"msgtype": "text"}, DINGTALK_OK),
+    "lark": ({"url": URL}, {"msg_type": "text"}, LARK_OK),
+    "webhook": ({"url": URL}, {"a": 1}, OK),
+    "apprise": (
+        {"url": {"secretRef": {"name": "hook", "key": "service"}}},
+        {"title": "t", "body": "b"},
+        OK,
+    ),
+}
+AN_ERROR = Reply(body=b'{"ok":false,"error":"x","errcode":310000,"code":19024}')
+WORSE = Reply(status=500, body=b"boom")
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict", "is_limit"),
+    [
+        (None, Sent, False),
+        (AN_ERROR, Refused, False),
+        (Reply(status=403, body=b"who are you"), Refused, False),
+        (too_many(30), RetryIn, True),
+        (WORSE, RetryIn, False),
+        (GARBAGE, RetryIn, False),
+        (HANG_UP, RetryIn, False),
+    ],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_channel_judges_what_its_receiver_does(
+    sender, receiver, path, kind, reply, verdict, is_limit
+):
+    channel, payload, good = KINDS[kind]
+    if reply is AN_ERROR and kind in {"webhook", "apprise"}:
+        verdict = Sent  # a status is all that these say
+    receiver.reply(path, reply or good)
+
+    found = sender.send(a_delivery(kind, channel, payload), NOW)
+
+    assert isinstance(found, verdict), found
+    assert getattr(found, "is_limit", False) is is_limit
+    if isinstance(found, RetryIn):
+        assert found.after >= timedelta(seconds=5)
+    if is_limit and kind != "apprise":  # it keeps the header to itself
+        assert found.after == timedelta(seconds=30)
+
+
+def test_a_mail_server_that_is_down_or_busy_is_tried_again(sender):
+    source = {"address": "bot@example.com", "host": "127.0.0.1", "tls": "none"}
+    with smtp_server() as mailbox:
+        channel = {"from": {**source, "port": mailbox.port}, "to": ["ann@example.com"]}
+        mail = a_delivery("email", channel, {"subject": "s", "body": "b"})
+        mailbox.data_answer = "451 4.3.0 try later"
+        busy = sender.send(mail, NOW)
+        mailbox.data_answer = "554 5.7.1 spam"
+        refused = sender.send(mail, NOW)
+    down = sender.send(mail, NOW)
+
+    assert isinstance(busy, RetryIn)
+    assert isinstance(refused, Refused)
+    assert isinstance(down, RetryIn)
 
 
 def test_http_200_with_another_errcode_is_not_sent(sender, receiver, path):

@@ -44,6 +44,9 @@ SECRETS = {
     "Slack URL": token("slack"),
     "DingTalk URL": token("ding"),
     "DingTalk sign": canary("sign"),
+    "Lark URL": token("lark"),
+    "Lark sign": canary("larksign"),
+    "Apprise URL": token("apprise"),
     "header of a step": token("header"),
     "header of a step, rotated": token("rotated"),
     "header of a channel": token("audit"),
@@ -77,7 +80,9 @@ secrets:
   git: {{env: SHOP_PASSWORD}}
   bearer: {{env: BEARER}}
   key: {{file: key}}
-  chat: {{env: {{slack: SLACK_URL, ding: DING_URL}}, hosts: [127.0.0.1]}}
+  chat:
+    env: {{slack: SLACK_URL, ding: DING_URL, lark: LARK_URL, any: APPRISE_URL}}
+    hosts: [127.0.0.1]
   sign: {{file: sign.yaml, hosts: [127.0.0.1]}}
   mail: {{file: mail, hosts: [127.0.0.1]}}
   hook: {{file: hook, environments: [shop/*], hosts: [127.0.0.1]}}
@@ -89,6 +94,11 @@ notifications:
       type: dingding
       url: {{secretRef: {{name: chat, key: ding}}}}
       sign: {{secretRef: {{name: sign, key: sign}}}}
+    lark:
+      type: lark
+      url: {{secretRef: {{name: chat, key: lark}}}}
+      sign: {{secretRef: {{name: sign, key: lark}}}}
+    any: {{type: apprise, url: {{secretRef: {{name: chat, key: any}}}}}}
     mail:
       type: email
       from:
@@ -104,6 +114,8 @@ notifications:
       headers: {{X-Token: {{secretRef: {{name: audit}}}}}}
     plain: {{type: webhook, url: {plain}/plain}}
   notify:
+    - {{channel: lark, on: [failed, errored, succeeded]}}
+    - {{channel: any, on: [failed, errored, succeeded]}}
     - {{channel: slack, on: [failed, errored, succeeded]}}
     - {{channel: ding, on: [failed, errored, succeeded]}}
     - {{channel: mail, on: [failed, errored, succeeded]}}
@@ -232,6 +244,12 @@ def dingtalk(received: Received) -> Reply:
     return Reply(body=json.dumps(said).encode())
 
 
+def lark(received: Received) -> Reply:
+    """Quote the body, which holds a signature of the time by the secret."""
+    said = f"sign match fail: {received.path} {received.body.decode()}"
+    return Reply(body=json.dumps({"code": 19021, "msg": said}).encode())
+
+
 def git_error(received: Received) -> Reply:
     """Refuse as Git servers do, in a packet, and quote what came."""
     line = f"ERR no access for {received.headers.get('authorization')}".encode()
@@ -255,6 +273,8 @@ class Place:
         self.slack, self.ding, self.audit, self.plain, self.hook = (
             enter(http_receiver()) for _ in range(5)
         )
+        self.lark, self.any = enter(http_receiver()), enter(http_receiver())
+        self.lark.answer, self.any.answer = lark, echo(400)
         self.echo, self.far = enter(http_receiver()), enter(http_receiver())
         self.slack.answer, self.ding.answer = echo(400), dingtalk
         self.audit.answer, self.hook.answer = echo(), echo(400)
@@ -282,6 +302,11 @@ class Place:
                 "BEARER": SECRETS["git token"],
                 "SLACK_URL": f"{self.slack.url}/services/{SECRETS['Slack URL']}",
                 "DING_URL": f"{self.ding.url}/send?access_token={SECRETS['DingTalk URL']}",
+                "LARK_URL": f"{self.lark.url}/hook/{SECRETS['Lark URL']}",
+                "APPRISE_URL": (
+                    f"json://bot:{SECRETS['Apprise URL']}@127.0.0.1:{self.any.port}"
+                    f"/{SECRETS['Apprise URL']}?+X-Key={SECRETS['Apprise URL']}"
+                ),
                 "AUDIT": SECRETS["header of a channel"],
             },
             options=("--log-level", "debug"),
@@ -295,7 +320,7 @@ class Place:
         (folder / "key").write_text(pem(SECRETS["ssh key"]))
         (folder / "known_hosts").write_text("")
         (folder / "sign.yaml").write_text(
-            json.dumps({"sign": SECRETS["DingTalk sign"]})
+            json.dumps({"sign": SECRETS["DingTalk sign"], "lark": SECRETS["Lark sign"]})
         )
         (folder / "mail").mkdir()
         (folder / "mail" / "password").write_text(SECRETS["mail password"] + "\n")
@@ -334,7 +359,8 @@ class Place:
             "Second",
         )
         daemon.reaches("web", ["Failed/RequestRefused", "Failed/RequestRefused"])
-        for receiver in (self.slack, self.ding, self.audit, self.plain, self.echo):
+        chats = (self.slack, self.ding, self.lark, self.any)
+        for receiver in (*chats, self.audit, self.plain, self.echo):
             eventually(
                 lambda r=receiver: r.received, what=f"a request to {receiver.url}"
             )
@@ -395,7 +421,7 @@ class Place:
             done = gitops_wf(*arguments, *where)
             assert done.code == 0, done.err
             found[" ".join(arguments)] = done.out + done.err
-        for channel in ("slack", "ding", "mail", "audit"):
+        for channel in ("slack", "ding", "lark", "any", "mail", "audit"):
             done = gitops_wf("notify-test", channel, *where)
             assert done.code, "its receiver refuses everything"
             found[f"notify-test {channel}"] = done.out + done.err
@@ -415,7 +441,10 @@ class Place:
         """What receivers got that were given no secret of their own."""
         return {
             f"a message to {received.path}": received.body.decode()
-            for receiver in (self.slack, self.ding, self.audit, self.plain, self.hook)
+            for receiver in (
+                *(self.slack, self.ding, self.lark, self.any),
+                *(self.audit, self.plain, self.hook),
+            )
             for received in receiver.received
         } | {
             f"the headers of {received.path}": json.dumps(received.headers)

@@ -5,8 +5,10 @@ A channel is a mapping with ``type`` and what that type needs; URLs are
 
     {type: slack,    url: URL}
     {type: dingding, url: URL, sign: {secretRef: {name, key}}, at: {…}}
+    {type: lark,     url: URL, sign: {secretRef: {name, key}}}
     {type: email,    from: {address, alias, host, port, tls, username,
                      password: {secretRef: …}}, to: [address, …]}
+    {type: apprise,  url: {secretRef: {name, key}}}
     {type: webhook,  url: URL, headers: {name: text or {secretRef: …}}}
 
 A channel of the daemon config is sent to as ``{name: …}``, and looked up when it is
@@ -18,9 +20,9 @@ from typing import Any
 
 from gitops_wf.core.errors import TerminalError, cut
 from gitops_wf.core.message import Message
-from gitops_wf.core.notifications import dingtalk, slack
+from gitops_wf.core.notifications import dingtalk, lark, slack
 
-KINDS = ("dingding", "email", "slack", "webhook")
+KINDS = ("apprise", "dingding", "email", "lark", "slack", "webhook")
 
 
 def message_to_channel(
@@ -67,6 +69,10 @@ def _compose(
         case "dingding":
             payload = dingtalk.compose(subject, text)
             return {**payload, "at": channel["at"]} if "at" in channel else payload
+        case "lark":
+            return lark.compose(subject, text)
+        case "apprise":
+            return {"title": cut(subject), "body": text}
         case "email":
             return {"subject": cut(subject), "body": text}
         case "webhook":

@@ -78,7 +78,7 @@ def judge(answer: Answer, now: datetime) -> Verdict:
     message = cut(str(answered.get("errmsg", "")))
     detail = f"DingTalk answered errcode {code}: {message}"
     if code in _THROTTLED:
-        return RetryIn(after=THROTTLE, detail=detail)
+        return RetryIn(after=THROTTLE, detail=detail, is_limit=True)
     if code in _BUSY:
         return RetryIn(after=None, detail=detail)
     return Refused(detail=detail)

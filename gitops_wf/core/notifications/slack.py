@@ -22,10 +22,10 @@ from gitops_wf.core.notifications.verdict import (
     retry_after,
 )
 
+_LIMITED = frozenset({"ratelimited", "rate_limited"})
 _TRANSIENT = frozenset(
     {
-        "ratelimited",
-        "rate_limited",
+        *_LIMITED,
         "rollup_error",
         "internal_error",
         "fatal_error",
@@ -60,7 +60,11 @@ def judge(answer: Answer, now: datetime) -> Verdict:
     text = answer.text.strip()
     if not isinstance(status, Sent):
         if text in _TRANSIENT:
-            return RetryIn(after=retry_after(answer.headers, now), detail=cut(text))
+            return RetryIn(
+                after=retry_after(answer.headers, now),
+                detail=cut(text),
+                is_limit=text in _LIMITED,
+            )
         return status
     if text == "ok":
         return Sent(detail="Slack answered ok")
@@ -75,5 +79,7 @@ def judge(answer: Answer, now: datetime) -> Verdict:
     error = cut(str(answered.get("error", "no reason given")))
     if error in _TRANSIENT:
         wait = retry_after(answer.headers, now) or timedelta(seconds=30)
-        return RetryIn(after=wait, detail=f"Slack answered {error}")
+        return RetryIn(
+            after=wait, detail=f"Slack answered {error}", is_limit=error in _LIMITED
+        )
     return Refused(detail=f"Slack answered {error}")

@@ -10,7 +10,10 @@ from gitops_wf.core.errors import cut
 LONGEST_WAIT = timedelta(hours=1)
 """However long a receiver asks to wait, we ask again after this."""
 
-_TRANSIENT = frozenset({408, 425, 429})
+TOO_MANY = 429
+"""Too Many Requests (RFC 6585, section 4)."""
+
+_TRANSIENT = frozenset({408, 425, TOO_MANY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +25,14 @@ class Sent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryIn:
-    """Not sent, worth another try; ``after`` is the wait that was asked for."""
+    """Not sent, worth another try; ``after`` is the wait that was asked for.
+
+    ``is_limit`` says that it came too soon after others, and nothing else is wrong.
+    """
 
     after: timedelta | None
     detail: str
+    is_limit: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +66,11 @@ def judge_http(
         return Sent(detail=f"HTTP {status}")
     detail = describe(answer)
     if status in _TRANSIENT or 500 <= status < 600:
-        return RetryIn(after=retry_after(answer.headers, now), detail=detail)
+        return RetryIn(
+            after=retry_after(answer.headers, now),
+            detail=detail,
+            is_limit=status == TOO_MANY,
+        )
     if 300 <= status < 400:
         detail = f"HTTP {status}: a redirect that is not followed; write its final URL"
     return Refused(detail=detail)

@@ -25,6 +25,12 @@ EMAIL = {
     "to": ["ann@example.com"],
     "content": {"subject": "prod", "body": "text"},
 }
+LARK = {
+    "url": URL,
+    "sign": {"secretRef": {"name": "lark", "key": "sign"}},
+    "message": {"msg_type": "text", "content": {"text": "hi"}},
+}
+APPRISE = {"url": URL, "message": {"title": "t", "body": "b"}}
 ALL = {"slack": SLACK, "dingding": DING, "email": EMAIL}
 CHANNELS = {"ops": {"type": "slack", "url": "http://x.y/"}}
 
@@ -114,6 +120,42 @@ def test_each_of_dingtalks_message_types_is_passed_on_with_its_exact_fields(kind
     assert ding.payload == message
 
 
+def test_lark_and_apprise_are_messages_of_their_own():
+    lark, apprise = messages({"lark": LARK, "apprise": APPRISE})
+
+    assert (lark.item, lark.kind) == ("lark", "lark")
+    assert lark.payload == LARK["message"]
+    assert lark.channel == {"url": URL, "sign": LARK["sign"]}
+    assert (apprise.item, apprise.kind) == ("apprise", "apprise")
+    assert apprise.payload == APPRISE["message"]
+    assert apprise.channel == {"url": URL}
+
+
+@pytest.mark.parametrize(
+    ("message", "sent"),
+    [
+        # KubeVela's, which robots answer with an error where it is sent as it stands.
+        (
+            {"msg_type": "text", "content": '{"text": "hi"}'},
+            {"msg_type": "text", "content": {"text": "hi"}},
+        ),
+        ({"content": {"text": "x"}}, {"msg_type": "text", "content": {"text": "x"}}),
+        (
+            {"msg_type": "interactive", "card": {"elements": []}},
+            {"msg_type": "interactive", "card": {"elements": []}},
+        ),
+        (
+            {"msg_type": "post", "content": {"post": {"en_us": {"title": "t"}}}},
+            {"msg_type": "post", "content": {"post": {"en_us": {"title": "t"}}}},
+        ),
+    ],
+)
+def test_larks_content_is_a_map_however_it_was_written(message, sent):
+    [lark] = messages({"lark": {"url": URL, "message": message}})
+
+    assert lark.payload == sent
+
+
 def test_it_succeeds_when_every_channel_is_sent():
     result = look(ALL, SENT, SENT, SENT)
 
@@ -162,8 +204,32 @@ def test_a_channel_that_is_not_configured_is_refused_with_those_there_are():
 @pytest.mark.parametrize(
     ("properties", "says"),
     [
-        ({}, "nobody is told; write one or more of channels, dingding, email, slack"),
-        ({"lark": {}}, "lark is not supported; there are channels, dingding"),
+        ({}, "write one or more of apprise, channels, dingding, email, lark, slack"),
+        (
+            {"lark": {"url": URL, "message": {"content": "done"}}},
+            "write a map, such as {text: done}; text must be JSON of such a map",
+        ),
+        (
+            {"lark": {"url": URL, "message": {"content": '["done"]'}}},
+            "text must be JSON of such a map",
+        ),
+        (
+            {"lark": {"url": URL, "message": {"msg_type": "interactive"}}},
+            "msg_type interactive has card: and no content: to send",
+        ),
+        (
+            {"lark": {**LARK, "message": {**LARK["message"], "card": {}}}},
+            "msg_type text has content: and no card: to send",
+        ),
+        (
+            {"lark": {**LARK, "sign": "plain"}},
+            "a secret does not stand in Git; write {secretRef: {name, key}}",
+        ),
+        (
+            {"apprise": {**APPRISE, "url": "tgram://token/chat"}},
+            "a secret does not stand in Git",
+        ),
+        ({"apprise": {"url": URL, "message": {"title": "t"}}}, "body"),
         ({"channels": ["ops"]}, "channels need a text"),
         ({"channels": ["ops", "ops"], "text": "x"}, "twice"),
         ({"slack": {**SLACK, "url": {}}}, "either value or secretRef"),

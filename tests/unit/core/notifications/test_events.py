@@ -140,7 +140,7 @@ def test_a_webhook_gets_the_events_fields():
 
 
 def test_a_channel_of_no_known_type_is_refused_with_those_there_are():
-    with pytest.raises(TerminalError, match="dingding, email, slack, webhook"):
+    with pytest.raises(TerminalError, match="apprise, dingding, email, lark, slack, w"):
         event_message(
             an_event("failed"), a_revision(), name="ops", channel={"type": "pigeon"}
         )
