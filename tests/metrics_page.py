@@ -45,7 +45,7 @@ groups:
 
 | path | 200 | 503 |
 |---|---|---|
-| `/healthz` | every loop of the process (`ticks`, `polls`, `reminder`, `clock`, `upkeep`) turned within two minutes | `message` names the loop that stopped: start the process anew |
+| `/healthz` | every loop of the process (`ticks`, `polls`, `reminder`, `messages`, `clock`, `upkeep`) turned within two minutes | `message` names the loop that stopped: start the process anew |
 | `/readyz` | the store answers, and every repository was polled, or has a condition that says why not | `store` or `repositories` says what is missing |
 """
 

@@ -261,7 +261,7 @@ class ReleaseLine:
             names = tuple(TargetName(name) for name in targets)
             config = replace(self.watched.config, targets=names)
             self.watched = replace(self.watched, config=config)
-        announcer = Announcer(executor=self.executor, channels={})
+        announcer = self.announcer = Announcer(executor=self.executor, channels={})
         approvals = Approvals(rulebook=rulebook)
         advance = Advance(
             executor=self.executor, announcer=announcer, approvals=approvals

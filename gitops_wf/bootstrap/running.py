@@ -42,6 +42,7 @@ from gitops_wf.bootstrap.targets import (
     open_target,
     sandbox_kubeconfig,
 )
+from gitops_wf.bootstrap.telling import announcer_for
 from gitops_wf.core.commit import Person
 from gitops_wf.core.config import (
     AuthConfig,
@@ -70,7 +71,6 @@ from gitops_wf.ports.runner import Capabilities
 from gitops_wf.ports.secrets import SecretRef, Secrets
 from gitops_wf.sandbox.private_files import write_private
 from gitops_wf.services.advance import Advance
-from gitops_wf.services.announce import Announcer
 from gitops_wf.services.approvals import Approvals
 from gitops_wf.services.attempts import Attempts
 from gitops_wf.services.brake import Reminder
@@ -79,6 +79,7 @@ from gitops_wf.services.decide import Decide
 from gitops_wf.services.deliveries import Deliveries
 from gitops_wf.services.discover import Discover
 from gitops_wf.services.due import Due
+from gitops_wf.services.gather import Gather
 from gitops_wf.services.heartbeats import Heartbeats
 from gitops_wf.services.housekeeping import Housekeeping
 from gitops_wf.services.known_revisions import KnownRevisions
@@ -207,9 +208,7 @@ def _put_together(
             per_target=config.concurrency.per_target,
         ),
     )
-    announcer = Announcer(
-        executor=executor, channels=config.channels, subscriptions=config.notify
-    )
+    announcer = announcer_for(config, executor=executor)
     approvals = Approvals(rulebook=config.rulebook)
     advance = Advance(executor=executor, announcer=announcer, approvals=approvals)
     decide = Decide(
@@ -316,7 +315,15 @@ def _put_together(
     )
     parts.append(Workers(turns, rounds.carry_out, count=LOOKS_AT_ONCE, name="upkeep"))
     parts.append(Ticks(clock=clock, act=rounds.act, beat=heartbeats.of("upkeep")))
-    reminder = Reminder(store=store, clock=clock)
+    gather = Gather(
+        store=store,
+        clock=clock,
+        executor=executor,
+        channels=config.channels,
+        window=config.window,
+    )
+    parts.append(Ticks(clock=clock, act=gather.act, beat=heartbeats.of("messages")))
+    reminder = Reminder(store=store, clock=clock, announcer=announcer)
     parts.append(Ticks(clock=clock, act=reminder.act, beat=heartbeats.of("reminder")))
     if any(repository.push for repository in config.repositories):
         reverts = RevertFailed(

@@ -19,6 +19,9 @@ from gitops_wf.core.policy import Rulebook
 from gitops_wf.core.render_limits import RenderLimits
 from gitops_wf.core.retention import Retention
 
+WINDOW = timedelta(seconds=10)
+"""How long messages wait for others of the same cause, where nobody says."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthConfig:
@@ -59,6 +62,7 @@ class RepositoryConfig:
     ``environments`` are globs, with ``!`` for those to leave out. ``targets`` are
     what an environment uses that names none. ``allowed_signers`` is a file's path.
     ``push`` is None where the daemon only reads.
+    ``commit_url`` leads to a commit on the web; none is derived from the URL.
     """
 
     name: RepositoryName
@@ -72,6 +76,7 @@ class RepositoryConfig:
     allowed_signers: str = ""
     allow_http: bool = False
     push: PushConfig | None = None
+    commit_url: str = ""
 
 
 class TargetKind(StrEnum):
@@ -111,7 +116,8 @@ class DaemonConfig:
     ``store`` is an SQLAlchemy URL, ``directory`` where clones and the sandbox live,
     ``instance`` the name that inventories carry. ``groups`` are people by the name of
     their group, which an environment's policy may use, too. ``drift`` is for
-    environments that say nothing of it. ``hub`` is the target of cloud resources.
+    environments that say nothing of it. ``window`` is how long what one commit causes
+    is gathered into one message. ``hub`` is the target of cloud resources.
     ``health_rules`` and ``cloud_rules`` come before those that are shipped.
     ``is_all_sandbox`` makes every other target that a repository names a namespace of
     the sandbox. ``adopt`` takes over what another live instance delivers.
@@ -127,6 +133,7 @@ class DaemonConfig:
     secrets: Mapping[str, SecretGrant] = field(default_factory=dict)
     channels: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notify: tuple[Subscription, ...] = ()
+    window: timedelta = WINDOW
     hub: TargetName | None = None
     server: str = ""
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

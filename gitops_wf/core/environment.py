@@ -72,6 +72,14 @@ class Subscription:
     channel: str
     events: tuple[str, ...]
 
+    def takes(self, kind: str) -> bool:
+        """Whether an event of the kind goes to it.
+
+        Who wants to know of failures wants to know, too, where it could not be found
+        out: ``failed`` takes what ended Errored.
+        """
+        return kind in self.events or (kind == "errored" and "failed" in self.events)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HelmChart:

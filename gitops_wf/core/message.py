@@ -36,12 +36,13 @@ class DeliveryPhase(StrEnum):
 class Delivery:
     """An outbox row: a message, whom it is for, and how sending it went.
 
-    ``key`` is the idempotency key; ``tries`` counts the sends begun.
+    ``key`` is the idempotency key; ``tries`` counts the sends begun. ``environment`` is
+    whose it is; one about several environments, or about none, has none.
     """
 
     id: int = 0
     key: str
-    environment: EnvironmentId
+    environment: EnvironmentId | None
     run: RunId | None
     step: StepName | None
     message: Message

@@ -130,6 +130,7 @@ class _Paths:
             },
             channels=channels or {},
             notify=tuple(part.to_core() for part in file.notifications.notify),
+            window=file.notifications.window,
             hub=None if file.hub is None else TargetName(file.hub),
             server=file.server or "",
             groups=file.groups,
@@ -173,6 +174,7 @@ class _Paths:
             ),
             allow_http=part.allow_http,
             push=None if part.push is None else PushConfig(**dict(part.push)),
+            commit_url=part.commit_url,
         )
 
     def _auth(self, part: AuthPart) -> AuthConfig:

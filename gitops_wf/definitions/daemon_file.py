@@ -19,7 +19,8 @@ from pydantic_core import CoreSchema
 
 from gitops_wf.core.addresses import AddressPolicy, networks
 from gitops_wf.core.concurrency import Concurrency
-from gitops_wf.core.config import TargetKind
+from gitops_wf.core.config import WINDOW, TargetKind
+from gitops_wf.core.environment import Subscription
 from gitops_wf.core.errors import cut
 from gitops_wf.core.freeze import Window, WindowKind
 from gitops_wf.core.impersonation import (
@@ -27,12 +28,13 @@ from gitops_wf.core.impersonation import (
     ImpersonationRule,
     service_account,
 )
+from gitops_wf.core.links import COMMIT
 from gitops_wf.core.render_limits import RenderLimits
 from gitops_wf.core.retention import Retention
 from gitops_wf.core.sizes import Size
 from gitops_wf.definitions.cloud_file import CloudPart
 from gitops_wf.definitions.drift import DriftPart
-from gitops_wf.definitions.environment_file import NotifyPart
+from gitops_wf.definitions.environment_file import EventKind
 from gitops_wf.definitions.fields import (
     Bytes,
     Flag,
@@ -80,6 +82,16 @@ def _url(value: str) -> str:
         raise broken(
             "repository-url",
             "holds credentials; put them into `secrets` and name that in `auth`",
+        )
+    return value
+
+
+def _commit_url(value: str) -> str:
+    if not value.startswith(("https://", "http://")) or COMMIT not in value:
+        raise broken(
+            "commit-url",
+            f"`{cut(value, 80)}` leads to no commit: write"
+            f" https://git.example.com/team/shop/commit/{COMMIT}",
         )
     return value
 
@@ -270,6 +282,11 @@ class RepositoryPart(Part):
         default=None,
         description="Whether the daemon may commit here, for steps that promote and"
         " for `onFailure: revert`; `true`, or who may. Default: it only reads.",
+    )
+    commit_url: Annotated[Text, AfterValidator(_commit_url)] = Field(
+        default="",
+        description="Where a commit is shown on the web, with {commit} in it. Known by"
+        " itself of GitHub, GitLab, Gitea, Forgejo and Bitbucket.",
     )
 
     @model_validator(mode="after")
@@ -576,14 +593,37 @@ Channel = Annotated[
 ]
 
 
+class NotifyAllPart(Part):
+    """Events of every environment and repository that go to a channel."""
+
+    channel: Name = Field(description="A channel under `channels`.")
+    on: tuple[
+        EventKind
+        | Literal[
+            "repositoryFailed", "repositoryRecovered", "historyRewritten", "clonedAnew"
+        ],
+        ...,
+    ] = Field(min_length=1, description="Which events; see channels.md.")
+
+    def to_core(self) -> Subscription:
+        """The core's value."""
+        return Subscription(channel=self.channel, events=self.on)
+
+
 class NotificationsPart(Part):
     """Channels, and which events go to them for every environment."""
 
     channels: dict[Name, Channel] = Field(
         default_factory=dict, description="Channels by name."
     )
-    notify: tuple[NotifyPart, ...] = Field(
+    notify: tuple[NotifyAllPart, ...] = Field(
         default=(), description="Events of every environment, and where they go."
+    )
+    window: Annotated[Span, spans(timedelta(0), timedelta(minutes=5))] = Field(
+        default=WINDOW,
+        description="How long what one commit causes is gathered into one message for"
+        " people; a message waits at most three times that. 0s: each event is a message"
+        " of its own, at once.",
     )
 
 

@@ -37,9 +37,10 @@ EventKind = Literal[
     "stepFailed", "succeeded", "rolledBack", "failed", "errored", "aborted", "rejected",
     "superseded", "decided", "decisionRefused", "decisionRemoved",
     "approvalsUnreadable", "drift", "healed", "renewed", "degraded", "recovered",
-    "reverted", "notReverted",
+    "reverted", "notReverted", "frozen", "paused", "resumed", "inventoryUnread",
+    "inventoryBehind", "storeBehind",
 ]  # fmt: skip
-"""What `on:` may name: the kinds of `core.event.Event`."""
+"""What `on:` may name: the kinds of `core.event.Event` that environments have."""
 
 
 class WorkflowRef(Part):

@@ -218,6 +218,7 @@ RULES: tuple[Rule, ...] = (
     Rule("instant-syntax", "An instant has a date, a time and a zone."),
     # The daemon config.
     Rule("repository-url", "A repository's URL is safe and holds no credentials."),
+    Rule("commit-url", "The address of a repository's commits holds {commit}."),
     Rule("glob-syntax", "Patterns of environments stay inside the repository."),
     Rule("target-kind", "A target is of exactly one kind."),
     Rule(

@@ -21,6 +21,7 @@ from gitops_wf.core.identifiers import (
 )
 from gitops_wf.core.inventory import Inventory
 from gitops_wf.core.message import Delivery
+from gitops_wf.core.notifications.notices import Notice
 from gitops_wf.core.pause import Pause
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.queue import Queued
@@ -107,6 +108,15 @@ class Standing:
     phase: Phase | None
     commit: str
     is_suspended: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenTopic:
+    """Notices of one topic that wait to be told together: the first and the last."""
+
+    topic: str
+    first: datetime
+    last: datetime
 
 
 Forgotten = Mapping[str, int]
@@ -199,6 +209,9 @@ class Reader(Protocol):
 
     def delivery(self, delivery: int) -> Delivery | None:
         """Return one outbox row."""
+
+    def open_topics(self) -> Sequence[OpenTopic]:
+        """Return the topics with notices that no message says yet, in any order."""
 
     def events(
         self,
@@ -310,6 +323,18 @@ class Transaction(Reader, Protocol):
         unchanged.
         """
 
+    def save_notice(self, notice: Notice) -> None:
+        """Insert (id 0); one whose key was stored before is left as it is."""
+
+    def take_notices(self, topic: str) -> Sequence[Notice]:
+        """Return a topic's notices that no message says yet, oldest first.
+
+        They are the caller's until the end: what another takes is left out.
+        """
+
+    def tell_notices(self, notices: Sequence[Notice], delivery: int) -> None:
+        """Say which message says them; 0 where none ever will."""
+
     def save_inventory(
         self, environment: EnvironmentId, target: str, inventory: Inventory
     ) -> None:
@@ -348,7 +373,10 @@ class Transaction(Reader, Protocol):
         """Delete decisions that name no revision, beyond the newest so many."""
 
     def forget_messages(self, before: datetime, *, limit: int) -> Forgotten:
-        """Delete messages that ended before, less those of runs that are kept."""
+        """Delete messages that ended before, less those of runs that are kept.
+
+        With the notices that were told before.
+        """
 
     def forget_environment(self, environment: EnvironmentId) -> Forgotten:
         """Delete an environment that has no revision left, with all the rest of it."""

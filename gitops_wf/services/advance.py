@@ -18,6 +18,7 @@ from gitops_wf.core.engine import (
     next_due,
     record,
 )
+from gitops_wf.core.errors import cut
 from gitops_wf.core.event import Event
 from gitops_wf.core.identifiers import (
     EnvironmentId,
@@ -32,7 +33,7 @@ from gitops_wf.core.run import Run
 from gitops_wf.ports.executor import AttemptWork, Executor
 from gitops_wf.ports.store import Reader, Transaction
 from gitops_wf.services.announce import Announcer
-from gitops_wf.services.approvals import Approvals
+from gitops_wf.services.approvals import Approvals, Waiting
 from gitops_wf.services.brake import let_go
 from gitops_wf.services.departures import plan
 from gitops_wf.services.holding import hold_of
@@ -295,13 +296,25 @@ class Advance:
         assert revision is not None
         revision = follow(transaction, revision, run)
         for event in run_events(before, run, revision, now):
-            self.announcer.announce(transaction, event, revision)
+            told = event
+            if event.kind == "suspended":
+                needs = self._needs(transaction, run, event.step)
+                told = replace(event, metadata={**event.metadata, "needs": needs})
+            self.announcer.announce(transaction, told, revision)
         for decision in self.approvals.mispinned(transaction, run):
             transaction.save_decision(decision)
             event = judged_event(decision, revision, now)
             self.announcer.announce(transaction, event, revision)
         if run.phase.is_final:
             self._wake_followers(transaction, run, now)
+
+    def _needs(self, reader: Reader, run: Run, step: str) -> str:
+        """Return whose approvals a waiting step lacks, for those who are told."""
+        return "; ".join(
+            _lacking(each)
+            for each in self.approvals.waiting(reader, run)
+            if each.step == step
+        )
 
     def _wake_followers(
         self, transaction: Transaction, run: Run, now: datetime
@@ -322,6 +335,16 @@ class _Settled:
     run: Run
     asked: tuple[Asked, ...]
     acted: tuple[Decision, ...]
+
+
+def _lacking(waiting: Waiting) -> str:
+    """Return what a requirement has and needs, and who may give it."""
+    count = waiting.needed
+    needs = "needs an approval" if count == 1 else f"needs {count} approvals"
+    at = f"{waiting.gate}: " if waiting.gate else ""
+    has = f", has {', '.join(waiting.approvals)}" if waiting.approvals else ""
+    may = "anybody" if waiting.approvers is None else ", ".join(waiting.approvers)
+    return cut(f"{at}{needs}{has}; may approve: {may or 'nobody'}")
 
 
 def _in_line(reader: Reader, environment: EnvironmentId, number: int) -> Revision:

@@ -14,6 +14,7 @@ from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.run import Run
 from gitops_wf.ports.clock import Clock
 from gitops_wf.ports.store import Reader, Store
+from gitops_wf.services.announce import Announcer
 
 log = structlog.get_logger()
 
@@ -42,12 +43,14 @@ class Brake:
     """Pauses and resumes, beside the daemon or without it.
 
     Whatever is changed is one transaction: the pause, its event, and the time at
-    which the daemon looks again, which is now. ``by`` is who asks.
+    which the daemon looks again, which is now. ``by`` is who asks. ``announcer`` leaves
+    what is told to the daemon.
     """
 
     store: Store
     clock: Clock
     by: str
+    announcer: Announcer
 
     def pause(
         self, environments: Iterable[EnvironmentId | None], reason: str
@@ -65,7 +68,8 @@ class Brake:
                     told=now,
                 )
                 transaction.save_pause(pause)
-                transaction.add_event(_event("Paused", pause.text, environment, now))
+                event = _event("Paused", pause.text, environment, now)
+                self.announcer.announce(transaction, event)
                 for each in _meant(transaction, environment):
                     transaction.set_due(each, now)  # what is pending is to say why
                 made.append(pause)
@@ -84,7 +88,8 @@ class Brake:
                 what = "everything is resumed" if environment is None else "resumed"
                 why = f": {reason}" if reason else ""
                 text = f"{what} by {self.by}{why}"
-                transaction.add_event(_event("Resumed", text, environment, now))
+                event = _event("Resumed", text, environment, now)
+                self.announcer.announce(transaction, event)
                 for each in _meant(transaction, environment):
                     transaction.set_due(each, now)
                 ended.append(environment)
@@ -97,6 +102,7 @@ class Reminder:
 
     store: Store
     clock: Clock
+    announcer: Announcer
     _known: dict[EnvironmentId | None, Pause] = field(default_factory=dict)
 
     def act(self) -> datetime | None:
@@ -129,7 +135,8 @@ class Reminder:
                 return  # it ended, or began anew, in between
             transaction.save_pause(replace(pause, told=now))
             text = f"still {pause.text}"
-            transaction.add_event(_event("StillPaused", text, pause.environment, now))
+            event = _event("StillPaused", text, pause.environment, now)
+            self.announcer.announce(transaction, event)
         log.warning("pause.remains", environment=pause.environment or "all")
 
 

@@ -83,6 +83,12 @@ class ChannelSender:
     def _sent(self, delivery: Delivery, now: datetime) -> Verdict:
         message = delivery.message
         name = message.channel.get("name")
+        if not name and delivery.environment is None:
+            # The secrets of None are the daemon's own.
+            raise TerminalError(
+                "a message to a channel of no config belongs to an environment",
+                reason="SecretNotGranted",
+            )
         granted = GrantedSecrets(
             secrets=self._secrets,
             environment=None if name else delivery.environment,

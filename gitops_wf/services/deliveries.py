@@ -49,7 +49,7 @@ class Deliveries:
         verdict = self.sender.send(delivery, self.clock.now())
         self.recorder.insist(lambda: self._record(work, verdict))
         about = log.bind(
-            environment=delivery.environment,
+            environment=delivery.environment or "",
             run=delivery.run or "",
             step=delivery.step or "",
             key=delivery.key,

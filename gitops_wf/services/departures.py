@@ -78,4 +78,5 @@ def _left_event(
         type=EventType.WARNING,
         environment=revision.environment,
         revision=revision.number,
+        metadata={"target": target},
     )

@@ -16,7 +16,7 @@ from gitops_wf.services.approvals import is_frozen
 _KINDS = {
     Phase.SUCCEEDED: "succeeded",
     Phase.FAILED: "failed",
-    Phase.ERRORED: "failed",
+    Phase.ERRORED: "errored",
     Phase.ABORTED: "aborted",
 }
 
@@ -50,6 +50,7 @@ def judged_event(decision: Decision, revision: Revision | None, now: datetime) -
         environment=decision.environment,
         revision=decision.revision,
         step=name or "",
+        metadata={"edge": str(decision.id)},
     )
 
 

@@ -220,6 +220,17 @@ def test_a_mail_server_that_is_down_or_busy_is_tried_again(sender):
     assert isinstance(down, RetryIn)
 
 
+def test_a_message_of_no_environment_never_uses_the_daemons_own_secrets(
+    sender, receiver
+):
+    channel = {"url": {"secretRef": {"name": "daemons", "key": "url"}}}
+
+    verdict = sender.send(a_delivery("slack", channel, {}, environment=None), NOW)
+
+    assert isinstance(verdict, Refused)
+    assert not receiver.received
+
+
 def test_http_200_with_another_errcode_is_not_sent(sender, receiver, path):
     receiver.reply(path, Reply(body=b'{"errcode":310000,"errmsg":"sign not match"}'))
 

@@ -36,6 +36,7 @@ from gitops_wf.core.health import Health, HealthStatus
 from gitops_wf.core.identifiers import EnvironmentId, RunId, TargetName
 from gitops_wf.core.inventory import Inventory, ObjectRef
 from gitops_wf.core.message import Delivery, DeliveryPhase, Message
+from gitops_wf.core.notifications.notices import Note, Notice, Weight
 from gitops_wf.core.pause import Pause
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.policy import Identity
@@ -696,6 +697,100 @@ class TestDeliveries:
         assert [delivery.key for delivery in found] == ["b", "a"]
 
 
+def a_notice(key: str = "a", topic: str = "shop c1", **fields) -> Notice:
+    note = Note(place="prod#1", headline="FAILED", sums="FAILED", weight=Weight.BAD)
+    return Notice(
+        **{
+            "key": key,
+            "channel": "ops",
+            "topic": topic,
+            "title": "shop c1",
+            "kind": "failed",
+            "environment": PROD,
+            "note": note,
+            "at": NOW,
+            **fields,
+        }
+    )
+
+
+class TestNotices:
+    def test_those_of_a_topic_wait_until_a_message_says_them(self, store: Store):
+        later = NOW + timedelta(seconds=5)
+        with store.transaction() as transaction:
+            transaction.save_notice(a_notice("b"))
+            transaction.save_notice(a_notice("a", at=later))
+            transaction.save_notice(a_notice("c", "other"))
+            transaction.save_notice(a_notice("d", channel="duty"))
+
+        with store.transaction() as transaction:
+            topics = transaction.open_topics()
+            [both] = [each for each in topics if each.last == later]
+            found = transaction.take_notices(both.topic)
+            transaction.tell_notices(found, 7)
+
+        assert len(topics) == 3
+        assert (both.first, both.last) == (NOW, later)
+        assert [notice.key for notice in found] == ["b", "a"]
+        assert found[0] == a_notice("b", id=found[0].id)
+        with store.transaction() as transaction:
+            assert len(transaction.open_topics()) == 2
+            assert transaction.take_notices(both.topic) == []
+
+    def test_the_same_key_is_one_notice_told_or_not(self, store: Store):
+        with store.transaction() as transaction:
+            transaction.save_notice(a_notice())
+            transaction.save_notice(a_notice(kind="succeeded"))
+            [topic] = transaction.open_topics()
+            found = transaction.take_notices(topic.topic)
+            transaction.tell_notices(found, 0)
+            transaction.save_notice(a_notice())
+
+            assert [notice.kind for notice in found] == ["failed"]
+            assert transaction.open_topics() == []
+
+    def test_what_one_takes_another_does_not_get(self, store: SqlStore):
+        with store.transaction() as transaction:
+            transaction.save_notice(a_notice())
+            [topic] = transaction.open_topics()
+        taken: list[int] = []
+        began, go_on = threading.Event(), threading.Event()
+
+        def take() -> None:
+            with store.transaction() as transaction:
+                found = transaction.take_notices(topic.topic)
+                began.set()
+                go_on.wait(20)
+                transaction.tell_notices(found, 1)
+                taken.append(len(found))
+
+        first = threading.Thread(target=take)
+        first.start()
+        began.wait(20)
+        second = threading.Thread(target=take)
+        second.start()
+        go_on.set()
+        first.join(20)
+        second.join(20)
+
+        assert sorted(taken) == [0, 1]
+
+    def test_those_that_were_told_are_forgotten_with_messages(self, store: Store):
+        with store.transaction() as transaction:
+            transaction.save_notice(a_notice("told", "1"))
+            transaction.save_notice(a_notice("waits", "2"))
+            topic = transaction.open_topics()[0].topic
+            transaction.tell_notices(transaction.take_notices(topic), 1)
+
+        with store.transaction() as transaction:
+            before = NOW + timedelta(hours=1)
+            forgotten = transaction.forget_messages(before, limit=10)
+
+        assert forgotten["notices"] == 1
+        with store.read() as reader:
+            assert len(reader.open_topics()) == 1
+
+
 class TestEvents:
     def test_they_come_oldest_first_from_past_an_id_on(self, store: Store):
         save(store, *(an_event(str(n)) for n in range(4)), an_event("none", None))
@@ -1002,6 +1097,7 @@ class TestAnyValue:
         decision = replace(data.draw(values(Decision)), id=0)
         delivery = replace(data.draw(values(Delivery)), id=0)
         event = data.draw(values(Event))
+        notice = replace(data.draw(values(Notice)), id=0)
         inventory, target = data.draw(values(Inventory)), data.draw(TEXT)
         due = data.draw(TIMES)
         with rolled_back(store) as transaction:
@@ -1018,6 +1114,10 @@ class TestAnyValue:
             assert transaction.decisions(decision.environment) == [kept]
             assert sent == replace(delivery, id=sent.id)
             assert transaction.delivery(sent.id) == sent
+            transaction.save_notice(notice)
+            [topic] = transaction.open_topics()
+            [kept_notice] = transaction.take_notices(topic.topic)
+            assert kept_notice == replace(notice, id=kept_notice.id)
             assert transaction.inventory(environment.id, target) == inventory
             assert transaction.due(due) == [environment.id]
 

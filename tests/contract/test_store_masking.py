@@ -11,6 +11,7 @@ from gitops_wf.adapters.sql_store.schema import metadata
 from gitops_wf.core.health import Health, HealthStatus
 from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.core.message import Delivery, Message
+from gitops_wf.core.notifications.notices import Note, Notice, Weight
 from gitops_wf.core.pause import Pause
 from gitops_wf.core.redaction import Redactor
 from gitops_wf.core.run import Ending, StepObject
@@ -91,6 +92,27 @@ def told(store):
         )
         saved = transaction.save_delivery(delivery)
         transaction.save_delivery(replace(saved, detail=said))
+        note = Note(
+            place="prod#1",
+            headline=said,
+            sums="FAILED",
+            weight=Weight.BAD,
+            about=said,
+            message=said,
+        )
+        transaction.save_notice(
+            Notice(
+                key="k",
+                channel="ops",
+                topic="shop",
+                title="shop",
+                kind="failed",
+                environment=PROD,
+                note=note,
+                at=NOW,
+                data={"message": said},
+            )
+        )
         transaction.save_pause(
             Pause(environment=PROD, reason=said, by="ann", since=NOW, told=NOW)
         )

@@ -429,7 +429,10 @@ def test_a_job_that_goes_once_it_is_done_is_not_run_again(daemon):
 
 def test_a_pause_holds_the_heal_and_not_the_comparison(daemon):
     daemon.release(CONFIG.format(name="a", value="1"), drift="{selfHeal: true}")
-    brake = Brake(store=daemon.line.store, clock=daemon.line.clock, by="ann")
+    line = daemon.line
+    brake = Brake(
+        store=line.store, clock=line.clock, by="ann", announcer=line.announcer
+    )
     brake.pause([PROD], "a disk is full")
     daemon.edit("ConfigMap", "a", set_data("2"))
 

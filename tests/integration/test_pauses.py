@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from gitops_wf.core.environment import Subscription
 from gitops_wf.core.phases import Phase
 from gitops_wf.ports.runner import StepResult
+from gitops_wf.services.announce import Announcer
 from gitops_wf.services.brake import Brake, Reminder
 from tests.gitworktree import ANN
 from tests.releases import approval
@@ -20,7 +22,9 @@ TWO = (
 
 @pytest.fixture
 def brake(line):
-    return Brake(store=line.store, clock=line.clock, by="root")
+    return Brake(
+        store=line.store, clock=line.clock, by="root", announcer=line.announcer
+    )
 
 
 def push(line, text="a: 1\n", workflow=TWO, **more):
@@ -178,7 +182,7 @@ def test_the_pause_of_one_holds_no_other_and_outlives_that_of_all(line, brake):
 
 def test_a_pause_is_told_when_it_begins_each_day_and_when_it_ends(line, brake):
     known(line)
-    reminder = Reminder(store=line.store, clock=line.clock)
+    reminder = Reminder(store=line.store, clock=line.clock, announcer=line.announcer)
     brake.pause([PROD], "a disk is full")
     assert reminder.act() == line.clock.now() + timedelta(days=1)
 
@@ -195,6 +199,33 @@ def test_a_pause_is_told_when_it_begins_each_day_and_when_it_ends(line, brake):
     assert {e.environment for e in told} == {PROD}
     assert "still paused by root" in told[1].message
     assert told[2].message == "resumed by root: a new disk"
+
+
+def test_a_pause_of_all_goes_to_the_channels_that_want_to_know(line):
+    announcer = Announcer(
+        executor=None,  # a command beside the daemon has none
+        channels={"ops": {"type": "slack"}, "audit": {"type": "webhook"}},
+        subscriptions=(
+            Subscription(channel="ops", events=("paused", "resumed")),
+            Subscription(channel="audit", events=("paused",)),
+        ),
+    )
+    brake = Brake(store=line.store, clock=line.clock, by="root", announcer=announcer)
+
+    brake.pause([None], "a disk is full")
+    line.clock.pass_time(timedelta(hours=1))
+    brake.resume([None])
+
+    with line.store.transaction() as transaction:
+        topics = [each.topic for each in transaction.open_topics()]
+        told = [n for topic in topics for n in transaction.take_notices(topic)]
+    assert sorted((n.channel, n.note.subject) for n in told) == [
+        ("audit", "daemon paused (Paused)"),
+        ("ops", "daemon paused (Paused)"),
+        ("ops", "daemon resumed (Resumed)"),
+    ]
+    assert "a disk is full" in told[0].note.text
+    assert "go on: gitops-wf resume --all" in told[0].note.text
 
 
 def test_a_failing_step_in_a_pause_still_ends_its_run(line, brake):

@@ -242,7 +242,9 @@ def test_where_nothing_was_ever_released_there_is_nothing_to_go_back_to(line):
 
 def test_nothing_is_reverted_while_the_brake_is_on(line):
     fail(line)
-    brake = Brake(store=line.store, clock=line.clock, by="ann")
+    brake = Brake(
+        store=line.store, clock=line.clock, by="ann", announcer=line.announcer
+    )
     brake.pause(["shop/prod"], "let me look")
 
     line.turn()

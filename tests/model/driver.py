@@ -223,7 +223,12 @@ class Pair:
     def pause(self, name: str, *, is_over: bool = False) -> None:
         """The brake for one environment, or for all (an empty name)."""
         daemon = self.daemon
-        brake = Brake(store=daemon.store, clock=daemon.clock, by="root")
+        brake = Brake(
+            store=daemon.store,
+            clock=daemon.clock,
+            by="root",
+            announcer=daemon.announcer,
+        )
         where = [environment_id(REPOSITORY, name) if name else None]
         if is_over:
             brake.resume(where)

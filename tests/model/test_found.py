@@ -30,7 +30,9 @@ def two_needed(tmp_path):
 
 @pytest.fixture
 def brake(line):
-    return Brake(store=line.store, clock=line.clock, by="root")
+    return Brake(
+        store=line.store, clock=line.clock, by="root", announcer=line.announcer
+    )
 
 
 def push(line, value="1"):

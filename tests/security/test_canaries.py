@@ -113,6 +113,7 @@ notifications:
       url: {audit}/audit
       headers: {{X-Token: {{secretRef: {{name: audit}}}}}}
     plain: {{type: webhook, url: {plain}/plain}}
+  window: 1s
   notify:
     - {{channel: lark, on: [failed, errored, succeeded]}}
     - {{channel: any, on: [failed, errored, succeeded]}}

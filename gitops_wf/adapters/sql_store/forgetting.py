@@ -75,12 +75,21 @@ class Forgetting(SqlReader):
     def forget_messages(self, before: datetime, *, limit: int) -> Forgotten:
         """Delete messages that ended before, less those of runs that are kept."""
         table, run = schema.outbox, schema.run
+        notice = schema.notice
+        told = (
+            select(notice.c.id)
+            .where(notice.c.at < before, notice.c.delivery.is_not(None))
+            .limit(limit)
+        )
         old = (
             select(table.c.id)
             .where(table.c.ended < before, ~exists().where(run.c.id == table.c.run))
             .limit(limit)
         )
-        return {"messages": self._delete(table, table.c.id.in_(old))}
+        return {
+            "messages": self._delete(table, table.c.id.in_(old)),
+            "notices": self._delete(notice, notice.c.id.in_(told)),
+        }
 
     def forget_environment(self, environment: EnvironmentId) -> Forgotten:
         """Delete an environment that has no revision left, with all the rest of it."""

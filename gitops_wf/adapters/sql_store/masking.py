@@ -11,6 +11,7 @@ from typing import TypeVar
 from gitops_wf.core.decision import Decision
 from gitops_wf.core.event import Event
 from gitops_wf.core.message import Delivery
+from gitops_wf.core.notifications.notices import Notice
 from gitops_wf.core.pause import Pause
 from gitops_wf.core.redaction import Redactor
 from gitops_wf.core.revision import Revision
@@ -104,6 +105,20 @@ class Masked:
             value,
             message=replace(message, payload=self._plain(message.payload)),
             detail=self._text(value.detail),
+        )
+
+    @of.register
+    def _(self, value: Notice) -> Notice:
+        note = value.note
+        return replace(
+            value,
+            note=replace(
+                note,
+                headline=self._text(note.headline),
+                about=self._text(note.about),
+                message=self._text(note.message),
+            ),
+            data=self._plain(value.data),
         )
 
     @of.register

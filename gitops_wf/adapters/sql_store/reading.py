@@ -36,13 +36,19 @@ from gitops_wf.core.identifiers import (
 )
 from gitops_wf.core.inventory import Inventory
 from gitops_wf.core.message import Delivery
+from gitops_wf.core.notifications.notices import Notice
 from gitops_wf.core.pause import Pause
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.queue import Queued
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run, StepRun
 from gitops_wf.core.upkeep.state import UpkeepState
-from gitops_wf.ports.store import EnvironmentRecord, RepositoryRecord, Standing
+from gitops_wf.ports.store import (
+    EnvironmentRecord,
+    OpenTopic,
+    RepositoryRecord,
+    Standing,
+)
 
 REPOSITORY = Payload(RepositoryRecord)
 ENVIRONMENT = Payload(EnvironmentRecord)
@@ -53,6 +59,7 @@ DECISION = Payload(Decision)
 DELIVERY = Payload(Delivery)
 EVENT = Payload(Event)
 INVENTORY = Payload(Inventory)
+NOTICE = Payload(Notice)
 PAUSE = Payload(Pause)
 UPKEEP = Payload(UpkeepState)
 
@@ -288,6 +295,13 @@ class SqlReader:
         table = schema.outbox
         text = self._text(select(table.c.payload).where(table.c.id == delivery))
         return None if text is None else replace(DELIVERY.load(text), id=delivery)
+
+    def open_topics(self) -> Sequence[OpenTopic]:
+        """Return the topics with notices that no message says yet."""
+        rows = self.connection.execute(_OPEN_TOPICS)
+        return [
+            OpenTopic(topic=row.topic, first=row.first, last=row.last) for row in rows
+        ]
 
     def events(
         self,
@@ -571,6 +585,15 @@ _DELIVERIES = (
         schema.outbox.c.step == bindparam("step"),
     )
     .order_by(schema.outbox.c.id)
+)
+_OPEN_TOPICS = (
+    select(
+        schema.notice.c.topic,
+        func.min(schema.notice.c.at).label("first"),
+        func.max(schema.notice.c.at).label("last"),
+    )
+    .where(schema.notice.c.delivery.is_(None))
+    .group_by(schema.notice.c.topic)
 )
 _REVISION_FOR = (
     select(schema.revision.c.payload)

@@ -208,6 +208,28 @@ outbox = Table(
     sqlite_autoincrement=True,
 )
 
+# What events say to subscribers, until it is gathered into a message.
+notice = Table(
+    "notice",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("identity", String(64), nullable=False, unique=True),
+    # A digest of the channel and of what it is gathered by.
+    Column("topic", String(64), nullable=False),
+    Column("at", Time, nullable=False, index=True),
+    # The outbox row that says it; nothing while it waits, 0 where none ever will.
+    Column("delivery", BigInteger),
+    Column("payload", Text, nullable=False),
+    Index(
+        "ix_notice_open",
+        "topic",
+        "at",
+        sqlite_where=text("delivery IS NULL"),
+        postgresql_where=text("delivery IS NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+
 event = Table(
     "event",
     metadata,

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, replace
 from datetime import datetime
 from functools import cache, partial
@@ -31,6 +31,7 @@ from gitops_wf.adapters.sql_store.reading import (
     ENVIRONMENT,
     EVENT,
     INVENTORY,
+    NOTICE,
     PAUSE,
     REPOSITORY,
     REVISION,
@@ -45,6 +46,7 @@ from gitops_wf.core.event import Event
 from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.inventory import Inventory
 from gitops_wf.core.message import Delivery, DeliveryPhase
+from gitops_wf.core.notifications.notices import Notice
 from gitops_wf.core.pause import Pause
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.revision import Revision
@@ -208,6 +210,26 @@ class SqlTransaction(Forgetting):
         number, payload = self._insert_once(table, key, values)
         return replace(DELIVERY.load(payload), id=number)
 
+    def save_notice(self, notice: Notice) -> None:
+        """Insert (id 0); one whose key was stored before is left as it is."""
+        values = {
+            "topic": _digest(notice.channel, notice.topic),
+            "at": notice.at,
+            "payload": NOTICE.dump(self._masked(notice)),
+        }
+        self._insert_once(schema.notice, {"identity": _digest(notice.key)}, values)
+
+    def take_notices(self, topic: str) -> Sequence[Notice]:
+        """Return a topic's notices that no message says yet, oldest first."""
+        rows = self.connection.execute(_TAKE_NOTICES, {"topic": topic})
+        return [replace(NOTICE.load(row.payload), id=row.id) for row in rows]
+
+    def tell_notices(self, notices: Sequence[Notice], delivery: int) -> None:
+        """Say which message says them; 0 where none ever will."""
+        rows = [{"notice": each.id, "message": delivery} for each in notices]
+        if rows:
+            self.connection.execute(_TELL_NOTICES, rows)
+
     def save_inventory(
         self, environment: EnvironmentId, target: str, inventory: Inventory
     ) -> None:
@@ -351,6 +373,20 @@ _SET_DUE = (
     update(schema.environment)
     .where(schema.environment.c.id == bindparam("environment"))
     .values(due=bindparam("at"))
+)
+_TAKE_NOTICES = (
+    select(schema.notice.c.id, schema.notice.c.payload)
+    .where(
+        schema.notice.c.topic == bindparam("topic"),
+        schema.notice.c.delivery.is_(None),
+    )
+    .order_by(schema.notice.c.id)
+    .with_for_update(skip_locked=True)
+)
+_TELL_NOTICES = (
+    update(schema.notice)
+    .where(schema.notice.c.id == bindparam("notice"))
+    .values(delivery=bindparam("message"))
 )
 # SQLite has no such clause: there, the transaction began with the lock.
 _LOCK = (

@@ -83,11 +83,17 @@ def resume(
 @contextmanager
 def _brake(opened: Session) -> Iterator["Brake"]:
     from gitops_wf.bootstrap.looking import open_brake
+    from gitops_wf.bootstrap.telling import announcer_for
     from gitops_wf.services.brake import Brake
 
     store = open_brake(opened.config)
     try:
-        yield Brake(store=store, clock=opened.clock, by=_account())
+        yield Brake(
+            store=store,
+            clock=opened.clock,
+            by=_account(),
+            announcer=announcer_for(opened.config, executor=None),
+        )
     finally:
         store.close()
 

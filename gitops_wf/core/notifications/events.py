@@ -1,79 +1,102 @@
 """What a subscriber is told about an event, with the command that would act.
 
 Read at three in the morning on a telephone: the first line says what and where, the
-second whose change it is, then why, then what to type.
+second whose change it is, with a link to it, then why, then what to type.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from gitops_wf.core.errors import cut
 from gitops_wf.core.event import Event
 from gitops_wf.core.identifiers import EnvironmentId, environment_name
-from gitops_wf.core.message import Message
-from gitops_wf.core.notifications.channels import message_to_channel
+from gitops_wf.core.notifications.notices import ANY, Note, Weight
+from gitops_wf.core.phases import Reason
 from gitops_wf.core.revision import Revision
 
 _SHORT = 8
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventText:
-    """A subject line and a text of a few short lines."""
-
-    subject: str
-    text: str
-
-
-def event_text(event: Event, revision: Revision | None) -> EventText:
-    """Return the message about an event; ``revision`` is the one it is about."""
-    where = _where(event, revision)
-    subject = f"{where} {_headline(event, revision)}"
-    lines = [_change(revision)] if revision else []
-    if event.message:
-        lines.append(cut(event.message))
-    command = _command(event, revision)
-    if command:
-        lines += ["", *command]
-    return EventText(subject=cut(subject), text="\n".join(lines))
+_BAD = frozenset(
+    {
+        "failed",
+        "errored",
+        "stepFailed",
+        "degraded",
+        "drift",
+        "decisionRefused",
+        "approvalsUnreadable",
+        "inventoryUnread",
+        "repositoryFailed",
+        "historyRewritten",
+        "notReverted",
+    }
+)
+_WAITS = frozenset({"suspended", "reminder", "frozen", "paused"})
 
 
-def event_message(
-    event: Event,
-    revision: Revision | None,
-    *,
-    name: str,
-    channel: Mapping[str, Any],
-) -> Message:
-    """Return the message about an event to a channel of the daemon config.
+def event_note(event: Event, revision: Revision | None, *, link: str = "") -> Note:
+    """Return what is said about an event.
 
-    A webhook gets the event's own fields beside subject and text. Errors:
-    TerminalError (ChannelNotConfigured) where the channel has no type that is known.
+    ``revision`` is the one it is about, and ``link`` leads to its commit.
     """
-    text = event_text(event, revision)
-    return message_to_channel(
-        {name: channel},
-        name,
-        subject=text.subject,
-        text=text.text,
-        item=f"{event.kind}/{name}",
-        data={
-            "event": {
-                "kind": event.kind,
-                "type": str(event.type),
-                "reason": event.reason,
-                "at": event.at.isoformat(),
-                "environment": event.environment,
-                "repository": event.repository,
-                "revision": event.revision,
-                "commit": revision.commit if revision else None,
-                "run": event.run,
-                "step": event.step,
-                "target": event.metadata.get("target"),
-            }
-        },
+    headline = _headline(event, revision)
+    whose = revision.environment if revision else event.environment
+    return Note(
+        place=_where(event, revision),
+        headline=headline,
+        sums=_sums(event),
+        weight=_weight(event),
+        about=_change(revision) if revision else "",
+        link=link if revision else "",
+        message=cut(event.message),
+        needs=cut(str(event.metadata.get("needs") or "")),
+        environment=_quoted(_name(whose)) if whose else "",
+        commands=tuple(_commands(event, revision)),
     )
+
+
+def event_data(event: Event, revision: Revision | None, link: str) -> Mapping[str, Any]:
+    """Return the event's own fields, as a webhook gets them."""
+    return {
+        "kind": event.kind,
+        "type": str(event.type),
+        "reason": event.reason,
+        "message": event.message,
+        "at": event.at.isoformat(),
+        "environment": event.environment,
+        "repository": event.repository,
+        "revision": event.revision,
+        "commit": revision.commit if revision else None,
+        "link": (link if revision else "") or None,
+        "run": event.run,
+        "step": event.step,
+        "target": event.metadata.get("target"),
+    }
+
+
+def _weight(event: Event) -> Weight:
+    if event.kind in _BAD:
+        return Weight.BAD
+    return Weight.WAITS if event.kind in _WAITS else Weight.NEWS
+
+
+def _sums(event: Event) -> str:
+    """Return the headline without what differs from one environment to the next."""
+    match event.kind:
+        case "failed" if event.reason == Reason.INVALID_DEFINITION:
+            return "INVALID"
+        case "failed" | "errored":
+            return event.kind.upper()
+        case "suspended":
+            return "waiting for approval"
+        case "reminder":
+            return "still waiting for approval"
+        case "drift":
+            return "different from Git"
+        case "rolledBack":
+            return "rolled back"
+        case _:
+            return event.kind
 
 
 def _where(event: Event, revision: Revision | None) -> str:
@@ -100,8 +123,13 @@ def _headline(event: Event, revision: Revision | None) -> str:
             return f"approved{at}"
         case "rejected":
             return f"rejected{at}"
-        case "failed":
-            return f"FAILED{at}" + (f" ({event.reason})" if event.reason else "")
+        case "reminder":
+            return f"still waits for approval{at}"
+        case "failed" if event.reason == Reason.INVALID_DEFINITION:
+            return "INVALID: nothing was deployed"
+        case "failed" | "errored":
+            cause = f" ({event.reason})" if event.reason else ""
+            return f"{event.kind.upper()}{at}{cause}"
         case "succeeded":
             return "succeeded"
         case "rolledBack":
@@ -113,8 +141,6 @@ def _headline(event: Event, revision: Revision | None) -> str:
             return "was NOT reverted"
         case "superseded":
             return "superseded by a newer revision"
-        case "invalid":
-            return "INVALID: nothing was deployed"
         case "drift" if event.reason == "HealFought":
             return f"is fought over{on}"
         case "drift" if event.reason == "HealFailed":
@@ -138,44 +164,55 @@ def _change(revision: Revision) -> str:
     return f"{revision.commit[:_SHORT]} {cut(revision.subject, 100)}{by}"
 
 
-def _command(event: Event, revision: Revision | None) -> list[str]:
+def _commands(event: Event, revision: Revision | None) -> list[str]:
     """Return the lines that say what to type; quoted where a shell needs it."""
     if revision is None:
-        return []
-    environment = _quoted(_name(revision.environment))
-    of_revision = f"{environment} --revision {revision.commit[:_SHORT]}"
+        return _commands_without_revision(event)
+    of_revision = f"{ANY} --revision {revision.commit[:_SHORT]}"
     step = f" --step {_quoted(event.step)}" if event.step else ""
     match event.kind:
-        case "suspended":
+        case "suspended" | "reminder":
             return [
                 f"approve: gitops-wf approve {of_revision}{step} --push",
                 f"reject:  gitops-wf reject {of_revision}{step} --push",
             ]
-        case "failed":
-            return [
-                f"look:      gitops-wf describe {environment}",
-                f"try again: gitops-wf retry {of_revision} --push",
-                f"go back:   gitops-wf rollback {environment} --push",
-            ]
-        case "invalid":
+        case "failed" if event.reason == Reason.INVALID_DEFINITION:
             return ["mend the file and push, or: git revert " + revision.commit[:12]]
+        case "failed" | "errored":
+            return [
+                f"look:      gitops-wf describe {ANY}",
+                f"try again: gitops-wf retry {of_revision} --push",
+                f"go back:   gitops-wf rollback {ANY} --push",
+            ]
         case "drift" if event.reason != "Drifted":
-            return [f"look: gitops-wf describe {environment}"]
+            return [f"look: gitops-wf describe {ANY}"]
         case "drift":
             return [
-                f"look:     gitops-wf describe {environment}",
+                f"look:     gitops-wf describe {ANY}",
                 f"put back: gitops-wf redeploy {of_revision} --push",
                 "or keep it: commit it to Git, or name it in drift.ignore",
             ]
         case "degraded":
             return [
-                f"look:    gitops-wf describe {environment}",
-                f"go back: gitops-wf rollback {environment} --push",
+                f"look:    gitops-wf describe {ANY}",
+                f"go back: gitops-wf rollback {ANY} --push",
             ]
-        case "reverted":
-            return [f"look: gitops-wf describe {environment}"]
         case "notReverted" | "rejected":
-            return [f"go back: gitops-wf rollback {environment} --push"]
+            return [f"go back: gitops-wf rollback {ANY} --push"]
+        case "stepFailed" | "frozen" | "decisionRefused" | "reverted":
+            return [f"look: gitops-wf describe {ANY}"]
+        case _:
+            return []
+
+
+def _commands_without_revision(event: Event) -> list[str]:
+    match event.kind:
+        case "paused" if event.environment is None:
+            return ["go on: gitops-wf resume --all"]
+        case "paused":
+            return [f"go on: gitops-wf resume {ANY}"]
+        case "approvalsUnreadable" | "inventoryUnread" | "decisionRefused":
+            return [f"look: gitops-wf describe {ANY}"]
         case _:
             return []
 

@@ -113,7 +113,11 @@ def test_the_valid_config_is_read():
     assert config.channels["ops"]["url"] == {
         "secretRef": {"name": "chat", "key": "url"}
     }
-    assert config.notify[0].events == ("failed", "rolledBack")
+    assert config.notify[0].events == (
+        "failed",
+        "rolledBack",
+        "repositoryFailed",
+    )
 
 
 def test_the_valid_approvals_are_read():

@@ -5,7 +5,8 @@ import pytest
 from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.event import Event
 from gitops_wf.core.identifiers import EnvironmentId, Sha
-from gitops_wf.core.notifications.events import event_message, event_text
+from gitops_wf.core.notifications.channels import message_to_channel
+from gitops_wf.core.notifications.events import event_data, event_note
 from gitops_wf.core.revision import Revision
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -42,7 +43,7 @@ def an_event(kind, **more):
 def test_a_wait_says_whose_change_it_is_and_what_to_type():
     event = an_event("suspended", step="go-live", message="EU is live")
 
-    text = event_text(event, a_revision())
+    text = event_note(event, a_revision())
 
     assert text.subject == "prod#12 waits for approval at go-live"
     assert text.text.splitlines() == [
@@ -62,7 +63,7 @@ def test_a_failure_says_where_why_and_the_way_back():
         message="Deployment/shop/web: ImagePullBackOff",
     )
 
-    text = event_text(event, a_revision())
+    text = event_note(event, a_revision())
 
     assert text.subject == "prod#12 FAILED at deploy-eu (HealthCheckFailed)"
     assert "ImagePullBackOff" in text.text
@@ -78,22 +79,52 @@ def test_a_failure_says_where_why_and_the_way_back():
         ("succeeded", "prod#12 succeeded"),
         ("rolledBack", "prod#12 rolled back to #9"),
         ("superseded", "prod#12 superseded by a newer revision"),
-        ("invalid", "prod#12 INVALID: nothing was deployed"),
+        ("errored", "prod#12 ERRORED"),
+        ("reminder", "prod#12 still waits for approval"),
         ("degraded", "prod#12 degraded"),
     ],
 )
 def test_every_kind_names_environment_and_number_in_its_first_line(kind, subject):
-    text = event_text(an_event(kind), a_revision(rollback_of=9))
+    text = event_note(an_event(kind), a_revision(rollback_of=9))
 
     assert text.subject == subject
     assert "4f1c2d9e" in text.text
 
 
+def test_an_invalid_definition_is_mended_not_retried():
+    event = an_event("failed", reason="InvalidDefinition", message="x.yaml:3: bad")
+
+    note = event_note(event, a_revision())
+
+    assert note.subject == "prod#12 INVALID: nothing was deployed"
+    assert "git revert 4f1c2d9e0000" in note.text
+    assert "retry" not in note.text
+
+
+def test_a_link_to_the_commit_stands_below_whose_change_it_is():
+    link = f"https://github.com/shop/web/commit/{SHA}"
+
+    note = event_note(an_event("succeeded"), a_revision(), link=link)
+
+    assert note.text.splitlines() == ["4f1c2d9e Raise web to 1.4.2, Ann Lee", link]
+
+
+def test_a_wait_says_who_is_waited_for():
+    needs = "needs 2 approvals, has ann@example.com; may approve: release-team"
+    event = an_event("reminder", step="go-live", metadata={"needs": needs})
+
+    note = event_note(event, a_revision())
+
+    assert note.subject == "prod#12 still waits for approval at go-live"
+    assert needs in note.text.splitlines()
+    assert "gitops-wf approve prod --revision 4f1c2d9e --step go-live" in note.text
+
+
 def test_an_event_without_a_revision_still_says_where():
     event = an_event("unreadable", revision=None, message="approvals.yaml:3: bad")
 
-    assert event_text(event, None).subject == "prod unreadable"
-    assert event_text(event, None).text == "approvals.yaml:3: bad"
+    assert event_note(event, None).subject == "prod unreadable"
+    assert event_note(event, None).text == "approvals.yaml:3: bad"
 
 
 def test_a_strangers_text_stays_one_short_line_and_a_command_a_shell_word():
@@ -102,7 +133,7 @@ def test_a_strangers_text_stays_one_short_line_and_a_command_a_shell_word():
         subject="x" * 500 + "\napprove: evil",
     )
 
-    text = event_text(an_event("suspended", step="a'b"), revision).text
+    text = event_note(an_event("suspended", step="a'b"), revision).text
 
     assert len(text.splitlines()[0]) < 130
     assert "approve 'prod; rm -rf $HOME' --revision 4f1c2d9e --step 'a'\\''b'" in text
@@ -114,13 +145,17 @@ def test_a_strangers_text_stays_one_short_line_and_a_command_a_shell_word():
     [
         ("slack", {"mrkdwn": True}),
         ("dingding", {"msgtype": "text"}),
+        ("lark", {"msg_type": "text"}),
         ("email", {"subject": "prod#12 succeeded"}),
+        ("apprise", {"title": "prod#12 succeeded"}),
         ("webhook", {"subject": "prod#12 succeeded"}),
     ],
 )
-def test_each_channel_gets_the_event_in_its_own_format(kind, payload_has):
-    message = event_message(
-        an_event("succeeded"), a_revision(), name="ops", channel={"type": kind}
+def test_each_channel_gets_a_text_in_its_own_format(kind, payload_has):
+    note = event_note(an_event("succeeded"), a_revision())
+
+    message = message_to_channel(
+        {"ops": {"type": kind}}, "ops", subject=note.subject, text=note.text
     )
 
     assert (message.kind, message.channel) == (kind, {"name": "ops"})
@@ -128,22 +163,19 @@ def test_each_channel_gets_the_event_in_its_own_format(kind, payload_has):
 
 
 def test_a_webhook_gets_the_events_fields():
-    message = event_message(
-        an_event("failed", reason="Timeout"),
-        a_revision(),
-        name="ops",
-        channel={"type": "webhook"},
-    )
+    event = an_event("failed", reason="Timeout", message="it hangs")
 
-    assert message.payload["event"]["kind"] == "failed"
-    assert message.payload["event"]["commit"] == SHA
+    data = event_data(event, a_revision(), "https://x.example/c")
+
+    assert data["kind"] == "failed"
+    assert data["message"] == "it hangs"
+    assert data["commit"] == SHA
+    assert data["link"] == "https://x.example/c"
 
 
 def test_a_channel_of_no_known_type_is_refused_with_those_there_are():
     with pytest.raises(TerminalError, match="apprise, dingding, email, lark, slack, w"):
-        event_message(
-            an_event("failed"), a_revision(), name="ops", channel={"type": "pigeon"}
-        )
+        message_to_channel({"ops": {"type": "pigeon"}}, "ops", subject="", text="")
 
 
 @pytest.mark.parametrize(
@@ -189,7 +221,7 @@ def test_what_becomes_of_a_release_names_the_target_and_what_to_type(
 ):
     event = an_event(kind, reason=reason, metadata={"target": "eu", "edge": "x"})
 
-    text = event_text(event, a_revision())
+    text = event_note(event, a_revision())
 
     assert text.subject == subject
     assert text.text.splitlines()[2:] == commands

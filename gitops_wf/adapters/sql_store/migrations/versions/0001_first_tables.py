@@ -7,6 +7,7 @@ revision = "0001"
 down_revision = None
 
 _ACTIVE = sa.text("active = 1")
+_OPEN = sa.text("delivery IS NULL")
 _FOLLOWS = sa.text("follows = 1")
 _RELEASED = sa.text("released = 1")
 
@@ -16,6 +17,7 @@ def upgrade() -> None:
     _make_nouns()
     _make_runs()
     _make_numbered()
+    _make_messages()
 
 
 def _make_nouns() -> None:
@@ -157,6 +159,18 @@ def _make_numbered() -> None:
         "ix_decision_environment_number", "decision", ["environment", "number"]
     )
     op.create_table(
+        "event",
+        _id(),
+        sa.Column("environment", sa.Text()),
+        sa.Column("payload", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_event"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_event_environment_id", "event", ["environment", "id"])
+
+
+def _make_messages() -> None:
+    op.create_table(
         "outbox",
         _id(),
         sa.Column("identity", sa.String(64), nullable=False),
@@ -171,14 +185,25 @@ def _make_numbered() -> None:
     op.create_index("ix_outbox_ended", "outbox", ["ended"])
     op.create_index("ix_outbox_run_step", "outbox", ["run", "step"])
     op.create_table(
-        "event",
+        "notice",
         _id(),
-        sa.Column("environment", sa.Text()),
+        sa.Column("identity", sa.String(64), nullable=False),
+        sa.Column("topic", sa.String(64), nullable=False),
+        sa.Column("at", _time(), nullable=False),
+        sa.Column("delivery", sa.BigInteger()),
         sa.Column("payload", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_event"),
+        sa.PrimaryKeyConstraint("id", name="pk_notice"),
+        sa.UniqueConstraint("identity", name="uq_notice_identity"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_event_environment_id", "event", ["environment", "id"])
+    op.create_index("ix_notice_at", "notice", ["at"])
+    op.create_index(
+        "ix_notice_open",
+        "notice",
+        ["topic", "at"],
+        sqlite_where=_OPEN,
+        postgresql_where=_OPEN,
+    )
 
 
 def _id() -> sa.Column[int]:
