@@ -22,6 +22,7 @@ from gitops_wf.core.identifiers import (
 from gitops_wf.core.inventory import Inventory
 from gitops_wf.core.message import Delivery
 from gitops_wf.core.notifications.notices import Notice
+from gitops_wf.core.pacing import Pace
 from gitops_wf.core.pause import Pause
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.queue import Queued
@@ -335,6 +336,12 @@ class Transaction(Reader, Protocol):
     def tell_notices(self, notices: Sequence[Notice], delivery: int) -> None:
         """Say which message says them; 0 where none ever will."""
 
+    def pace(self, receiver: str) -> Pace:
+        """Return how fast a receiver was sent to, and hold it until the end."""
+
+    def save_pace(self, receiver: str, pace: Pace, now: datetime) -> None:
+        """Insert or update."""
+
     def save_inventory(
         self, environment: EnvironmentId, target: str, inventory: Inventory
     ) -> None:
@@ -375,7 +382,7 @@ class Transaction(Reader, Protocol):
     def forget_messages(self, before: datetime, *, limit: int) -> Forgotten:
         """Delete messages that ended before, less those of runs that are kept.
 
-        With the notices that were told before.
+        With the notices that were told before, and the paces that were used before.
         """
 
     def forget_environment(self, environment: EnvironmentId) -> Forgotten:

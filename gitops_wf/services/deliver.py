@@ -22,6 +22,7 @@ from gitops_wf.core.notifications.verdict import (
     Verdict,
     judge_http,
 )
+from gitops_wf.core.pacing import receiver_of
 from gitops_wf.core.redaction import redact
 from gitops_wf.core.secret import Secret
 from gitops_wf.delivery.granted import Destination, GrantedSecrets
@@ -63,12 +64,18 @@ class ChannelSender:
         self._secrets = secrets
         self._channels = channels
 
+    def receiver(self, message: Message) -> str:
+        """Return which receiver it goes to: channels to one share its limit."""
+        name = message.channel.get("name")
+        channel = self._channels.get(str(name), {}) if name else message.channel
+        return receiver_of(message.kind, channel or message.channel)
+
     def send(self, delivery: Delivery, now: datetime) -> Verdict:
         """Send it and judge the answer; nothing is raised for what may happen.
 
         ``delivery.tries`` counts this try. After ``MAX_TRIES``, or where the next try
-        would come later than ``MAX_AGE`` after its creation, RetryIn turns Refused.
-        RetryIn always carries the wait.
+        would come later than ``MAX_AGE`` after it could first be sent, RetryIn turns
+        Refused; but never for a receiver's limit. RetryIn always carries the wait.
         """
         try:
             verdict = self._sent(delivery, now)
@@ -291,14 +298,17 @@ def _message_id(key: str, address: str) -> str:
 
 
 def _within_limits(verdict: RetryIn, delivery: Delivery, now: datetime) -> Verdict:
-    wait = backoff(
-        max(delivery.tries, 1), first=FIRST_WAIT, longest=LONGEST_WAIT, factor=3
-    )
+    tries = delivery.tries if verdict.is_limit else delivery.spent
+    wait = backoff(max(tries, 1), first=FIRST_WAIT, longest=LONGEST_WAIT, factor=3)
+    if verdict.is_limit:
+        # Its own word counts, not how often it was asked.
+        asked = verdict.after
+        return replace(verdict, after=wait if asked is None else max(asked, FIRST_WAIT))
     if verdict.after is not None:
         wait = max(wait, verdict.after)
-    if delivery.tries >= MAX_TRIES:
+    if delivery.spent >= MAX_TRIES:
         return Refused(detail=f"{verdict.detail}; gave up after {MAX_TRIES} tries")
-    if now + wait - delivery.created > MAX_AGE:
+    if now + wait - (delivery.since or delivery.created) > MAX_AGE:
         return Refused(
             detail=f"{verdict.detail}; gave up, {format_duration(MAX_AGE)} after it "
             "was to be sent"

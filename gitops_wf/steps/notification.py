@@ -15,6 +15,8 @@ from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepTy
 
 JsonObject = dict[str, Any]
 _LOOK_AGAIN = timedelta(seconds=2)
+_LATER = timedelta(seconds=15)
+"""Once a minute has passed: what waits then waits for a back-off, or a limit."""
 
 
 class SlackMessage(Properties):
@@ -332,10 +334,11 @@ class NotificationRunner:
             )
         waiting = [each for each in deliveries if each.phase is DeliveryPhase.PENDING]
         if waiting:
+            is_young = context.now - context.started < timedelta(minutes=1)
             return StepResult(
                 phase=Phase.RUNNING,
                 message="; ".join(map(_line, waiting)),
-                retry_after=_LOOK_AGAIN,
+                retry_after=_LOOK_AGAIN if is_young else _LATER,
             )
         failed = [each for each in deliveries if each.phase is DeliveryPhase.FAILED]
         sent = len(deliveries) - len(failed)

@@ -220,6 +220,26 @@ def test_a_mail_server_that_is_down_or_busy_is_tried_again(sender):
     assert isinstance(down, RetryIn)
 
 
+def test_a_limit_is_no_try_and_no_age(sender, receiver, path):
+    receiver.reply(path, too_many(30))
+    old = replace(SLACK, tries=99, limited=91, created=NOW - timedelta(days=1))
+
+    verdict = sender.send(old, NOW)
+
+    assert verdict.is_limit
+    assert verdict.after == timedelta(seconds=30)
+
+
+def test_after_a_limit_the_tries_and_the_time_are_those_that_were_left(
+    sender, receiver, path
+):
+    receiver.reply(path, WORSE)
+    later = replace(SLACK, created=NOW - timedelta(days=1), since=NOW)
+
+    assert isinstance(sender.send(replace(later, tries=50, limited=49), NOW), RetryIn)
+    assert isinstance(sender.send(replace(later, tries=50, limited=42), NOW), Refused)
+
+
 def test_a_message_of_no_environment_never_uses_the_daemons_own_secrets(
     sender, receiver
 ):
@@ -339,7 +359,8 @@ def test_a_secret_header_does_not_go_to_a_host_that_its_grant_does_not_name(
         (2, Reply(status=500), 15),
         (5, Reply(status=500), 405),
         (1, too_many(30), 30),
-        (3, too_many(1), 45),
+        (3, too_many(1), 5),
+        (3, Reply(status=429), 45),
     ],
 )
 def test_a_try_that_may_yet_succeed_is_repeated_later_and_later(

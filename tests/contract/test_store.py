@@ -37,6 +37,7 @@ from gitops_wf.core.identifiers import EnvironmentId, RunId, TargetName
 from gitops_wf.core.inventory import Inventory, ObjectRef
 from gitops_wf.core.message import Delivery, DeliveryPhase, Message
 from gitops_wf.core.notifications.notices import Note, Notice, Weight
+from gitops_wf.core.pacing import Pace, Rate
 from gitops_wf.core.pause import Pause
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.policy import Identity
@@ -791,6 +792,48 @@ class TestNotices:
             assert len(reader.open_topics()) == 1
 
 
+class TestPaces:
+    def test_one_is_kept_for_each_receiver(self, store: Store):
+        pace = Pace(turns=(NOW,), paused_until=NOW + timedelta(minutes=1), round=2)
+        with store.transaction() as transaction:
+            assert transaction.pace("a") == Pace()
+            transaction.save_pace("a", Pace(), NOW)
+            transaction.save_pace("a", pace, NOW)
+
+        with store.transaction() as transaction:
+            assert transaction.pace("a") == pace
+            assert transaction.pace("b") == Pace()
+
+    def test_no_two_take_the_same_turn(self, store: SqlStore):
+        rate = Rate(messages=1, span=timedelta(seconds=1))
+        turns: list[datetime] = []
+
+        def take() -> None:
+            for _ in range(5):
+                with store.transaction() as transaction:
+                    turn, pace = transaction.pace("a").taken(rate, NOW)
+                    transaction.save_pace("a", pace, NOW)
+                turns.append(turn.at)
+
+        threads = [threading.Thread(target=take) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+
+        assert len(turns) == len(set(turns)) == 15
+
+    def test_one_that_was_not_used_for_long_is_forgotten(self, store: Store):
+        pace = Pace(turns=(NOW,))
+        with store.transaction() as transaction:
+            transaction.save_pace("a", pace, NOW)
+            transaction.save_pace("b", pace, NOW + timedelta(days=1))
+            transaction.forget_messages(NOW + timedelta(hours=1), limit=10)
+
+            assert transaction.pace("a") == Pace()
+            assert transaction.pace("b") == pace
+
+
 class TestEvents:
     def test_they_come_oldest_first_from_past_an_id_on(self, store: Store):
         save(store, *(an_event(str(n)) for n in range(4)), an_event("none", None))
@@ -1098,6 +1141,7 @@ class TestAnyValue:
         delivery = replace(data.draw(values(Delivery)), id=0)
         event = data.draw(values(Event))
         notice = replace(data.draw(values(Notice)), id=0)
+        pace = data.draw(values(Pace))
         inventory, target = data.draw(values(Inventory)), data.draw(TEXT)
         due = data.draw(TIMES)
         with rolled_back(store) as transaction:
@@ -1118,6 +1162,8 @@ class TestAnyValue:
             [topic] = transaction.open_topics()
             [kept_notice] = transaction.take_notices(topic.topic)
             assert kept_notice == replace(notice, id=kept_notice.id)
+            transaction.save_pace("a", pace, due)
+            assert transaction.pace("a") == pace
             assert transaction.inventory(environment.id, target) == inventory
             assert transaction.due(due) == [environment.id]
 

@@ -1,6 +1,7 @@
 """From what happened to what is sent: gathered, paced, each once, whatever dies."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from gitops_wf.adapters.sql_store import open_store
 from gitops_wf.core.environment import Environment, Subscription
 from gitops_wf.core.event import Event
 from gitops_wf.core.identifiers import EnvironmentId
+from gitops_wf.core.message import Delivery, DeliveryPhase, Message
 from gitops_wf.core.notifications.verdict import RetryIn, Sent
 from gitops_wf.core.revision import Revision
 from gitops_wf.ports.executor import DeliveryWork
@@ -315,6 +317,119 @@ def test_what_waits_for_a_channel_that_left_the_config_is_given_up_and_said(make
     assert (last.kind, last.reason) == ("notDelivered", "ChannelNotConfigured")
     assert "channel ops: it is no longer" in last.message
     assert office.gather.act() is None
+
+
+# --- the receivers' limits ---
+
+
+def post(office, count, name="ops", kind="slack"):
+    """Write rows as notification steps do; each is a message of its own."""
+    with office.store.transaction() as transaction:
+        for number in range(count):
+            office.announcer.post(
+                transaction,
+                Delivery(
+                    key=f"run/{name}/{number}",
+                    environment=EnvironmentId("shop/prod"),
+                    run=None,
+                    step=None,
+                    message=Message(
+                        item=f"{number}",
+                        kind=kind,
+                        channel={"name": name},
+                        payload={"text": str(number)},
+                    ),
+                    created=office.clock.now(),
+                ),
+            )
+
+
+def test_fifty_messages_to_a_robot_are_sent_at_its_rate_and_in_order(make):
+    office = make({"duty": DING})
+
+    post(office, 50, "duty", "dingding")
+    office.wait(200 * SECOND)
+
+    times = office.times()
+    assert len(times) == 50
+    for first in times:
+        assert sum(first <= t < first + 60 * SECOND for t in times) < 20
+    order = [int(d.message.payload["text"]) for _, d in office.receivers.sent]
+    assert order == sorted(order)
+
+
+def test_two_channels_to_one_robot_share_its_rate(make):
+    office = make({"one": DING, "two": DING})
+
+    post(office, 15, "one", "dingding")
+    post(office, 15, "two", "dingding")
+    office.wait(SECOND)
+
+    assert len(office.times()) == 19
+
+
+def test_a_receiver_that_asks_for_a_pause_gets_it_from_all_of_its_messages(make):
+    office = make({"ops": SLACK, "more": OTHER})
+    limit = RetryIn(after=30 * SECOND, detail="HTTP 429", is_limit=True)
+    office.receivers.answers["ops"] = [limit]
+
+    post(office, 3)
+    post(office, 1, "more")
+    office.wait(29 * SECOND)
+    assert Counter(d.message.channel["name"] for _, d in office.receivers.sent) == {
+        "ops": 1,
+        "more": 1,
+    }
+    office.wait(10 * SECOND)
+
+    sent = [d.message.payload["text"] for _, d in office.receivers.sent[2:]]
+    assert sorted(sent) == ["0", "1", "2"]
+
+
+def test_a_limit_never_loses_a_message_however_often_it_is_met(make):
+    office = make({"ops": SLACK})
+    limit = RetryIn(after=timedelta(minutes=10), detail="HTTP 429", is_limit=True)
+    office.receivers.answers["ops"] = [limit] * 30  # five hours
+
+    post(office, 1)
+    for _ in range(31):
+        office.clock.pass_time(timedelta(minutes=10))
+        office.executor.run_due()
+
+    with office.store.read() as reader:
+        row = reader.delivery(1)
+    assert (row.phase, row.spent, row.limited) == (DeliveryPhase.SENT, 1, 30)
+
+
+def test_a_restart_forgets_no_pause_and_no_turn(make):
+    office = make({"ops": SLACK})
+    limit = RetryIn(after=30 * SECOND, detail="HTTP 429", is_limit=True)
+    office.receivers.answers["ops"] = [limit]
+    post(office, 2)
+    office.wait()
+
+    office.begin()
+    post(office, 3)  # the third is new
+    office.wait(29 * SECOND)
+    assert len(office.times()) == 1
+    office.wait(4 * SECOND)
+
+    assert len(office.times()) == 4
+
+
+def test_a_try_that_waits_is_not_begun_by_the_number_that_it_had(make):
+    office = make({"ops": SLACK})
+    post(office, 2)
+    office.executor.run_due()
+    again = [w for _, _, w in office.executor._waiting]
+
+    for work in again:
+        # As a queue brings it that died before it had noted the end of the first.
+        office.deliveries.carry_out(replace(work, attempt=work.attempt - 1))
+
+    assert len(office.times()) == 1
+    office.wait(5 * SECOND)
+    assert len(office.times()) == 2
 
 
 def test_a_kill_between_the_answer_and_its_record_costs_one_duplicate_of_one(make):

@@ -79,6 +79,9 @@ class KilledOnce:
     sender: object
     sent: list = field(default_factory=list)
 
+    def receiver(self, message):
+        return self.sender.receiver(message)
+
     def send(self, delivery, now):
         verdict = self.sender.send(delivery, now)
         self.sent.append(verdict)

@@ -75,12 +75,13 @@ class Forgetting(SqlReader):
     def forget_messages(self, before: datetime, *, limit: int) -> Forgotten:
         """Delete messages that ended before, less those of runs that are kept."""
         table, run = schema.outbox, schema.run
-        notice = schema.notice
+        notice, pace = schema.notice, schema.pace
         told = (
             select(notice.c.id)
             .where(notice.c.at < before, notice.c.delivery.is_not(None))
             .limit(limit)
         )
+        self._delete(pace, pace.c.used < before)
         old = (
             select(table.c.id)
             .where(table.c.ended < before, ~exists().where(run.c.id == table.c.run))

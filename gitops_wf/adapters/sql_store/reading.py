@@ -37,6 +37,7 @@ from gitops_wf.core.identifiers import (
 from gitops_wf.core.inventory import Inventory
 from gitops_wf.core.message import Delivery
 from gitops_wf.core.notifications.notices import Notice
+from gitops_wf.core.pacing import Pace
 from gitops_wf.core.pause import Pause
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.queue import Queued
@@ -60,6 +61,7 @@ DELIVERY = Payload(Delivery)
 EVENT = Payload(Event)
 INVENTORY = Payload(Inventory)
 NOTICE = Payload(Notice)
+PACE = Payload(Pace)
 PAUSE = Payload(Pause)
 UPKEEP = Payload(UpkeepState)
 

@@ -230,6 +230,15 @@ notice = Table(
     sqlite_autoincrement=True,
 )
 
+# How fast receivers were sent to.
+pace = Table(
+    "pace",
+    metadata,
+    Column("receiver", String(64), primary_key=True),
+    Column("used", Time, nullable=False, index=True),
+    Column("payload", Text, nullable=False),
+)
+
 event = Table(
     "event",
     metadata,

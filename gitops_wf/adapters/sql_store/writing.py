@@ -5,7 +5,7 @@ import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Any
 
@@ -32,6 +32,7 @@ from gitops_wf.adapters.sql_store.reading import (
     EVENT,
     INVENTORY,
     NOTICE,
+    PACE,
     PAUSE,
     REPOSITORY,
     REVISION,
@@ -47,6 +48,7 @@ from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.inventory import Inventory
 from gitops_wf.core.message import Delivery, DeliveryPhase
 from gitops_wf.core.notifications.notices import Notice
+from gitops_wf.core.pacing import Pace
 from gitops_wf.core.pause import Pause
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.revision import Revision
@@ -230,6 +232,27 @@ class SqlTransaction(Forgetting):
         if rows:
             self.connection.execute(_TELL_NOTICES, rows)
 
+    def pace(self, receiver: str) -> Pace:
+        """Return how fast a receiver was sent to, and hold it until the end."""
+        if self._dialect == "postgresql":
+            # A row that is not there cannot be held; the first to come makes it.
+            made = {
+                "used": datetime.fromtimestamp(0, UTC),
+                "payload": PACE.dump(Pace()),
+            }
+            first = self._insert(schema.pace).values(receiver=receiver, **made)
+            self.connection.execute(first.on_conflict_do_nothing())
+        text = self.connection.execute(_PACE, {"receiver": receiver}).scalar()
+        return Pace() if text is None else PACE.load(text)
+
+    def save_pace(self, receiver: str, pace: Pace, now: datetime) -> None:
+        """Insert or update."""
+        self._upsert(
+            schema.pace,
+            {"receiver": receiver},
+            {"used": now, "payload": PACE.dump(pace)},
+        )
+
     def save_inventory(
         self, environment: EnvironmentId, target: str, inventory: Inventory
     ) -> None:
@@ -387,6 +410,11 @@ _TELL_NOTICES = (
     update(schema.notice)
     .where(schema.notice.c.id == bindparam("notice"))
     .values(delivery=bindparam("message"))
+)
+_PACE = (
+    select(schema.pace.c.payload)
+    .where(schema.pace.c.receiver == bindparam("receiver"))
+    .with_for_update()
 )
 # SQLite has no such clause: there, the transaction began with the lock.
 _LOCK = (

@@ -1,4 +1,5 @@
 import json
+from datetime import timedelta
 
 import pytest
 from pydantic import ValidationError
@@ -7,7 +8,7 @@ from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.message import DeliveryPhase
 from gitops_wf.core.phases import Phase
 from gitops_wf.steps.notification import STEP_TYPE
-from tests.steps import a_context, a_row, capabilities
+from tests.steps import NOW, a_context, a_row, capabilities
 
 URL = {"secretRef": {"name": "hook", "key": "url"}}
 SLACK = {"url": URL, "message": {"text": "hi", "attachments": [{"color": "good"}]}}
@@ -170,6 +171,18 @@ def test_it_waits_for_the_channel_that_is_still_tried():
     assert result.phase is Phase.RUNNING
     assert result.message == "dingding: detail of dingding"
     assert result.messages == ()
+
+
+def test_what_waits_longer_is_looked_at_less_often():
+    rows = tuple(a_row(message, PENDING) for message in messages(ALL))
+    told = {"look": 1, "deliveries": rows}
+
+    soon = runner().look(a_context(STEP_TYPE, ALL, **told))
+    later = runner().look(
+        a_context(STEP_TYPE, ALL, now=NOW + timedelta(minutes=2), **told)
+    )
+
+    assert soon.retry_after < later.retry_after <= timedelta(seconds=15)
 
 
 def test_it_fails_naming_the_failed_channel_and_asks_for_nothing_again():

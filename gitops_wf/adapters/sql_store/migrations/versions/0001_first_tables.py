@@ -204,6 +204,14 @@ def _make_messages() -> None:
         sqlite_where=_OPEN,
         postgresql_where=_OPEN,
     )
+    op.create_table(
+        "pace",
+        sa.Column("receiver", sa.String(64), nullable=False),
+        sa.Column("used", _time(), nullable=False),
+        sa.Column("payload", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("receiver", name="pk_pace"),
+    )
+    op.create_index("ix_pace_used", "pace", ["used"])
 
 
 def _id() -> sa.Column[int]:
