@@ -24,6 +24,7 @@ from gitops_wf.core.decision import Decision
 from gitops_wf.core.identifiers import RepositoryName, TargetName, environment_id
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.policy import Rulebook
+from gitops_wf.core.reminding import NEVER, Reminders
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run
 from gitops_wf.definitions.facts import Known
@@ -208,6 +209,7 @@ class ReleaseLine:
         remote: Callable[[Path], Remote] | None = None,
         sender: Sender | None = None,
         push: PushConfig | None = None,
+        reminders: Reminders = NEVER,
     ) -> None:
         self.remote = bare_repository(path / "remote.git")
         self.work = GitWorkTree.init(path / "work", remote=str(self.remote))
@@ -233,6 +235,7 @@ class ReleaseLine:
         self.clusters = capabilities.get("clusters") or Folders(path / "targets")
         self._tokens = iter(f"token-{n}" for n in range(10**6))
         self.rulebook = rulebook or Rulebook()
+        self.reminders = reminders
         self.restart()
 
     def _watch(
@@ -264,7 +267,10 @@ class ReleaseLine:
         announcer = self.announcer = Announcer(executor=self.executor, channels={})
         approvals = Approvals(rulebook=rulebook)
         advance = Advance(
-            executor=self.executor, announcer=announcer, approvals=approvals
+            executor=self.executor,
+            announcer=announcer,
+            approvals=approvals,
+            reminders=self.reminders,
         )
         decide = Decide(
             advance=advance,

@@ -210,7 +210,12 @@ def _put_together(
     )
     announcer = announcer_for(config, executor=executor)
     approvals = Approvals(rulebook=config.rulebook)
-    advance = Advance(executor=executor, announcer=announcer, approvals=approvals)
+    advance = Advance(
+        executor=executor,
+        announcer=announcer,
+        approvals=approvals,
+        reminders=config.reminders,
+    )
     decide = Decide(
         advance=advance,
         approvals=approvals,

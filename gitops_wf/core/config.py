@@ -16,6 +16,7 @@ from gitops_wf.core.health import HealthRule
 from gitops_wf.core.identifiers import EnvironmentId, RepositoryName, TargetName
 from gitops_wf.core.impersonation import ImpersonationRule
 from gitops_wf.core.policy import Rulebook
+from gitops_wf.core.reminding import Reminders
 from gitops_wf.core.render_limits import RenderLimits
 from gitops_wf.core.retention import Retention
 
@@ -134,6 +135,7 @@ class DaemonConfig:
     channels: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notify: tuple[Subscription, ...] = ()
     window: timedelta = WINDOW
+    reminders: Reminders = field(default_factory=Reminders)
     hub: TargetName | None = None
     server: str = ""
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

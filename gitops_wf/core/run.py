@@ -31,16 +31,17 @@ class StepObject:
 class StepRun:
     """One execution of a step in a run.
 
-    ``attempt`` counts tries begun or asked for, ``look`` the glances of that
-    try; ``is_asked`` says that one of them is in the queue and ``token`` that
-    it is being carried out, and by whom (the fencing token). ``due`` is when
-    the one in the queue may begin, or when a suspended step goes on by itself.
-    ``is_unknown`` says that the last report could not find out how it stands.
-    ``memo`` is what the runner wants to be given again; ``released`` names who
-    let it pass a wait for approval. ``objects`` are the most telling of those that it
-    delivers, ``digest`` is of all of them, as its runner said last: an approval may pin
-    it. A container (a group, or a step on several targets) does nothing itself: its
-    phase sums up its sub-step runs.
+    ``attempt`` counts tries begun or asked for, ``look`` the glances of that try;
+    ``is_asked`` says that one of them is in the queue and ``token`` that it is
+    being carried out, and by whom (the fencing token). ``due`` is when the one in
+    the queue may begin, or when a suspended step goes on by itself. ``is_unknown``
+    says that the last report could not find out how it stands. ``memo`` is what the
+    runner wants to be given again; ``released`` names who let it pass a wait for
+    approval; ``reminders`` counts how often it was told again that it waits, and
+    ``reminded`` is when last. ``objects`` are the most telling of those that it
+    delivers, ``digest`` is of all of them, as its runner said last: an approval may
+    pin it. A container (a group, or a step on several targets) does nothing itself:
+    its phase sums up its sub-step runs.
     """
 
     name: StepName
@@ -64,6 +65,8 @@ class StepRun:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     memo: Mapping[str, Any] = field(default_factory=dict)
     released: tuple[str, ...] = ()
+    reminders: int = 0
+    reminded: datetime | None = None
     objects: tuple[StepObject, ...] = ()
     digest: str = ""
 

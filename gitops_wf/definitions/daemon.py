@@ -15,6 +15,7 @@ from gitops_wf.core.environment import DRIFT
 from gitops_wf.core.grants import KubernetesSource, SecretGrant
 from gitops_wf.core.identifiers import RepositoryName, TargetName
 from gitops_wf.core.policy import Freeze, Gate, OnRollback, PolicyRule, Rulebook
+from gitops_wf.core.reminding import Reminders
 from gitops_wf.core.render_limits import RenderLimits
 from gitops_wf.core.retention import Retention
 from gitops_wf.definitions.daemon_file import (
@@ -131,6 +132,7 @@ class _Paths:
             channels=channels or {},
             notify=tuple(part.to_core() for part in file.notifications.notify),
             window=file.notifications.window,
+            reminders=Reminders(**dict(file.notifications.reminders)),
             hub=None if file.hub is None else TargetName(file.hub),
             server=file.server or "",
             groups=file.groups,

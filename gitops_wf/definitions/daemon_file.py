@@ -29,6 +29,7 @@ from gitops_wf.core.impersonation import (
     service_account,
 )
 from gitops_wf.core.links import COMMIT
+from gitops_wf.core.reminding import Reminders
 from gitops_wf.core.render_limits import RenderLimits
 from gitops_wf.core.retention import Retention
 from gitops_wf.core.sizes import Size
@@ -610,6 +611,21 @@ class NotifyAllPart(Part):
         return Subscription(channel=self.channel, events=self.on)
 
 
+_REMINDERS = Reminders()
+
+
+class RemindersPart(Part):
+    """How those who may approve are told again, by the event `reminder`."""
+
+    interval: Annotated[Span, spans(timedelta(0), timedelta(days=30))] = Field(
+        default=_REMINDERS.interval,
+        description="After how long a wait, and then how often; 0s: never.",
+    )
+    most: PositiveCount = Field(
+        default=_REMINDERS.most, description="How often at most, for one wait."
+    )
+
+
 class NotificationsPart(Part):
     """Channels, and which events go to them for every environment."""
 
@@ -624,6 +640,9 @@ class NotificationsPart(Part):
         description="How long what one commit causes is gathered into one message for"
         " people; a message waits at most three times that. 0s: each event is a message"
         " of its own, at once.",
+    )
+    reminders: RemindersPart = Field(
+        default=RemindersPart(), description="While an approval is missing."
     )
 
 

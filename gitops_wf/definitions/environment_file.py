@@ -37,6 +37,7 @@ EventKind = Literal[
     "stepFailed", "succeeded", "rolledBack", "failed", "errored", "aborted", "rejected",
     "superseded", "decided", "decisionRefused", "decisionRemoved",
     "approvalsUnreadable", "drift", "healed", "renewed", "degraded", "recovered",
+    "reminder",
     "reverted", "notReverted", "frozen", "paused", "resumed", "inventoryUnread",
     "inventoryBehind", "storeBehind",
 ]  # fmt: skip

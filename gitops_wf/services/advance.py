@@ -13,6 +13,7 @@ from gitops_wf.core.decision import Decision
 from gitops_wf.core.engine import (
     Asked,
     EndRequested,
+    Reminded,
     advance,
     new_run,
     next_due,
@@ -28,6 +29,7 @@ from gitops_wf.core.identifiers import (
 )
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.queue import Queue, Queued, arrange
+from gitops_wf.core.reminding import NEVER, Reminders
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run
 from gitops_wf.ports.executor import AttemptWork, Executor
@@ -56,6 +58,7 @@ class Advance:
     executor: Executor
     announcer: Announcer
     approvals: Approvals
+    reminders: Reminders = NEVER
 
     def environment(
         self, transaction: Transaction, environment: EnvironmentId, now: datetime
@@ -153,7 +156,7 @@ class Advance:
                 return True
         line = transaction.line(environment)
         if not line:
-            transaction.set_due(environment, next_due(active) if active else None)
+            transaction.set_due(environment, self._due(active) if active else None)
             return False
         newest = _in_line(transaction, environment, line[-1].number)
         queue = _queue(line, newest, active)
@@ -170,7 +173,7 @@ class Advance:
                 settled = self._settled(transaction, ended, now)
                 self._store(transaction, active, settled, now)
                 return True
-            transaction.set_due(environment, next_due(active))
+            transaction.set_due(environment, self._due(active))
             return False
         if queue.next is None:
             transaction.set_due(environment, None)
@@ -260,7 +263,11 @@ class Advance:
             if release is None:
                 release = self.approvals.release(transaction, run, now)
             if release is None:
-                break
+                reminder = self.reminders.next(run)
+                if reminder is None or reminder.at > now:
+                    break
+                run = record(run, Reminded(step=reminder.step, at=now))
+                continue
             event, decisions = release
             run = record(run, event)
             acted.extend(decisions)
@@ -297,7 +304,7 @@ class Advance:
         revision = follow(transaction, revision, run)
         for event in run_events(before, run, revision, now):
             told = event
-            if event.kind == "suspended":
+            if event.kind in {"suspended", "reminder"}:
                 needs = self._needs(transaction, run, event.step)
                 told = replace(event, metadata={**event.metadata, "needs": needs})
             self.announcer.announce(transaction, told, revision)
@@ -307,6 +314,12 @@ class Advance:
             self.announcer.announce(transaction, event, revision)
         if run.phase.is_final:
             self._wake_followers(transaction, run, now)
+
+    def _due(self, run: Run) -> datetime | None:
+        """Return when time alone does something for a run that is under way."""
+        reminder = self.reminders.next(run)
+        moments = [next_due(run), reminder.at if reminder else None]
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def _needs(self, reader: Reader, run: Run, step: str) -> str:
         """Return whose approvals a waiting step lacks, for those who are told."""

@@ -155,6 +155,8 @@ def run_events(
         was_waiting = old is not None and old.is_waiting_for_approval
         if step.is_waiting_for_approval and not was_waiting:
             yield _step_event(step, after, revision, now, kind="suspended")
+        elif step.is_waiting_for_approval and _is_reminded(step, old):
+            yield _reminder(step, after, revision, now)
         elif is_frozen(step) and not (old is not None and is_frozen(old)):
             yield _step_event(step, after, revision, now, kind="frozen")
         elif was_waiting and step.released:
@@ -163,6 +165,23 @@ def run_events(
             yield _step_event(step, after, revision, now, kind="stepFailed")
     if after.phase.is_final:
         yield ended_event(revision, now, after.id)
+
+
+def _is_reminded(step: StepRun, old: StepRun | None) -> bool:
+    return old is not None and step.reminders > old.reminders
+
+
+def _reminder(step: StepRun, run: Run, revision: Revision, now: datetime) -> Event:
+    """Return the event of a wait that is told again; each is one of its own."""
+    event = _step_event(step, run, revision, now, kind="reminder")
+    since = f"since {step.started:%Y-%m-%d %H:%M} UTC" if step.started else ""
+    text = f": {step.message}" if step.message else ""
+    return replace(
+        event,
+        reason="Reminder",
+        message=f"{title(revision)} {step.name} waits {since}{text}",
+        metadata={"edge": str(step.reminders)},
+    )
 
 
 def _step_event(

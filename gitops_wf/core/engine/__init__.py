@@ -19,6 +19,7 @@ from gitops_wf.core.engine.events import (
     EngineEvent,
     Opened,
     Released,
+    Reminded,
     Reported,
 )
 from gitops_wf.core.engine.foretell import foretell, needs_outputs, undecided
@@ -37,6 +38,7 @@ __all__ = [
     "EngineEvent",
     "Opened",
     "Released",
+    "Reminded",
     "Reported",
     "advance",
     "anchored",

@@ -61,6 +61,14 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reminded:
+    """It was told again that the step waits for an approval."""
+
+    step: StepName
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
     """A group began; its sub-steps may follow."""
 
@@ -100,5 +108,13 @@ class Ended:
 
 
 EngineEvent = (
-    Asked | Began | Reported | Released | Opened | Concluded | EndRequested | Ended
+    Asked
+    | Began
+    | Reported
+    | Released
+    | Reminded
+    | Opened
+    | Concluded
+    | EndRequested
+    | Ended
 )

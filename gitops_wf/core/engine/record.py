@@ -13,6 +13,7 @@ from gitops_wf.core.engine.events import (
     EngineEvent,
     Opened,
     Released,
+    Reminded,
     Reported,
 )
 from gitops_wf.core.engine.plan import places
@@ -22,7 +23,7 @@ from gitops_wf.core.errors import InvalidTransitionError
 from gitops_wf.core.phases import HELD, Phase
 from gitops_wf.core.run import Ending, Run, StepRun
 
-_StepEvent = Asked | Began | Reported | Released | Opened | Concluded
+_StepEvent = Asked | Began | Reported | Released | Reminded | Opened | Concluded
 
 
 def record(run: Run, event: EngineEvent) -> Run:
@@ -78,6 +79,10 @@ def _step(run: Run, step: StepRun, event: _StepEvent) -> StepRun:
             return reported(run, step, event)
         case Released():
             return _released(step, event)
+        case Reminded():
+            if not step.is_waiting_for_approval:
+                raise InvalidTransitionError(f"{step.name} does not wait")
+            return replace(step, reminders=step.reminders + 1, reminded=event.at)
         case Opened():
             return _opened(run, step, event)
         case Concluded():
@@ -156,6 +161,8 @@ def _released(step: StepRun, event: Released) -> StepRun:
             due=event.at,
             deadline=None,
             started=None,
+            reminders=0,
+            reminded=None,
         )
     message = event.message
     return finished(
