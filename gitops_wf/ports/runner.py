@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -145,6 +145,8 @@ class StepPlanner(Protocol):
         """Return it; raises what `attempt` would raise or end with."""
 
 
+T = TypeVar("T")
+
 NO_KEY = Secret("")
 """The key of a program that computes no digests of Secret values."""
 
@@ -178,6 +180,16 @@ class Capabilities:
     monotonic: Callable[[], float] = time.monotonic
     writers: DaemonWriters | None = None
     revisions: Revisions = field(default_factory=NoRevisions)
+    _shared: dict[Callable[["Capabilities"], Any], Any] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def shared(self, make: Callable[["Capabilities"], T]) -> T:
+        """Return what ``make`` makes of them: once, for all step types that ask."""
+        if make not in self._shared:
+            self._shared[make] = make(self)
+        made: T = self._shared[make]
+        return made
 
 
 def writes_nowhere(

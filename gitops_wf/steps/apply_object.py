@@ -86,7 +86,7 @@ def used_file(properties: BaseModel, environment: Environment) -> tuple[str, ...
 
 
 def _make(capabilities: Capabilities) -> GivenRunner:
-    delivery = delivery_for(capabilities)
+    delivery = capabilities.shared(delivery_for)
 
     def gives(context: StepContext, order: Order) -> Given:
         properties = cast("ApplyObjectProperties", context.properties)

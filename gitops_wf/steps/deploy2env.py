@@ -145,7 +145,7 @@ def _order(context: StepContext, cloud: CloudRules = NO_CLOUD_RULES) -> Order:
 
 def _make(capabilities: Capabilities) -> DeployRunner:
     return DeployRunner(
-        delivery_for(capabilities),
+        capabilities.shared(delivery_for),
         capabilities.cloud,
     )
 

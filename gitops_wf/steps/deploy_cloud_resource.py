@@ -25,6 +25,7 @@ from gitops_wf.delivery import (
     SomeTargets,
     Work,
     chosen_targets,
+    delivery_for,
     guarded,
     joined,
     pause,
@@ -195,18 +196,7 @@ def brought(properties: BaseModel) -> tuple[str, ...] | None:
 
 
 def _make(capabilities: Capabilities) -> DeployCloudResourceRunner:
-    delivery = Delivery(
-        clusters=capabilities.clusters,
-        content=capabilities.content,
-        read=capabilities.manifests,
-        instance=capabilities.instance,
-        adopt=capabilities.adopt,
-        digest_key=capabilities.digest_key,
-        renderer=capabilities.renderer,
-        secrets=capabilities.secrets,
-        health=capabilities.health,
-        monotonic=capabilities.monotonic,
-    )
+    delivery = capabilities.shared(delivery_for)
     cloud = CloudResources.of(capabilities, delivery)
     return DeployCloudResourceRunner(delivery, cloud)
 

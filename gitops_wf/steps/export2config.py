@@ -57,7 +57,7 @@ def gives(context: StepContext, _order: Order) -> Given:
 
 
 def _make(capabilities: Capabilities) -> GivenRunner:
-    return GivenRunner(delivery_for(capabilities), gives)
+    return GivenRunner(capabilities.shared(delivery_for), gives)
 
 
 STEP_TYPE = StepType(

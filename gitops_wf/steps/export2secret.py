@@ -224,7 +224,7 @@ def _base64(text: str) -> str:
 
 def _make(capabilities: Capabilities) -> GivenRunner:
     maker = SecretMaker(capabilities.clusters, capabilities.secrets)
-    return GivenRunner(delivery_for(capabilities), maker.gives)
+    return GivenRunner(capabilities.shared(delivery_for), maker.gives)
 
 
 STEP_TYPE = StepType(

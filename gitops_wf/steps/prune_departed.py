@@ -118,7 +118,7 @@ def _some(texts: Sequence[str], between: str) -> str:
 
 def _make(capabilities: Capabilities) -> PruneDepartedRunner:
     return PruneDepartedRunner(
-        delivery_for(capabilities),
+        capabilities.shared(delivery_for),
         JobRuns(
             clusters=capabilities.clusters,
             content=capabilities.content,

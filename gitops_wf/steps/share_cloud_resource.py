@@ -16,10 +16,10 @@ from gitops_wf.core.upkeep.ignoring import IgnoreRule
 from gitops_wf.delivery import (
     CloudResources,
     CopyProperties,
-    Delivery,
     ResourceName,
     Wish,
     Work,
+    delivery_for,
     shared,
 )
 from gitops_wf.ports.properties import Properties
@@ -115,18 +115,7 @@ def written_targets(
 
 
 def _make(capabilities: Capabilities) -> ShareCloudResourceRunner:
-    delivery = Delivery(
-        clusters=capabilities.clusters,
-        content=capabilities.content,
-        read=capabilities.manifests,
-        instance=capabilities.instance,
-        adopt=capabilities.adopt,
-        digest_key=capabilities.digest_key,
-        renderer=capabilities.renderer,
-        secrets=capabilities.secrets,
-        health=capabilities.health,
-        monotonic=capabilities.monotonic,
-    )
+    delivery = capabilities.shared(delivery_for)
     return ShareCloudResourceRunner(CloudResources.of(capabilities, delivery))
 
 
