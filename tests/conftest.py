@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     The suites that can run on a real one look at KUBECONFIG.
     """
+    # A shell ignores it for what it runs in the background, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     is_worker = hasattr(config, "workerinput")
     if assets and not os.environ.get("KUBECONFIG") and not is_worker:

@@ -59,7 +59,9 @@ steps:
 ENVIRONMENT = """\
 apiVersion: gitops-wf.io/v1alpha1
 kind: Environment
-notify: [{channel: chat, on: [suspended, succeeded]}]
+notify:
+  - {channel: chat, on: [suspended, succeeded]}
+  - {channel: mail, on: [suspended, succeeded]}
 """
 
 WORKFLOW = """\
@@ -109,6 +111,7 @@ targets:
 secrets:
   hook: {{file: hook, environments: [shop/web], hosts: ['127.0.0.1']}}
 notifications:
+  window: 200ms
   channels:
     chat: {{type: webhook, url: '{receiver}/{name}/chat'}}
     mail:
@@ -270,6 +273,8 @@ class World:
             self._wait(lambda: self._stands("first") == "Succeeded", "the first run")
             self._push("release")
             self._wait(lambda: self._stands("web") == "Suspended", "the suspension")
+            # Else one mail could tell of both ends, or two: as the kill has it.
+            self._wait(lambda: not self._untold(), "what is told of the suspension")
             self._push("approved")
             self._wait(lambda: self._stands("web") == "Succeeded", "the end")
             self._wait(lambda: not self.leftovers(), "the queue to be empty")
@@ -359,6 +364,19 @@ class World:
         steps = run.steps if run else ()
         return frozenset(s.name for s in steps if s.phase is Phase.SUCCEEDED)
 
+    def _untold(self) -> list[str]:
+        """What is still to be told: of events, and messages that were asked for."""
+        store = self._open()
+        assert store is not None
+        with store.read() as reader:
+            waiting = [f"{topic.topic} is not told" for topic in reader.open_topics()]
+        with store.engine.connect() as connection:
+            outbox = connection.execute(text("SELECT payload FROM outbox")).scalars()
+            phases = [json.loads(payload)["phase"] for payload in outbox]
+        return waiting + [
+            f"a message is {phase}" for phase in phases if phase != "Sent"
+        ]
+
     def leftovers(self) -> list[str]:
         """What would go on for ever: queued work, messages and steps without end."""
         store = self._open()
@@ -371,10 +389,8 @@ class World:
                     " WHERE status NOT IN ('SUCCESS')"
                 )
             ).all()
-            outbox = connection.execute(text("SELECT payload FROM outbox")).scalars()
-            phases = [json.loads(payload)["phase"] for payload in outbox]
         left = [f"work {row[0]} is {row[1]}" for row in rows]
-        left += [f"a message is {phase}" for phase in phases if phase != "Sent"]
+        left += self._untold()
         for run in self._runs().values():
             left += [
                 f"step {step.name} is {step.phase}"

@@ -19,6 +19,7 @@ from gitops_wf.adapters.sql_store import open_store
 from gitops_wf.core.identifiers import TargetName, environment_id
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.policy import Gate, OnRollback, Policy, PolicyRule, Rulebook
+from gitops_wf.core.reminding import NEVER
 from gitops_wf.ports.executor import AttemptWork
 from gitops_wf.ports.git import Remote
 from gitops_wf.ports.runner import StepContext, StepResult
@@ -127,6 +128,7 @@ class Daemon(ReleaseLine):
         self.world = World()
         self.rules = rules
         self.known, self.capabilities = None, {}
+        self.reminders = NEVER
         self.clusters = Folders(path / "targets")
         self._tokens = iter(f"token-{n}" for n in range(10**6))
         self.up()
