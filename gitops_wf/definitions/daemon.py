@@ -18,15 +18,11 @@ from gitops_wf.core.policy import Freeze, Gate, OnRollback, PolicyRule, Rulebook
 from gitops_wf.core.reminding import Reminders
 from gitops_wf.core.render_limits import RenderLimits
 from gitops_wf.core.retention import Retention
-from gitops_wf.definitions.daemon_file import (
-    AuthPart,
-    DaemonFile,
-    PolicyRulePart,
-    RepositoryPart,
-)
+from gitops_wf.definitions.daemon_file import DaemonFile, PolicyRulePart
 from gitops_wf.definitions.documents import empty_file, single_map
 from gitops_wf.definitions.facts import Known
 from gitops_wf.definitions.problems import Outcome, errors, line_at, plain
+from gitops_wf.definitions.repositories_file import AuthPart, RepositoryPart
 from gitops_wf.definitions.rules import broken_daemon_rules
 from gitops_wf.definitions.shape import shaped
 from gitops_wf.definitions.yaml_text import YamlMap

@@ -231,3 +231,17 @@ Quorum = Annotated[StrictInt, Field(ge=1, le=100)]
 QueueLength = Annotated[StrictInt, Field(ge=1, le=1000)]
 Places = Annotated[StrictInt, Field(ge=1, le=256)]
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]
+
+
+def _glob(value: str) -> str:
+    path = value.removeprefix("!")
+    if not path or path.startswith("/") or "\\" in path or ".." in path.split("/"):
+        raise broken(
+            "glob-syntax",
+            f"`{cut(value, 80)}` is no pattern of folders: write one from the"
+            " repository's root, such as envs/*",
+        )
+    return value
+
+
+Glob = Annotated[Text, AfterValidator(_glob)]

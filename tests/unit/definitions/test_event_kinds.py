@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 from gitops_wf.core.upkeep.state import Edge
-from gitops_wf.definitions.daemon_file import NotifyAllPart
+from gitops_wf.definitions.channels_file import NotifyAllPart
 from gitops_wf.definitions.environment_file import EventKind
 
 ROOT = Path(__file__).parents[3]
