@@ -6,13 +6,13 @@ What the steps use is named here; the modules behind it are each one part.
 from gitops_wf.delivery.allowing import refusal
 from gitops_wf.delivery.choosing import Part
 from gitops_wf.delivery.claims import ObjectClaimedError
-from gitops_wf.delivery.cloud import CloudResources, Wish, Work
 from gitops_wf.delivery.copying import CopyProperties, ResourceName
 from gitops_wf.delivery.deleting import Deletions, Meant
 from gitops_wf.delivery.deletion_steps import DeletionRunner
 from gitops_wf.delivery.delivery import Delivery, Order, Rendered
 from gitops_wf.delivery.deploying import Deployment, guarded
 from gitops_wf.delivery.given import Given, GivenRunner, delivery_for
+from gitops_wf.delivery.hub import Work
 from gitops_wf.delivery.inventories import Writer, check_owner, list_inventories
 from gitops_wf.delivery.jobs import JobOrder, JobRuns, JobState, RanBefore
 from gitops_wf.delivery.names import owner_label
@@ -29,6 +29,7 @@ from gitops_wf.delivery.reading import (
 )
 from gitops_wf.delivery.rehearsing import RehearsedClusters
 from gitops_wf.delivery.rendering import given_object, only_one
+from gitops_wf.delivery.secret_copies import SecretCopies, Wish
 from gitops_wf.delivery.selector import Selector, SelectorText
 from gitops_wf.delivery.sharing import joined, pause, shared, some
 from gitops_wf.delivery.showing import told
@@ -42,7 +43,6 @@ from gitops_wf.delivery.targeting import (
 
 __all__ = [
     "DONE",
-    "CloudResources",
     "CopyProperties",
     "DeletionRunner",
     "Deletions",
@@ -66,6 +66,7 @@ __all__ = [
     "RehearsedClusters",
     "Rendered",
     "ResourceName",
+    "SecretCopies",
     "Selector",
     "SelectorText",
     "SomeTargets",

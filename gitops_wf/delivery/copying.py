@@ -12,7 +12,7 @@ from pydantic import (
 )
 
 from gitops_wf.core.errors import cut
-from gitops_wf.delivery.cloud import Wish
+from gitops_wf.delivery.secret_copies import Wish
 from gitops_wf.ports.properties import Properties
 
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")

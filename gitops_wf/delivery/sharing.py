@@ -8,24 +8,25 @@ from typing import Any
 from gitops_wf.core.changeset import Change, ChangeSet
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.run import StepObject
-from gitops_wf.delivery.cloud import SECRET_MISSING, CloudResources, Wish, Work
 from gitops_wf.delivery.deploying import FIRST_LOOK, LAST_LOOK, guarded
+from gitops_wf.delivery.hub import Work
+from gitops_wf.delivery.secret_copies import SECRET_MISSING, SecretCopies, Wish
 from gitops_wf.ports.runner import StepContext, StepResult
 
 _SHOWN = 3
 
 
 def shared(
-    cloud: CloudResources, context: StepContext, work: Work, wishes: Sequence[Wish]
+    copies: SecretCopies, context: StepContext, work: Work, wishes: Sequence[Wish]
 ) -> StepResult:
     """Copy what is there, and wait for what is not; the same in every look."""
-    return guarded(context, lambda: _shared(cloud, context, work, wishes))
+    return guarded(context, lambda: _shared(copies, context, work, wishes))
 
 
 def _shared(
-    cloud: CloudResources, context: StepContext, work: Work, wishes: Sequence[Wish]
+    copies: SecretCopies, context: StepContext, work: Work, wishes: Sequence[Wish]
 ) -> StepResult:
-    gathered = cloud.gather(work, wishes)
+    gathered = copies.gather(work, wishes)
     if gathered.failed:
         return StepResult(
             phase=Phase.FAILED,
@@ -40,11 +41,11 @@ def _shared(
             message=f"waiting for {some(gathered.waiting)}",
             retry_after=pause(context),
         )
-    changes = cloud.deliver(work, gathered)
+    changes = copies.deliver(work, gathered)
     return StepResult(
         phase=Phase.SUCCEEDED,
         message=_told(gathered.sources, work, changes),
-        inventory=cloud.complete(work),
+        inventory=copies.complete(work),
         outputs={
             "changes": str(changes),
             "secrets": [

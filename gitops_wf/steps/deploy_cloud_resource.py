@@ -17,11 +17,11 @@ from gitops_wf.core.upkeep.findings import Findings
 from gitops_wf.core.upkeep.ignoring import IgnoreRule
 from gitops_wf.core.workflow import CLOUD_RESOURCE
 from gitops_wf.delivery import (
-    CloudResources,
     CopyProperties,
     Delivery,
     Deployment,
     ResourceName,
+    SecretCopies,
     SomeTargets,
     Work,
     chosen_targets,
@@ -53,21 +53,21 @@ class DeployCloudResourceProperties(SomeTargets, CopyProperties):
 class DeployCloudResourceRunner:
     """On the hub it delivers and waits; on each target it copies the Secrets."""
 
-    def __init__(self, delivery: Delivery, cloud: CloudResources) -> None:
+    def __init__(self, delivery: Delivery, copies: SecretCopies) -> None:
         self._delivery = delivery
         self._deployment = Deployment(delivery)
-        self._cloud = cloud
+        self._copies = copies
 
     def attempt(self, context: StepContext) -> StepResult:
         """Apply the cloud resources, or copy what their Secrets hold."""
         work, properties = _work(context), _properties(context)
         if not work.is_on_hub:
-            return self._copies(context)
-        order = self._cloud.order(work, prune=properties.prune)
+            return self._copied(context)
+        order = self._copies.hub.order(work, prune=properties.prune)
 
         def act() -> StepResult:
-            self._cloud.check_hub(work)
-            self._cloud.make_place(work)
+            self._copies.hub.check(work)
+            self._copies.hub.make_place(work)
             result = self._deployment.attempt(context, order, completes=False)
             return self._carried_on(context, work, result)
 
@@ -77,10 +77,10 @@ class DeployCloudResourceRunner:
         """Look at what is on the hub, and go on when it is ready."""
         work, properties = _work(context), _properties(context)
         if not work.is_on_hub:
-            return self._copies(context)
+            return self._copied(context)
         if not context.memo:
             return self.attempt(context)
-        order = self._cloud.order(work, prune=properties.prune)
+        order = self._copies.hub.order(work, prune=properties.prune)
         result = self._deployment.look(context, order, completes=False)
         return guarded(context, lambda: self._carried_on(context, work, result))
 
@@ -89,12 +89,12 @@ class DeployCloudResourceRunner:
         work, properties = _work(context), _properties(context)
         objects = Planned()
         if work.is_on_hub:
-            self._cloud.make_place(work)
-            order = self._cloud.order(work, prune=properties.prune)
+            self._copies.hub.make_place(work)
+            order = self._copies.hub.order(work, prune=properties.prune)
             objects = self._delivery.plan(order)
             if objects.failure or work.target not in _copy_targets(context):
                 return objects
-        copies = self._cloud.plan(work, [properties.wish()])
+        copies = self._copies.plan(work, [properties.wish()])
         return Planned(
             objects=(*objects.objects, *copies.objects),
             failure=copies.failure,
@@ -109,11 +109,11 @@ class DeployCloudResourceRunner:
         work, wishes = _work(context), [_properties(context).wish()]
         found = Findings()
         if work.is_on_hub:
-            order = self._cloud.order(work)
+            order = self._copies.hub.order(work)
             found = self._delivery.look(order, rules, max_age=max_age)
         if work.target not in _copy_targets(context):
             return found
-        return found.joined(self._cloud.compare(work, wishes, rules, max_age=max_age))
+        return found.joined(self._copies.compare(work, wishes, rules, max_age=max_age))
 
     def heal(
         self,
@@ -125,10 +125,10 @@ class DeployCloudResourceRunner:
         work, wishes = _work(context), [_properties(context).wish()]
         changes = ChangeSet()
         if work.is_on_hub:
-            changes = self._delivery.heal(self._cloud.order(work), rules, refs)
+            changes = self._delivery.heal(self._copies.hub.order(work), rules, refs)
         if work.target not in _copy_targets(context):
             return changes
-        copied = self._cloud.heal(work, wishes, rules, refs)
+        copied = self._copies.heal(work, wishes, rules, refs)
         return ChangeSet(entries=(*changes.entries, *copied.entries))
 
     def _carried_on(
@@ -137,7 +137,7 @@ class DeployCloudResourceRunner:
         """Go on from what the delivery to the hub came to."""
         if result.phase is not Phase.SUCCEEDED:
             return result
-        unready = self._cloud.unready(work)
+        unready = self._copies.hub.unready(work)
         if unready:
             then = StepResult(
                 phase=Phase.RUNNING,
@@ -146,13 +146,13 @@ class DeployCloudResourceRunner:
             )
             return joined(result, then)
         if work.target in _copy_targets(context):
-            return joined(result, self._copies(context))
-        done = StepResult(phase=Phase.SUCCEEDED, inventory=self._cloud.complete(work))
+            return joined(result, self._copied(context))
+        done = StepResult(phase=Phase.SUCCEEDED, inventory=self._copies.complete(work))
         return joined(result, done)
 
-    def _copies(self, context: StepContext) -> StepResult:
+    def _copied(self, context: StepContext) -> StepResult:
         wishes = [_properties(context).wish()]
-        return shared(self._cloud, context, _work(context), wishes)
+        return shared(self._copies, context, _work(context), wishes)
 
 
 def _properties(context: StepContext) -> DeployCloudResourceProperties:
@@ -197,8 +197,8 @@ def brought(properties: BaseModel) -> tuple[str, ...] | None:
 
 def _make(capabilities: Capabilities) -> DeployCloudResourceRunner:
     delivery = capabilities.shared(delivery_for)
-    cloud = CloudResources.of(capabilities, delivery)
-    return DeployCloudResourceRunner(delivery, cloud)
+    copies = SecretCopies.of(capabilities, delivery)
+    return DeployCloudResourceRunner(delivery, copies)
 
 
 STEP_TYPE = StepType(

@@ -14,9 +14,9 @@ from gitops_wf.core.planned import Planned
 from gitops_wf.core.upkeep.findings import Findings
 from gitops_wf.core.upkeep.ignoring import IgnoreRule
 from gitops_wf.delivery import (
-    CloudResources,
     CopyProperties,
     ResourceName,
+    SecretCopies,
     Wish,
     Work,
     delivery_for,
@@ -48,12 +48,12 @@ class ShareCloudResourceProperties(Properties):
 class ShareCloudResourceRunner:
     """Waits for the Secrets, and copies them to the placements on one target."""
 
-    def __init__(self, cloud: CloudResources) -> None:
-        self._cloud = cloud
+    def __init__(self, copies: SecretCopies) -> None:
+        self._copies = copies
 
     def attempt(self, context: StepContext) -> StepResult:
         """Copy what is there."""
-        return shared(self._cloud, context, _work(context), _wishes(context))
+        return shared(self._copies, context, _work(context), _wishes(context))
 
     def look(self, context: StepContext) -> StepResult:
         """See whether what was missing is there now."""
@@ -61,14 +61,14 @@ class ShareCloudResourceRunner:
 
     def plan(self, context: StepContext) -> Planned:
         """Return what an attempt would copy."""
-        return self._cloud.plan(_work(context), _wishes(context))
+        return self._copies.plan(_work(context), _wishes(context))
 
     def compare(
         self, context: StepContext, rules: tuple[IgnoreRule, ...], *, max_age: timedelta
     ) -> Findings:
         """Compare the copies with their Secrets."""
         work, wishes = _work(context), _wishes(context)
-        return self._cloud.compare(work, wishes, rules, max_age=max_age)
+        return self._copies.compare(work, wishes, rules, max_age=max_age)
 
     def heal(
         self,
@@ -77,7 +77,7 @@ class ShareCloudResourceRunner:
         refs: Collection[ObjectRef],
     ) -> ChangeSet:
         """Copy again what has changed."""
-        return self._cloud.heal(_work(context), _wishes(context), rules, refs)
+        return self._copies.heal(_work(context), _wishes(context), rules, refs)
 
 
 def _properties(context: StepContext) -> ShareCloudResourceProperties:
@@ -116,7 +116,7 @@ def written_targets(
 
 def _make(capabilities: Capabilities) -> ShareCloudResourceRunner:
     delivery = capabilities.shared(delivery_for)
-    return ShareCloudResourceRunner(CloudResources.of(capabilities, delivery))
+    return ShareCloudResourceRunner(SecretCopies.of(capabilities, delivery))
 
 
 STEP_TYPE = StepType(
