@@ -14,7 +14,9 @@ from gitops_wf.delivery.deploying import Deployment, guarded
 from gitops_wf.delivery.given import Given, GivenRunner, delivery_for
 from gitops_wf.delivery.hub import Work
 from gitops_wf.delivery.inventories import Writer, check_owner, list_inventories
-from gitops_wf.delivery.jobs import JobOrder, JobRuns, JobState, RanBefore
+from gitops_wf.delivery.job_manifests import JobOrder
+from gitops_wf.delivery.job_states import JobState
+from gitops_wf.delivery.jobs import JobRuns, RanBefore
 from gitops_wf.delivery.names import owner_label
 from gitops_wf.delivery.observing import DONE, ObjectHealth
 from gitops_wf.delivery.owned import OwnedObjects, owned_for

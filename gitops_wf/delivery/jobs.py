@@ -1,36 +1,29 @@
 """Jobs that a step runs: made once, looked at, and read when they end."""
 
-import hashlib
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from gitops_wf.core.changeset import Change, ChangeEntry, ChangeSet
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import DefinitionError, TerminalError, cut
 from gitops_wf.core.health import (
     Health,
-    HealthStatus,
-    Surroundings,
     health_of,
-    workload_health,
 )
 from gitops_wf.core.identifiers import EnvironmentId, Sha, TargetName
 from gitops_wf.core.inventory import Manifest, ObjectRef
 from gitops_wf.core.phases import Reason
 from gitops_wf.core.planned import Planned
-from gitops_wf.core.redaction import Redactor, secret_values
 from gitops_wf.delivery.choosing import Part
 from gitops_wf.delivery.inventories import CONFIG_MAP
+from gitops_wf.delivery.job_manifests import JobOrder, checked_spec, name_of_try
+from gitops_wf.delivery.job_states import JobState, read_state
 from gitops_wf.delivery.names import CLAIMED, ENVIRONMENT_LABEL, label_value
 from gitops_wf.delivery.once import (
     Mark,
     OnceMark,
-    manifest_digest,
     marks_of,
-    once_hash,
 )
 from gitops_wf.delivery.planning import plan
 from gitops_wf.delivery.rehearsing import RehearsedCluster
@@ -38,7 +31,6 @@ from gitops_wf.delivery.rendering import Source, desired_objects, read_sources
 from gitops_wf.ports.cluster import (
     ApiResource,
     Cluster,
-    ClusterRefusalError,
     Clusters,
     ResourceConflictError,
 )
@@ -49,48 +41,10 @@ RUN_ANNOTATION = "gitops-wf.io/run"
 COMMIT_ANNOTATION = "gitops-wf.io/commit"
 ATTEMPT_ANNOTATION = "gitops-wf.io/attempt"
 DIGEST_ANNOTATION = "gitops-wf.io/digest"
-TTL = 24 * 60 * 60
-"""Seconds that a finished Job is kept, unless its manifest says otherwise."""
-
-LOG_LINES = 50
-LOG_CHARACTERS = 4096
-_NAME_LIMIT = 63 - 6
-"""A Job's pods are named after it, with a suffix of six."""
 
 JOB = ApiResource(
     group="batch", version="v1", kind="Job", plural="jobs", is_namespaced=True
 )
-SECRET = ApiResource(
-    group="", version="v1", kind="Secret", plural="secrets", is_namespaced=True
-)
-POD = ApiResource(group="", version="v1", kind="Pod", plural="pods", is_namespaced=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobOrder:
-    """A Job to run: for which revision, and which try of which run.
-
-    ``source`` is its manifest as written, ``namespace`` where it runs, empty for
-    the target's own. ``run`` is shown to people; it is no part of the name. ``once``
-    is the key of what may run only once in the environment, the step's name, and text
-    of its own after a slash; empty for each time.
-    """
-
-    id: EnvironmentId
-    commit: Sha
-    run: str
-    run_ordinal: int
-    step: str
-    attempt: int
-    target: TargetName
-    source: Source
-    namespace: str = ""
-    once: str = ""
-
-    @property
-    def digest(self) -> str:
-        """Return a digest of the manifest as it is written."""
-        return manifest_digest(self.source.manifest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,22 +62,6 @@ class RanBefore:
             f"ran once before, as {self.mark.job} of commit {self.mark.commit[:8]}: "
             f"not again{changed} ({self.place} keeps that)"
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobState:
-    """How a Job is; ``log`` and ``exit_code`` are those of its last pod."""
-
-    ref: ObjectRef
-    uid: str
-    status: HealthStatus
-    log: str = ""
-    exit_code: int | None = None
-
-    @property
-    def is_final(self) -> bool:
-        """Whether it has ended, well or not."""
-        return self.status.health in {Health.CURRENT, Health.FAILED}
 
 
 class JobRuns:
@@ -177,7 +115,7 @@ class JobRuns:
                 if live is None:
                     raise
         _check_owner(order, ref, live)
-        return _state(cluster, ref, live)
+        return read_state(cluster, ref, live)
 
     def start_once(self, order: JobOrder) -> JobState | RanBefore | None:
         """Create the Job of a key that has not run, or find it; None: not yet.
@@ -196,14 +134,14 @@ class JobRuns:
         live = cluster.get(JOB, ref.namespace, ref.name)
         if live is None:
             try:
-                return _state(cluster, ref, cluster.create(manifest))
+                return read_state(cluster, ref, cluster.create(manifest))
             except ResourceConflictError:
                 return None
         _check_owner(order, ref, live)
         if live["metadata"].get("deletionTimestamp"):
             return None
         if not _is_in_the_way(live, manifest):
-            return _state(cluster, ref, live)
+            return read_state(cluster, ref, live)
         # Foreground: its pods are gone before it is, so none works beside the next.
         uid = str(live["metadata"].get("uid") or "")
         cluster.delete(ref, JOB.version, uid=uid, propagation="Foreground")
@@ -248,7 +186,7 @@ class JobRuns:
         """Return how a Job is, None where it is gone."""
         cluster = self._clusters.cluster(target, environment)
         live = cluster.get(JOB, ref.namespace, ref.name)
-        return None if live is None else _state(cluster, ref, live)
+        return None if live is None else read_state(cluster, ref, live)
 
     def plan(self, order: JobOrder) -> Planned:
         """Return what a first attempt would do; the clusters are rehearsed."""
@@ -310,7 +248,7 @@ class JobRuns:
         written = order.source.manifest
         metadata = {
             **written["metadata"],
-            "name": _name(order, attempt),
+            "name": name_of_try(order, attempt),
             "annotations": {
                 **(written["metadata"].get("annotations") or {}),
                 RUN_ANNOTATION: order.run,
@@ -327,7 +265,7 @@ class JobRuns:
                     manifest={
                         **written,
                         "metadata": metadata,
-                        "spec": _spec(order.source, is_kept=bool(order.once)),
+                        "spec": checked_spec(order.source, is_kept=bool(order.once)),
                     },
                     path=order.source.path,
                     line=order.source.line,
@@ -340,137 +278,6 @@ class JobRuns:
             labels={ENVIRONMENT_LABEL: label_value(order.id)},
         )
         return desired.manifest
-
-
-def _name(order: JobOrder, attempt: int) -> str:
-    if order.once:
-        return once_name(order.once, order.id)
-    return job_name(
-        str(order.source.manifest["metadata"]["name"]),
-        environment=order.id,
-        commit=order.commit,
-        run_ordinal=order.run_ordinal,
-        step=order.step,
-        attempt=attempt,
-    )
-
-
-def job_name(
-    base: str,
-    *,
-    environment: EnvironmentId,
-    commit: Sha,
-    run_ordinal: int,
-    step: str,
-    attempt: int,
-) -> str:
-    """Return ``<base>-<sha>-<mark>``: the same for each repetition of one attempt.
-
-    The revision's number is no part of it: after the loss of a store numbers may
-    come again, and would find another revision's Job.
-    """
-    text = "\n".join((environment, commit, str(run_ordinal), step, str(attempt)))
-    mark = hashlib.sha256(text.encode()).hexdigest()[:6]
-    return _named(base, f"-{commit[:8]}-{mark}")
-
-
-def once_name(key: str, environment: EnvironmentId) -> str:
-    """Return ``<step>-once-<mark>``: the same for each revision, run and attempt."""
-    return _named(key.partition("/")[0], f"-once-{once_hash(environment, key)}")
-
-
-def _named(base: str, tail: str) -> str:
-    stem = re.sub(r"[^a-z0-9-]+", "-", base.lower())[: _NAME_LIMIT - len(tail)]
-    return stem.strip("-") + tail
-
-
-def short_job(
-    name: str,
-    *,
-    image: str,
-    command: Sequence[str] = (),
-    args: Sequence[str] = (),
-    env: Sequence[Mapping[str, Any]] = (),
-    env_from: Sequence[Mapping[str, Any]] = (),
-    backoff_limit: int | None = None,
-) -> Manifest:
-    """Return a Job of one container."""
-    container: dict[str, Any] = {"name": "main", "image": image}
-    if command:
-        container["command"] = list(command)
-    if args:
-        container["args"] = list(args)
-    if env:
-        container["env"] = [dict(entry) for entry in env]
-    if env_from:
-        container["envFrom"] = [dict(entry) for entry in env_from]
-    spec: dict[str, Any] = {"template": {"spec": {"containers": [container]}}}
-    if backoff_limit is not None:
-        spec["backoffLimit"] = backoff_limit
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": name},
-        "spec": spec,
-    }
-
-
-def _state(cluster: Cluster, ref: ObjectRef, live: Manifest) -> JobState:
-    """Return how a Job is, with its pods' reasons, and their log once it ended."""
-    status = health_of(live)
-    uid = str(live["metadata"].get("uid") or "")
-    if status.health not in {Health.IN_PROGRESS, Health.FAILED, Health.CURRENT}:
-        return JobState(ref=ref, uid=uid, status=status)
-    pods = cluster.list(POD, ref.namespace, f"job-name={ref.name}")
-    if status.health is not Health.CURRENT:
-        status = workload_health(live, Surroundings(pods=pods))
-    state = JobState(ref=ref, uid=uid, status=status)
-    if not state.is_final or not pods:
-        return state
-    last = max(pods, key=_age)
-    return JobState(
-        ref=ref,
-        uid=uid,
-        status=status,
-        log=_log(cluster, last),
-        exit_code=_exit_code(last),
-    )
-
-
-def _spec(source: Source, *, is_kept: bool) -> Mapping[str, Any]:
-    """Return the Job's spec with a restartPolicy and, unless kept, a time to live."""
-    spec: Any = source.manifest.get("spec")
-    template = spec.get("template") if isinstance(spec, Mapping) else None
-    inner = template.get("spec") if isinstance(template, Mapping) else None
-    if not (
-        isinstance(spec, Mapping)
-        and isinstance(template, Mapping)
-        and isinstance(inner, Mapping)
-        and inner.get("containers")
-    ):
-        raise source.error("Job has no spec.template.spec.containers")
-    ends = {} if is_kept else {"ttlSecondsAfterFinished": TTL}
-    return {
-        **ends,
-        **spec,
-        "template": {**template, "spec": {"restartPolicy": "Never", **inner}},
-    }
-
-
-def inline_job(manifest: Mapping[str, Any], step: str) -> Source:
-    """Return a Job that stands in the step itself; without a name it has the step's.
-
-    Errors: DefinitionError where it is no Job.
-    """
-    place = f"step {step}"
-    head = (manifest.get("apiVersion"), manifest.get("kind"))
-    metadata = manifest.get("metadata") or {}
-    if head != ("batch/v1", "Job") or not isinstance(metadata, Mapping):
-        raise DefinitionError(
-            place, None, "value must be a Job of apiVersion batch/v1 and kind Job"
-        )
-    named = {"name": step, **metadata}
-    return Source(manifest={**manifest, "metadata": named}, path=place, line=1)
 
 
 def _never_runs(target: TargetName) -> TerminalError:
@@ -514,64 +321,3 @@ def _stop(cluster: Cluster, manifest: Manifest) -> None:
     if live is None or health_of(live).health in {Health.CURRENT, Health.FAILED}:
         return
     cluster.delete(ref, JOB.version, uid=str(live["metadata"].get("uid") or ""))
-
-
-def _age(pod: Manifest) -> tuple[str, str]:
-    metadata = pod["metadata"]
-    return str(metadata.get("creationTimestamp") or ""), str(metadata.get("name"))
-
-
-def _log(cluster: Cluster, pod: Manifest) -> str:
-    """Return the end of a pod's log without the values of the Secrets that it uses.
-
-    Where one of them may not be read, nobody can say what to mask.
-    """
-    metadata = pod["metadata"]
-    namespace = str(metadata.get("namespace") or "")
-    redactor = Redactor()
-    for name in sorted(secret_names(pod.get("spec") or {})):
-        try:
-            secret = cluster.get(SECRET, namespace, name)
-        except ClusterRefusalError as exc:
-            return (
-                f"(the log is withheld: Secret {cut(name)} cannot be read to mask its "
-                f"values: {exc.reason}; kubectl logs -n {namespace} {metadata['name']})"
-            )
-        for value in secret_values(secret or {}):
-            redactor.learn(value)
-    log = cluster.logs(namespace, str(metadata["name"]), tail=LOG_LINES)
-    return _tail(redactor.text(log))
-
-
-def secret_names(spec: Mapping[str, Any]) -> set[str]:
-    """Return the Secrets that a pod's containers are given, by its spec."""
-    found: list[Any] = []
-    for kind in ("containers", "initContainers"):
-        for container in spec.get(kind) or ():
-            found += [
-                entry.get("secretRef") for entry in container.get("envFrom") or ()
-            ]
-            found += [
-                (entry.get("valueFrom") or {}).get("secretKeyRef")
-                for entry in container.get("env") or ()
-            ]
-    for volume in spec.get("volumes") or ():
-        secret = volume.get("secret") or {}
-        found.append({"name": secret.get("secretName")})
-        projected = (volume.get("projected") or {}).get("sources") or ()
-        found += [source.get("secret") for source in projected]
-    return {str(entry["name"]) for entry in found if entry and entry.get("name")}
-
-
-def _tail(text: str) -> str:
-    return text if len(text) <= LOG_CHARACTERS else "…" + text[1 - LOG_CHARACTERS :]
-
-
-def _exit_code(pod: Manifest) -> int | None:
-    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
-    codes = [
-        ended["exitCode"]
-        for status in statuses
-        if (ended := (status.get("state") or {}).get("terminated"))
-    ]
-    return next((code for code in codes if code), codes[0] if codes else None)

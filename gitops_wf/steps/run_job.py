@@ -30,7 +30,7 @@ from gitops_wf.delivery import (
     chosen_targets,
     target_of,
 )
-from gitops_wf.delivery.jobs import inline_job, short_job
+from gitops_wf.delivery.job_manifests import inline_job, short_job
 from gitops_wf.delivery.rendering import Source
 from gitops_wf.ports.properties import VERBATIM, Properties
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType

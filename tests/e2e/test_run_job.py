@@ -9,7 +9,7 @@ from gitops_wf.core.changeset import Change
 from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.core.phases import Phase
-from gitops_wf.delivery.jobs import secret_names
+from gitops_wf.delivery.job_states import secret_names
 from gitops_wf.steps.run_job import STEP_TYPE as RUN_JOB
 from gitops_wf.steps.run_job import manifest_path
 from tests import sandbox_process
