@@ -11,11 +11,7 @@ from typing import Any, Protocol
 from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.grants import KubernetesSource
 from gitops_wf.core.identifiers import EnvironmentId, TargetName
-from gitops_wf.ports.cluster import ApiResource, Cluster, ClusterRefusalError
-
-_SECRET = ApiResource(
-    group="", version="v1", kind="Secret", plural="secrets", is_namespaced=True
-)
+from gitops_wf.ports.cluster import SECRET, Cluster, ClusterRefusalError
 
 
 class SeenClusters(Protocol):
@@ -57,7 +53,7 @@ class ClusterSecrets:
             )
         namespace = source.namespace or self._clusters.namespace(source.target)
         try:
-            found = cluster.get(_SECRET, namespace, source.name)
+            found = cluster.get(SECRET, namespace, source.name)
         except ClusterRefusalError as error:
             raise TerminalError(
                 f"target {source.target}: Secret/{namespace}/{source.name} cannot be"

@@ -37,17 +37,11 @@ from gitops_wf.delivery.names import (
 from gitops_wf.delivery.observing import DONE
 from gitops_wf.delivery.rendering import Desired
 from gitops_wf.ports.cluster import (
-    ApiResource,
+    NAMESPACE,
+    SECRET,
     Cluster,
     Clusters,
     ClusterUnavailableError,
-)
-
-SECRET = ApiResource(
-    group="", version="v1", kind="Secret", plural="secrets", is_namespaced=True
-)
-NAMESPACE = ApiResource(
-    group="", version="v1", kind="Namespace", plural="namespaces", is_namespaced=False
 )
 
 

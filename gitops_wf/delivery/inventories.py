@@ -19,7 +19,7 @@ from gitops_wf.delivery.names import (
     label_value,
 )
 from gitops_wf.delivery.rendering import Desired
-from gitops_wf.ports.cluster import ApiResource, Cluster, ResourceConflictError
+from gitops_wf.ports.cluster import CONFIG_MAP, Cluster, ResourceConflictError
 
 CLAIM_LIFETIME = timedelta(days=1)
 """How long the instance that wrote last is taken for alive. A daemon that was
@@ -33,10 +33,6 @@ _OURS = ",".join(f"{key}={value}" for key, value in _MANAGED_BY.items())
 
 _SINGLY = 4
 """So few are asked for one by one: a shared namespace may hold those of thousands."""
-
-CONFIG_MAP = ApiResource(
-    group="", version="v1", kind="ConfigMap", plural="configmaps", is_namespaced=True
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,17 +15,14 @@ from gitops_wf.core.health import (
 from gitops_wf.core.inventory import Manifest, ObjectRef
 from gitops_wf.core.redaction import Redactor, secret_values
 from gitops_wf.ports.cluster import (
-    ApiResource,
+    POD,
+    SECRET,
     Cluster,
     ClusterRefusalError,
 )
 
 LOG_LINES = 50
 LOG_CHARACTERS = 4096
-SECRET = ApiResource(
-    group="", version="v1", kind="Secret", plural="secrets", is_namespaced=True
-)
-POD = ApiResource(group="", version="v1", kind="Pod", plural="pods", is_namespaced=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

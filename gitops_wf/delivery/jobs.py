@@ -16,7 +16,6 @@ from gitops_wf.core.inventory import Manifest, ObjectRef
 from gitops_wf.core.phases import Reason
 from gitops_wf.core.planned import Planned
 from gitops_wf.delivery.choosing import Part
-from gitops_wf.delivery.inventories import CONFIG_MAP
 from gitops_wf.delivery.job_manifests import JobOrder, checked_spec, name_of_try
 from gitops_wf.delivery.job_states import JobState, read_state
 from gitops_wf.delivery.names import CLAIMED, ENVIRONMENT_LABEL, label_value
@@ -29,7 +28,8 @@ from gitops_wf.delivery.planning import plan
 from gitops_wf.delivery.rehearsing import RehearsedCluster
 from gitops_wf.delivery.rendering import Source, desired_objects, read_sources
 from gitops_wf.ports.cluster import (
-    ApiResource,
+    CONFIG_MAP,
+    JOB,
     Cluster,
     Clusters,
     ResourceConflictError,
@@ -41,10 +41,6 @@ RUN_ANNOTATION = "gitops-wf.io/run"
 COMMIT_ANNOTATION = "gitops-wf.io/commit"
 ATTEMPT_ANNOTATION = "gitops-wf.io/attempt"
 DIGEST_ANNOTATION = "gitops-wf.io/digest"
-
-JOB = ApiResource(
-    group="batch", version="v1", kind="Job", plural="jobs", is_namespaced=True
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

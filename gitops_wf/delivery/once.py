@@ -13,13 +13,12 @@ from typing import Any
 
 from gitops_wf.core.identifiers import EnvironmentId, Sha
 from gitops_wf.core.inventory import Manifest, ObjectRef
-from gitops_wf.delivery.inventories import CONFIG_MAP
 from gitops_wf.delivery.names import (
     ENVIRONMENT_LABEL,
     inventory_name,
     label_value,
 )
-from gitops_wf.ports.cluster import Cluster, ResourceConflictError
+from gitops_wf.ports.cluster import CONFIG_MAP, Cluster, ResourceConflictError
 
 ONCE_LABEL = "gitops-wf.io/once"
 

@@ -18,8 +18,6 @@ from gitops_wf.core.upkeep.ignoring import IgnoreRule
 from gitops_wf.delivery.choosing import Part
 from gitops_wf.delivery.delivery import Delivery, Order, Rendered
 from gitops_wf.delivery.hub import (
-    NAMESPACE,
-    SECRET,
     Hub,
     Resource,
     Work,
@@ -37,9 +35,7 @@ from gitops_wf.delivery.names import (
 from gitops_wf.delivery.observing import DONE
 from gitops_wf.delivery.rendering import Desired, Source, desired_objects
 from gitops_wf.delivery.settled import is_our_apply
-from gitops_wf.ports.cluster import (
-    Clusters,
-)
+from gitops_wf.ports.cluster import NAMESPACE, SECRET, Clusters
 from gitops_wf.ports.runner import Capabilities
 
 _NO_NAMESPACE = "NamespaceNotFound"

@@ -26,6 +26,22 @@ class ApiResource:
         return f"{self.group}/{self.version}" if self.group else self.version
 
 
+def _core(kind: str, plural: str, *, is_namespaced: bool = True) -> ApiResource:
+    return ApiResource(
+        group="", version="v1", kind=kind, plural=plural, is_namespaced=is_namespaced
+    )
+
+
+# Kinds that every server has and we ask for by ourselves, without a discovery.
+CONFIG_MAP = _core("ConfigMap", "configmaps")
+NAMESPACE = _core("Namespace", "namespaces", is_namespaced=False)
+POD = _core("Pod", "pods")
+SECRET = _core("Secret", "secrets")
+JOB = ApiResource(
+    group="batch", version="v1", kind="Job", plural="jobs", is_namespaced=True
+)
+
+
 class ClusterUnavailableError(TransientError):
     """No answer: unreachable, overloaded (429, 5xx), hung up, or not let in (401)."""
 
