@@ -163,6 +163,8 @@ EXCLUDED: dict[str, dict[int, str]] = {
 
 # Steps whose recorded answer holds what the controllers wrote after the step before.
 AFTER_CONTROLLERS = {
+    # The ReplicaSet is there a moment before its Deployment says so.
+    "27-delete-propagation": (9, 14),
     "44-status-and-scale": (8,),
     # What kubectl sends next holds the resourceVersion of this answer.
     "83-kubectl-apply-client-side": (40,),

@@ -149,7 +149,7 @@ def test_another_attempt_of_the_run_begins_anew(world):
 
     assert "name" not in second.memo
     eventually(
-        lambda: not jobs(world) or "deletionTimestamp" in jobs(world)[0]["metadata"]
+        lambda: all("deletionTimestamp" in job["metadata"] for job in jobs(world))
     )
     assert first.phase is Phase.RUNNING
 
