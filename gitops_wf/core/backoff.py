@@ -1,10 +1,13 @@
-"""How long to wait: back-off after failures, jitter on intervals; pure arithmetic."""
+"""How long to wait: after failures, between looks, jitter on intervals; pure."""
 
 from datetime import timedelta
 
 FIRST_DELAY = timedelta(milliseconds=750)
 LONGEST_DELAY = timedelta(minutes=15)
 JITTER = 0.05
+FIRST_LOOK = timedelta(seconds=1)
+LAST_LOOK = timedelta(seconds=10)
+_LOOKS_TO_LAST = 8
 
 
 def backoff(
@@ -26,6 +29,13 @@ def backoff(
             break
         delay *= factor
     return min(delay, longest)
+
+
+def next_look(
+    look: int, *, first: timedelta = FIRST_LOOK, last: timedelta = LAST_LOOK
+) -> timedelta:
+    """Wait after the n-th look at what a step began: longer each time, to `last`."""
+    return min(first * 1.5 ** min(look, _LOOKS_TO_LAST), last)
 
 
 def jittered(

@@ -33,7 +33,7 @@ from gitops_wf.delivery.rehearsing import RehearsedClusters
 from gitops_wf.delivery.rendering import given_object, only_one
 from gitops_wf.delivery.secret_copies import SecretCopies, Wish
 from gitops_wf.delivery.selector import Selector, SelectorText
-from gitops_wf.delivery.sharing import joined, pause, shared, some
+from gitops_wf.delivery.sharing import joined, shared, some
 from gitops_wf.delivery.showing import told
 from gitops_wf.delivery.targeting import (
     SomeTargets,
@@ -89,7 +89,6 @@ __all__ = [
     "only_one",
     "owned_for",
     "owner_label",
-    "pause",
     "read_targets",
     "reader_for",
     "refusal",

@@ -1,8 +1,8 @@
 """Runs a step type that deletes objects, and waits until they are gone."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 
+from gitops_wf.core.backoff import next_look
 from gitops_wf.core.changeset import Change, ChangeEntry, ChangeSet
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.planned import Planned
@@ -11,8 +11,6 @@ from gitops_wf.delivery.deleting import Deletions, Meant
 from gitops_wf.delivery.targeting import target_of
 from gitops_wf.ports.runner import StepContext, StepResult
 
-FIRST_LOOK = timedelta(seconds=1)
-LAST_LOOK = timedelta(seconds=10)
 SHOWN = 5
 TOLD_OBJECTS = 50
 
@@ -82,7 +80,7 @@ class DeletionRunner:
             message=f"{done.message}; not gone yet: {_some([str(e) for e in left])}",
             outputs=done.outputs,
             objects=done.objects,
-            retry_after=min(FIRST_LOOK * 1.5 ** min(context.look, 8), LAST_LOOK),
+            retry_after=next_look(context.look),
             memo={"message": done.message, "outputs": dict(done.outputs)},
         )
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
+from gitops_wf.core.backoff import LAST_LOOK, next_look
 from gitops_wf.core.changeset import Change, ChangeSet, summary
 from gitops_wf.core.errors import DefinitionError, TransientError
 from gitops_wf.core.health import Health
@@ -22,8 +23,6 @@ from gitops_wf.delivery.names import CLAIMED
 from gitops_wf.delivery.observing import DONE, ObjectHealth
 from gitops_wf.ports.runner import StepContext, StepResult
 
-FIRST_LOOK = timedelta(seconds=1)
-LAST_LOOK = timedelta(seconds=10)
 SHARED_AGE = timedelta(seconds=2)
 """How old the LIST of a look may be: environments that look together share it."""
 
@@ -177,7 +176,7 @@ class Deployment:
                 message=f"{_place(memo)}{_changes(memo)}; waiting for {_some(waiting)}",
                 outputs=outputs,
                 objects=objects,
-                retry_after=min(FIRST_LOOK * 1.5 ** min(context.look, 8), LAST_LOOK),
+                retry_after=next_look(context.look),
                 memo=memo,
             )
         return StepResult(

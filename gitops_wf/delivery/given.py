@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from gitops_wf.core.backoff import next_look
 from gitops_wf.core.changeset import ChangeSet
 from gitops_wf.core.health import Health
 from gitops_wf.core.inventory import ObjectRef
@@ -20,9 +21,6 @@ from gitops_wf.delivery.rendering import Source
 from gitops_wf.delivery.showing import told
 from gitops_wf.delivery.targeting import target_of
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult
-
-FIRST_LOOK = timedelta(seconds=1)
-LAST_LOOK = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,9 +158,7 @@ class GivenRunner:
                     result,
                     phase=Phase.RUNNING,
                     message=f"{changes}; waiting for {found}",
-                    retry_after=min(
-                        FIRST_LOOK * 1.5 ** min(context.look, 8), LAST_LOOK
-                    ),
+                    retry_after=next_look(context.look),
                 )
 
     def _found(

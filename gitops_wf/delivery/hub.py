@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from gitops_wf.core.cloud import CloudChoice, CloudRules
 from gitops_wf.core.environment import Environment
@@ -43,6 +43,7 @@ from gitops_wf.ports.cluster import (
     Clusters,
     ClusterUnavailableError,
 )
+from gitops_wf.ports.runner import StepContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,21 @@ class Work:
     names: tuple[str, ...]
     step_files: tuple[str, ...]
     now: datetime
+
+    @classmethod
+    def of(
+        cls, context: StepContext, target: TargetName, names: tuple[str, ...]
+    ) -> Self:
+        """Return what a step is asked, for one of the targets that it writes to."""
+        return cls(
+            subject=context.subject,
+            environment=context.environment,
+            step=str(context.step),
+            target=target,
+            names=names,
+            step_files=context.step_files,
+            now=context.now,
+        )
 
     @property
     def hub(self) -> TargetName:

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
+from gitops_wf.core.backoff import next_look
 from gitops_wf.core.changeset import Change, ChangeSet
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.run import StepObject
-from gitops_wf.delivery.deploying import FIRST_LOOK, LAST_LOOK, guarded
+from gitops_wf.delivery.deploying import guarded
 from gitops_wf.delivery.hub import Work
 from gitops_wf.delivery.secret_copies import SECRET_MISSING, SecretCopies, Wish
 from gitops_wf.ports.runner import StepContext, StepResult
@@ -39,7 +39,7 @@ def _shared(
             phase=Phase.RUNNING,
             reason=SECRET_MISSING if gathered.coming else "",
             message=f"waiting for {some(gathered.waiting)}",
-            retry_after=pause(context),
+            retry_after=next_look(context.look),
         )
     changes = copies.deliver(work, gathered)
     return StepResult(
@@ -72,11 +72,6 @@ def joined(first: StepResult, then: StepResult) -> StepResult:
         memo=first.memo,
         digest=first.digest,
     )
-
-
-def pause(context: StepContext) -> timedelta:
-    """Return the time to the next look: cloud resources take minutes."""
-    return min(FIRST_LOOK * 1.5 ** min(context.look, 8), LAST_LOOK)
 
 
 def some(texts: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from typing import Literal, cast
 
 from pydantic import BaseModel, Field
 
+from gitops_wf.core.backoff import next_look
 from gitops_wf.core.endpoints import (
     HTTP_ROUTE,
     KINDS,
@@ -23,7 +24,6 @@ from gitops_wf.delivery import OwnedObjects, one_target, owned_for
 from gitops_wf.ports.properties import Properties
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
 
-FIRST_LOOK = timedelta(seconds=1)
 LAST_LOOK = timedelta(seconds=15)
 SHOWN = 3
 MOST_ENDPOINTS = 200
@@ -102,7 +102,7 @@ class CollectRunner:
             return StepResult(
                 phase=Phase.RUNNING,
                 message=f"waiting for an endpoint: {_some(pending)}",
-                retry_after=min(FIRST_LOOK * 1.5 ** min(context.look, 8), LAST_LOOK),
+                retry_after=next_look(context.look, last=LAST_LOOK),
             )
         return _none_fits(meant, found)
 

@@ -5,6 +5,7 @@ from typing import Literal, Self, cast
 
 from pydantic import BaseModel, Field, model_validator
 
+from gitops_wf.core.backoff import next_look
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import TerminalError, cut
 from gitops_wf.core.expressions import did_you_mean
@@ -29,7 +30,6 @@ from gitops_wf.ports.properties import Properties
 from gitops_wf.ports.revisions import Revisions
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
 
-FIRST_LOOK = timedelta(seconds=1)
 LAST_LOOK = timedelta(seconds=15)
 
 
@@ -178,7 +178,7 @@ def _again(context: StepContext, message: str) -> StepResult:
     return StepResult(
         phase=Phase.RUNNING,
         message=message,
-        retry_after=min(FIRST_LOOK * 1.5 ** min(context.look, 8), LAST_LOOK),
+        retry_after=next_look(context.look, last=LAST_LOOK),
     )
 
 

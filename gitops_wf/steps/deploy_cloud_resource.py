@@ -6,6 +6,7 @@ from typing import cast
 
 from pydantic import BaseModel, Field
 
+from gitops_wf.core.backoff import next_look
 from gitops_wf.core.changeset import ChangeSet
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import TerminalError
@@ -28,7 +29,6 @@ from gitops_wf.delivery import (
     delivery_for,
     guarded,
     joined,
-    pause,
     shared,
     some,
 )
@@ -142,7 +142,7 @@ class DeployCloudResourceRunner:
             then = StepResult(
                 phase=Phase.RUNNING,
                 message=f"waiting for {some(unready)}",
-                retry_after=pause(context),
+                retry_after=next_look(context.look),
             )
             return joined(result, then)
         if work.target in _copy_targets(context):
@@ -171,15 +171,7 @@ def _work(context: StepContext) -> Work:
             " (`target`), and the hub in the daemon config (`hub`)",
             reason=Reason.INVALID_DEFINITION,
         )
-    return Work(
-        subject=context.subject,
-        environment=context.environment,
-        step=str(context.step),
-        target=context.target,
-        names=_properties(context).resources,
-        step_files=context.step_files,
-        now=context.now,
-    )
+    return Work.of(context, context.target, _properties(context).resources)
 
 
 def written_targets(

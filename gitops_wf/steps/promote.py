@@ -7,6 +7,7 @@ from typing import Any, Literal, Self, cast
 
 from pydantic import Field, field_validator, model_validator
 
+from gitops_wf.core.backoff import next_look
 from gitops_wf.core.commit import CommitInfo
 from gitops_wf.core.errors import (
     DefinitionError,
@@ -483,7 +484,7 @@ def _told(
             phase=Phase.RUNNING,
             message=f"{about} waits to be merged",
             outputs=outputs,
-            retry_after=min(FIRST_LOOK * 1.5 ** min(context.look, 8), LAST_LOOK),
+            retry_after=next_look(context.look, first=FIRST_LOOK, last=LAST_LOOK),
             memo=memo,
         )
     return StepResult(

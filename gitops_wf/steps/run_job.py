@@ -14,6 +14,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from gitops_wf.core.backoff import FIRST_LOOK, next_look
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import DefinitionError, cut
 from gitops_wf.core.health import Health
@@ -35,8 +36,6 @@ from gitops_wf.delivery.rendering import Source
 from gitops_wf.ports.properties import VERBATIM, Properties
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
 
-FIRST_LOOK = timedelta(seconds=1)
-LAST_LOOK = timedelta(seconds=10)
 LOG_IN_MESSAGE = 400
 
 
@@ -341,7 +340,7 @@ def _judged(state: JobState, context: StepContext) -> StepResult:
                 phase=Phase.RUNNING,
                 message=f"{state.ref}: {state.status.message or state.status.health}",
                 outputs=outputs,
-                retry_after=min(FIRST_LOOK * 1.5 ** min(context.look, 8), LAST_LOOK),
+                retry_after=next_look(context.look),
                 memo=memo,
             )
 

@@ -95,15 +95,7 @@ def _wishes(context: StepContext) -> list[Wish]:
 
 def _work(context: StepContext) -> Work:
     assert context.target is not None
-    return Work(
-        subject=context.subject,
-        environment=context.environment,
-        step=str(context.step),
-        target=context.target,
-        names=_properties(context).resources,
-        step_files=context.step_files,
-        now=context.now,
-    )
+    return Work.of(context, context.target, _properties(context).resources)
 
 
 def written_targets(

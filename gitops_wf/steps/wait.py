@@ -5,6 +5,7 @@ from typing import Self, cast
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
+from gitops_wf.core.backoff import next_look
 from gitops_wf.core.durations import format_duration
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.expressions import ExpressionError
@@ -23,7 +24,6 @@ from gitops_wf.delivery import (
 from gitops_wf.ports.properties import Duration, Properties
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
 
-FIRST_LOOK = timedelta(seconds=1)
 LAST_LOOK = timedelta(seconds=15)
 
 
@@ -135,7 +135,7 @@ def _again(context: StepContext, message: str) -> StepResult:
     return StepResult(
         phase=Phase.RUNNING,
         message=message,
-        retry_after=min(FIRST_LOOK * 1.5 ** min(context.look, 8), LAST_LOOK),
+        retry_after=next_look(context.look, last=LAST_LOOK),
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitops_wf.core.backoff import LONGEST_DELAY, backoff, jittered
+from gitops_wf.core.backoff import LONGEST_DELAY, backoff, jittered, next_look
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,17 @@ def test_jitter_stays_within_its_fraction_on_both_sides(chance):
 
 def test_the_middle_chance_leaves_the_interval_alone():
     assert jittered(timedelta(minutes=1), chance=0.5) == timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("look", "wait"), [(0, 1), (1, 1.5), (2, 2.25), (5, 7.59375), (6, 10), (10_000, 10)]
+)
+def test_looks_become_rarer_from_a_second_to_ten(look, wait):
+    assert next_look(look) == timedelta(seconds=wait)
+
+
+def test_what_takes_long_is_looked_at_more_rarely():
+    first, last = timedelta(seconds=10), timedelta(minutes=2)
+
+    assert next_look(0, first=first, last=last) == first
+    assert next_look(100, first=first, last=last) == last
