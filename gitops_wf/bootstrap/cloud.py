@@ -1,8 +1,8 @@
 """The rules of cloud resources that hold: those in the package, and the config's."""
 
 import functools
-from importlib.resources import files
 
+from gitops_wf.bootstrap.shipped import shipped
 from gitops_wf.core.cloud import CloudRule, CloudRules
 from gitops_wf.core.config import DaemonConfig
 from gitops_wf.definitions.cloud_file import read_shipped_cloud_rules
@@ -20,13 +20,4 @@ def shipped_cloud_rules() -> tuple[CloudRule, ...]:
 
     Errors: DefinitionErrors in an ExceptionGroup, where the package is damaged.
     """
-    folder = files("gitops_wf.definitions").joinpath("cloud_rules")
-    rules: list[CloudRule] = []
-    for file in sorted(folder.iterdir(), key=lambda each: each.name):
-        if not file.name.endswith(".yaml"):
-            continue
-        read = read_shipped_cloud_rules(file.read_bytes(), file.name)
-        if isinstance(read, tuple):
-            raise ExceptionGroup("a shipped cloud rule is not valid", list(read))
-        rules.extend(read)
-    return tuple(rules)
+    return shipped("cloud_rules", read_shipped_cloud_rules)
