@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Table, delete, exists, select
 
 from gitops_wf.adapters.sql_store import schema
-from gitops_wf.adapters.sql_store.reading import SqlReader, beyond
+from gitops_wf.adapters.sql_store.reading import SqlReader
+from gitops_wf.adapters.sql_store.surplus import beyond
 from gitops_wf.core.identifiers import EnvironmentId, RepositoryName, RunId
 from gitops_wf.ports.store import Forgotten
 

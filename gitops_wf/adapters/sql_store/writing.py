@@ -25,7 +25,8 @@ from sqlalchemy.exc import IntegrityError
 from gitops_wf.adapters.sql_store import schema
 from gitops_wf.adapters.sql_store.forgetting import Forgetting
 from gitops_wf.adapters.sql_store.masking import Masked
-from gitops_wf.adapters.sql_store.reading import (
+from gitops_wf.adapters.sql_store.reading import KnownEnvironments
+from gitops_wf.adapters.sql_store.stored import (
     DECISION,
     DELIVERY,
     ENVIRONMENT,
@@ -39,7 +40,6 @@ from gitops_wf.adapters.sql_store.reading import (
     RUN,
     STEP_RUN,
     UPKEEP,
-    KnownEnvironments,
 )
 from gitops_wf.core.decision import Decision
 from gitops_wf.core.errors import InvalidTransitionError
