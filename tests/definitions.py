@@ -2,6 +2,8 @@
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
+from typing import Any
 
 import gitops_wf.steps
 from gitops_wf.bootstrap.cloud import cloud_rules
@@ -10,7 +12,7 @@ from gitops_wf.core.identifiers import EnvironmentName, RepositoryName, TargetNa
 from gitops_wf.definitions.facts import Known
 from gitops_wf.definitions.reader import DefinitionReader
 from gitops_wf.ports.definitions import Definition, FolderSource
-from gitops_wf.ports.runner import StepType
+from gitops_wf.ports.runner import StepCatalogue, StepType
 
 FOLDER = "envs/prod"
 KNOWN = Known(
@@ -93,3 +95,27 @@ def read(
         environments=frozenset(map(EnvironmentName, ("prod", "staging"))),
     )
     return DefinitionReader(CATALOGUE, known).read(source)
+
+
+def read_environment(
+    files: Mapping[str, bytes],
+    *,
+    folder: str,
+    name: str,
+    catalogue: StepCatalogue,
+    known: Known | None = None,
+    **more: Any,
+) -> Definition:
+    """Read an environment of files by their paths from the repository's root.
+
+    `more` are further fields of `FolderSource`.
+    """
+    prefix = f"{folder}/" if folder else ""
+    source = FolderSource(
+        **{"repository": "repository", **more},
+        folder=folder,
+        name=EnvironmentName(name),
+        paths=tuple(path[len(prefix) :] for path in files if path.startswith(prefix)),
+        read=files.get,
+    )
+    return DefinitionReader(catalogue, known).read(source)

@@ -170,7 +170,6 @@ class World:
             "memo": {},
             "deliveries": (),
             "variables": {},
-            "workflow_steps": (StepName(self.step),),
         }
         return StepContext(**{**fields, **changes})
 

@@ -96,7 +96,6 @@ def a_context(step_type: StepType, properties: dict[str, Any], **more) -> StepCo
         "memo": {},
         "deliveries": (),
         "variables": {},
-        "workflow_steps": (),
     }
     return StepContext(**fields | more)
 

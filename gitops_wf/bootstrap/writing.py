@@ -13,7 +13,7 @@ from gitops_wf.adapters.git_cli import (
 from gitops_wf.core.config import (
     RepositoryConfig,
 )
-from gitops_wf.ports.git_writer import GitWriter
+from gitops_wf.ports.git_writer import BranchWriter
 
 
 def branch_of(repository: Path) -> str | None:
@@ -29,7 +29,7 @@ class WritingPlace:
     what is watched.
     """
 
-    writer: GitWriter
+    writer: BranchWriter
     work_tree: Path | None
     remote: str | None
 

@@ -12,7 +12,7 @@ from gitops_wf.cli.session import session
 from gitops_wf.core.config import RepositoryConfig
 from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.policy import Identity
-from gitops_wf.ports.git_writer import GitWriter
+from gitops_wf.ports.git_writer import BranchWriter
 from gitops_wf.ports.store import EnvironmentRecord
 from gitops_wf.services.query import Query
 from gitops_wf.services.roll_back import RollBack
@@ -26,7 +26,7 @@ class Desk:
     query: Query
     record: EnvironmentRecord
     repository: RepositoryConfig
-    writer: GitWriter
+    writer: BranchWriter
     work_tree: Path | None
     remote: str | None
     write_decision: Callable[[], WriteDecision]

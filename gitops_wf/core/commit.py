@@ -131,13 +131,3 @@ class PathChange:
     old_oid: Oid | None
     new_mode: int
     new_oid: Oid | None
-
-    @property
-    def is_deletion(self) -> bool:
-        """Whether the path is gone."""
-        return self.new_oid is None
-
-    @property
-    def is_addition(self) -> bool:
-        """Whether the path is new."""
-        return self.old_oid is None

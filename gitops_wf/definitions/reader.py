@@ -1,7 +1,7 @@
 """Reads an environment's files: the port `Definitions` over bytes."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -222,30 +222,6 @@ def _targets(facts: Facts, environment: Environment) -> tuple[TargetName, ...]:
         if target != environment.hub or not step.goes_to_hub
     )
     return tuple(dict.fromkeys(written))
-
-
-def read_environment(
-    files: Mapping[str, bytes],
-    *,
-    folder: str,
-    name: str,
-    catalogue: StepCatalogue,
-    known: Known | None = None,
-    **more: Any,
-) -> Definition:
-    """Read an environment of files by their paths from the repository's root.
-
-    `more` are further fields of `FolderSource`.
-    """
-    prefix = f"{folder}/" if folder else ""
-    source = FolderSource(
-        **{"repository": "repository", **more},
-        folder=folder,
-        name=EnvironmentName(name),
-        paths=tuple(path[len(prefix) :] for path in files if path.startswith(prefix)),
-        read=files.get,
-    )
-    return DefinitionReader(catalogue, known).read(source)
 
 
 def _read(

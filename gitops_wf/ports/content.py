@@ -1,6 +1,6 @@
 """What stands in a repository at a commit, for those that render it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,5 +34,3 @@ class Content(Protocol):
 
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 """The names by which kustomize finds one, in its order."""
-
-FileMap = Mapping[str, bytes]

@@ -131,7 +131,7 @@ class RemoteHead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchResult:
-    """What a fetch found; `is_forced`: the old head is no ancestor of the new one.
+    """What a fetch found.
 
     `new` is None when the branch is gone or not there yet; our clone keeps the old head
     then, so that a re-created branch is compared with it. `is_renewed`: our clone was
@@ -140,7 +140,6 @@ class FetchResult:
 
     old: Sha | None
     new: Sha | None
-    is_forced: bool = False
     is_renewed: bool = False
 
 

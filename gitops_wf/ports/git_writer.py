@@ -15,15 +15,12 @@ from gitops_wf.core.identifiers import EnvironmentId, RepositoryName, Sha
 
 __all__ = [
     "BranchWriter",
-    "Conflict",
     "DaemonWriter",
     "DaemonWriters",
-    "GitWriter",
     "Person",
     "PushRejected",
     "PushResult",
     "Pushed",
-    "RevertResult",
     "WriterReason",
 ]
 
@@ -56,19 +53,12 @@ class PushRejected:
 PushResult: TypeAlias = Pushed | PushRejected
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conflict:
-    """The revert does not apply; nothing was changed. `paths` say where."""
-
-    paths: tuple[str, ...]
-    message: str = ""
-
-
-RevertResult: TypeAlias = Sha | Conflict
-
-
 class BranchWriter(AbstractContextManager["BranchWriter"], Protocol):
-    """A branch on which somebody commits, beside any work tree."""
+    """A branch on which somebody commits, beside any work tree.
+
+    For a person, in their work tree or in a passing clone, a local change that is in
+    the way is a `TerminalError`: nothing of theirs is overwritten or pushed along.
+    """
 
     def identity(self) -> Person:
         """Who commits; a `TerminalError` tells how to set it if Git knows nobody."""
@@ -103,23 +93,6 @@ class BranchWriter(AbstractContextManager["BranchWriter"], Protocol):
 
     def push(self) -> PushResult:
         """Pushes `head` to the branch, never by force."""
-
-
-class GitWriter(BranchWriter, Protocol):
-    """A branch on which a person commits: in their work tree, or in a passing clone.
-
-    A local change that is in the way is a `TerminalError`: nothing of the person's is
-    overwritten, stashed or pushed along without being asked for.
-    """
-
-    def revert(
-        self, shas: Sequence[Sha], *, message: str | None = None
-    ) -> RevertResult:
-        """`git revert` of these commits, newest first, as one commit.
-
-        A merge is reverted against its first parent. Without `message` it is Git's own,
-        "This reverts commit …" for each.
-        """
 
 
 class DaemonWriter(BranchWriter, Protocol):

@@ -69,9 +69,8 @@ class StepContext:
     key of its effects.
     ``started`` is when the step's first attempt began. ``deliveries`` are the
     outbox rows of this step's messages. ``variables`` is what an expression sees.
-    ``run_ordinal`` tells a retry's run from the first. ``workflow_steps`` are the
-    names of all steps of the run. ``step_files`` are the paths from the
-    repository's root that steps use themselves (StepType.files) and that are
+    ``run_ordinal`` tells a retry's run from the first. ``step_files`` are the paths
+    from the repository's root that steps use themselves (StepType.files) and that are
     therefore never delivered. ``to_hub`` are the names of cloud resources that each
     step of the run brings to the hub (StepType.to_hub), and no other step elsewhere.
     """
@@ -91,7 +90,6 @@ class StepContext:
     memo: Mapping[str, Any]
     deliveries: tuple[Delivery, ...]
     variables: Mapping[str, Any]
-    workflow_steps: tuple[StepName, ...]
     step_files: tuple[str, ...] = ()
     to_hub: tuple[tuple[str, ...], ...] = ()
 

@@ -13,11 +13,11 @@ from gitops_wf.core.identifiers import EnvironmentName, Sha
 from gitops_wf.core.inputs import is_decision_path, is_ignored
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.revision import Revision, rollback_of
-from gitops_wf.ports.git_writer import BranchWriter, PushRejected
+from gitops_wf.ports.git_writer import BranchWriter
 from gitops_wf.ports.store import EnvironmentRecord, Reader
+from gitops_wf.services.push_anew import pushed
 from gitops_wf.services.query import ReadableStore
 
-_TRIES = 5
 _SHOWN = 5
 OVERTAKEN = "Overtaken"
 FAILED_TRAILER = "Reverts-Failed"
@@ -56,24 +56,13 @@ class RollBack:
         rollback, (SharedPaths) where others would change too, (PushRejected),
         (Overtaken) where something newer is there.
         """
-        for _ in range(_TRIES):
-            if not self.is_watched_itself:
-                self.writer.refresh()
-            done = self._commit(record, number)
-            if not push or self.is_watched_itself:
-                return done
-            result = self.writer.push()
-            if not isinstance(result, PushRejected):
-                return replace(done, is_pushed=True)
-            if not result.is_stale:
-                raise TerminalError(
-                    f"the remote refused the push: {result.message}",
-                    reason="PushRejected",
-                )
-        raise TerminalError(
-            f"others pushed first {_TRIES} times in a row; try again",
-            reason="PushRejected",
-        )
+        if self.is_watched_itself:
+            return self._commit(record, number)
+        if push:
+            done = pushed(self.writer, lambda: self._commit(record, number))
+            return replace(done, is_pushed=True)
+        self.writer.refresh()
+        return self._commit(record, number)
 
     def _commit(self, record: EnvironmentRecord, number: int | None) -> RolledBack:
         with self.store.read() as reader:

@@ -83,7 +83,6 @@ class StepRunners:
             memo=step.memo,
             deliveries=tuple(deliveries),
             variables=seen,
-            workflow_steps=tuple(other.name for other in run.steps),
             step_files=self._step_files(run, environment),
             to_hub=self._to_hub(run),
         )

@@ -24,11 +24,11 @@ from gitops_wf.core.run import StepRun
 from gitops_wf.core.verdict import Bench, judge
 from gitops_wf.definitions.approvals_edit import one_entry_file, with_entry
 from gitops_wf.ports.clock import Clock
-from gitops_wf.ports.git_writer import GitWriter, PushRejected
+from gitops_wf.ports.git_writer import BranchWriter
 from gitops_wf.ports.store import EnvironmentRecord, Reader
+from gitops_wf.services.push_anew import pushed
 from gitops_wf.services.query import Query
 
-_TRIES = 5
 _LATEST_POSITION = 2**62
 """After every commit there is: where the entry's own commit will stand."""
 
@@ -76,7 +76,7 @@ class WriteDecision:
     """
 
     query: Query
-    writer: GitWriter
+    writer: BranchWriter
     read_entries: ReadEntries
     clock: Clock
     is_watched_itself: bool = False
@@ -87,24 +87,13 @@ class WriteDecision:
         Errors: TerminalError (NoEffect) where it would not act, (PushRejected) where
         the remote does not take it; what the writer says otherwise.
         """
-        for _ in range(_TRIES):
-            if not self.is_watched_itself:
-                self.writer.refresh()
-            written = self._commit(record, wish)
-            if not push or self.is_watched_itself:
-                return written
-            result = self.writer.push()
-            if not isinstance(result, PushRejected):
-                return replace(written, is_pushed=True)
-            if not result.is_stale:
-                raise TerminalError(
-                    f"the remote refused the push: {result.message}",
-                    reason="PushRejected",
-                )
-        raise TerminalError(
-            f"others pushed first {_TRIES} times in a row; try again",
-            reason="PushRejected",
-        )
+        if self.is_watched_itself:
+            return self._commit(record, wish)
+        if push:
+            written = pushed(self.writer, lambda: self._commit(record, wish))
+            return replace(written, is_pushed=True)
+        self.writer.refresh()
+        return self._commit(record, wish)
 
     def _commit(self, record: EnvironmentRecord, wish: Wish) -> Written:
         person = self.writer.identity()

@@ -201,7 +201,8 @@ def test_changes_are_by_content_with_renames_as_delete_and_add(shop, ann):
 
     with fetched(shop) as repository:
         changes = {
-            c.path: (c.is_addition, c.is_deletion) for c in repository.changes(old, new)
+            c.path: (c.old_oid is None, c.new_oid is None)
+            for c in repository.changes(old, new)
         }
         assert changes == {
             "a": (False, True), "b": (True, False), "gone": (False, True), "keep": (False, False),

@@ -126,9 +126,7 @@ def test_a_held_commit_that_the_remote_forgot_comes_from_the_old_clone(shop):
         shop.work.git("-C", str(shop.bare), "gc", "-q", "--prune=now")
         wreck(repository, "config unreadable")
 
-        assert repository.fetch() == FetchResult(
-            old=gone, new=new, is_forced=True, is_renewed=True
-        )
+        assert repository.fetch() == FetchResult(old=gone, new=new, is_renewed=True)
 
         assert repository.held() == {"revisions/prod/2": gone}
         assert repository.commit(gone).subject == "Gone"

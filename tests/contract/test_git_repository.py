@@ -81,7 +81,7 @@ def test_a_force_push_is_reported_and_held_commits_survive_it(shop):
         new = shop.work.commit({"a": "3"})
         shop.work.push(force=True)
 
-        assert repository.fetch() == FetchResult(old=gone, new=new, is_forced=True)
+        assert repository.fetch() == FetchResult(old=gone, new=new)
         repository.hold({f"many/{n}": gone for n in range(MANY_LOOSE_REFS + 1)})
         assert repository.maintain()
 
@@ -107,7 +107,7 @@ def test_a_branch_deleted_and_made_again_is_compared_with_what_it_was(shop):
         second = shop.work.commit({"b": "1"}, "Start again")
         shop.work.push()
 
-        assert repository.fetch() == FetchResult(old=first, new=second, is_forced=True)
+        assert repository.fetch() == FetchResult(old=first, new=second)
         assert repository.walk(first, second).is_rewritten
         assert repository.walk(first, second).merge_base is None
 

@@ -5,7 +5,7 @@ import pytest
 from gitops_wf.adapters.git_cli import GitCliWriter
 from gitops_wf.core.commit import Person
 from gitops_wf.core.errors import TerminalError, TransientError
-from gitops_wf.ports.git_writer import Conflict, Pushed, PushRejected, WriterReason
+from gitops_wf.ports.git_writer import Pushed, PushRejected, WriterReason
 from tests.gitserver import BOB, GitHttpServer, GitWorkTree, bare_repository, run_git
 
 
@@ -131,71 +131,6 @@ def test_a_hook_of_the_server_that_says_no_is_told_with_its_reason(writer, bare)
     assert isinstance(rejected, PushRejected)
     assert not rejected.is_stale
     assert "hook declined" in rejected.message
-
-
-def test_a_revert_takes_back_one_commit_in_gits_own_words(writer, bare, bob):
-    bad = bob.push_commit({"envs/prod/web.yaml": "v: 2"}, "Ship v2")
-    bob.push_commit({"README": "y"}, "Elsewhere")
-    writer.refresh()
-
-    sha = writer.revert([bad])
-
-    assert writer.push() == Pushed(sha=sha)
-    assert at_remote(bare, "envs/prod/web.yaml") == "v: 1"
-    assert at_remote(bare, "README") == "y"
-    message = run_git(bare, "log", "-1", "--format=%B", "main").strip()
-    assert message == f'Revert "Ship v2"\n\nThis reverts commit {bad}.'
-
-
-def test_several_commits_and_a_merge_are_reverted_as_one_commit(writer, bare, bob):
-    bob.branch("side")
-    bob.commit({"s": "1"}, "Side")
-    bob.checkout("main")
-    one = bob.commit({"envs/prod/web.yaml": "v: 2"}, "One")
-    merge = bob.merge("side", message="Merge side")
-    two = bob.commit({"envs/prod/web.yaml": "v: 3"}, "Two")
-    bob.push()
-    writer.refresh()
-
-    sha = writer.revert([one, two, merge])
-
-    assert writer.push() == Pushed(sha=sha)
-    assert at_remote(bare, "envs/prod/web.yaml") == "v: 1"
-    assert "s" not in run_git(bare, "ls-tree", "--name-only", "main").split()
-    message = run_git(bare, "log", "-1", "--format=%B", "main")
-    assert message.startswith('Revert "Two" and 2 more\n')
-    assert f"This reverts commit {merge}, reversing\nchanges made to {one}." in message
-
-
-def test_a_revert_of_a_revert_brings_the_change_back(writer, bare, bob):
-    bad = bob.push_commit({"envs/prod/web.yaml": "v: 2"}, "Ship v2")
-    revert = bob.revert(bad)
-    bob.push()
-    writer.refresh()
-
-    writer.revert([revert])
-    writer.push()
-
-    assert at_remote(bare, "envs/prod/web.yaml") == "v: 2"
-
-
-def test_a_revert_in_conflict_changes_nothing_and_says_where(writer, bare, bob):
-    bad = bob.push_commit({"envs/prod/web.yaml": "v: 2"}, "Ship v2")
-    head = bob.push_commit({"envs/prod/web.yaml": "v: 3"}, "Ship v3")
-    writer.refresh()
-
-    conflict = writer.revert([bad])
-
-    assert isinstance(conflict, Conflict)
-    assert conflict.paths == ("envs/prod/web.yaml",)
-    assert writer.head() == head
-    assert isinstance(writer.commit({"a": b"1"}, "Goes on"), str)
-
-
-def test_a_commit_that_is_not_on_the_branch_is_not_reverted(writer):
-    with pytest.raises(TerminalError, match="is not on main") as caught:
-        writer.revert(["f" * 40])
-    assert caught.value.reason == WriterReason.NOT_ON_BRANCH
 
 
 def test_a_folder_is_restored_as_it_was_with_files_added_since_removed(

@@ -144,12 +144,7 @@ class GitCliRepository(Clone, GitRepository):
             self._check(done)
             new = self.head()
             assert new is not None
-            return FetchResult(
-                old=old,
-                new=new,
-                is_forced=self._is_forced(old, new),
-                is_renewed=is_renewed,
-            )
+            return FetchResult(old=old, new=new, is_renewed=is_renewed)
 
     def ensure_blobs(self, oids: Iterable[Oid]) -> int:
         """Fetches the blobs that are not here, in one request; how many those were."""
@@ -340,13 +335,6 @@ class GitCliRepository(Clone, GitRepository):
             return head is None or self.tree_oid(head, "nothing") is None
         except (KeyError, TransientError):
             return False
-
-    def _is_forced(self, old: Sha | None, new: Sha) -> bool:
-        if old is None or old == new:
-            return False
-        if not self.has_commit(old):
-            return True
-        return old not in self._parents(new) and not self.is_ancestor(old, new)
 
     def _renew(self) -> None:
         """Clones anew beside the damaged clone, which is moved aside when that is done.

@@ -4,11 +4,10 @@ Commits are built beside the work tree, on the remote branch's head, and the per
 branch is then fast-forwarded to them: so nothing of theirs can get in, or get lost.
 """
 
-import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -22,18 +21,16 @@ from gitops_wf.core.commit import Person
 from gitops_wf.core.errors import TerminalError, cut
 from gitops_wf.core.identifiers import Oid, Sha
 from gitops_wf.ports.git_writer import (
-    Conflict,
-    GitWriter,
+    BranchWriter,
     Pushed,
     PushResult,
-    RevertResult,
     WriterReason,
 )
 
 _TIMEOUT = timedelta(minutes=10)  # a person may have to type a password
 
 
-class GitCliWriter(Committing, GitWriter):
+class GitCliWriter(Committing, BranchWriter):
     """Writes to `branch`; made by `in_work_tree` or `in_passing_clone`."""
 
     def __init__(self, directory: Path, remote: str, branch: str) -> None:
@@ -123,31 +120,6 @@ class GitCliWriter(Committing, GitWriter):
         done = self._git("cat-file", "blob", f"{self._head}:{path}", expect=(0, 128))
         return done.stdout if done.code == 0 else None
 
-    def revert(
-        self, shas: Sequence[Sha], *, message: str | None = None
-    ) -> RevertResult:
-        """`git revert` of these commits, newest first, as one commit."""
-        assert self._head is not None
-        history = self._git("rev-list", "--topo-order", self._head).stdout.decode()
-        wanted = set(shas)
-        ordered = [sha for sha in history.split() if sha in wanted]
-        if len(ordered) < len(wanted):
-            missing = min(wanted - set(ordered))
-            text = f"commit {missing} is not on {self._branch}; nothing to revert"
-            raise TerminalError(text, reason=WriterReason.NOT_ON_BRANCH)
-        with self._checkout() as place:
-            # -m 1: a merge is undone as its branch saw it; others do not mind
-            args = ("revert", "--no-commit", "-m", "1", "--end-of-options", *ordered)
-            done = self._git(*args, where=place, expect=range(256))
-            if done.code:
-                listed = self._git(
-                    "diff", "--name-only", "-z", "--diff-filter=U", where=place
-                )
-                paths = [os.fsdecode(p) for p in listed.stdout.split(b"\0") if p]
-                return Conflict(paths=tuple(paths), message=cut(done.stderr))
-            tree = self._git("write-tree", where=place).stdout.decode().strip()
-        return self._record(Oid(tree), message or self._revert_message(ordered))
-
     def show(self, sha: Sha) -> str:
         """The commit as `git show` prints it, for the person to look at."""
         done = self._git("show", "--no-color", "--end-of-options", sha)
@@ -207,34 +179,6 @@ class GitCliWriter(Committing, GitWriter):
         self._head = sha
         return sha
 
-    @contextlib.contextmanager
-    def _checkout(self) -> Iterator[Path]:
-        """A passing work tree at `head`, beside the person's."""
-        assert self._head is not None
-        with tempfile.TemporaryDirectory(prefix="gitops-wf-tree-") as directory:
-            place = Path(directory) / "tree"
-            args = ("worktree", "add", "--quiet", "--detach", str(place), self._head)
-            self._git(*args)
-            try:
-                yield place
-            finally:
-                self._git("worktree", "remove", "--force", str(place))
-
-    def _revert_message(self, shas: Sequence[str]) -> str:
-        """Git's own words for each commit; one title for all of them."""
-        subjects, claims = [], []
-        for sha in shas:
-            done = self._git("log", "-1", "--format=%s%n%P", "--end-of-options", sha)
-            subject, parents = done.stdout.decode("utf-8", "replace").split("\n")[:2]
-            subjects.append(subject)
-            merged = parents.split()[:1] if " " in parents else []
-            of = f", reversing\nchanges made to {merged[0]}" if merged else ""
-            claims.append(f"This reverts commit {sha}{of}.")
-        title = f'Revert "{subjects[0]}"'
-        if len(shas) > 1:
-            title += f" and {len(shas) - 1} more"
-        return title + "\n\n" + "\n".join(claims) + "\n"
-
     # --- how git is asked ---
 
     def _remote_name(self) -> str:
@@ -246,11 +190,10 @@ class GitCliWriter(Committing, GitWriter):
         *args: str,
         stdin: bytes = b"",
         env: Mapping[str, str] | None = None,
-        where: Path | None = None,
         expect: Sequence[int] = (0,),
     ) -> Finished:
         done = run(
-            where or self._directory,
+            self._directory,
             args,
             {"GIT_EDITOR": "true"} | dict(env or {}),
             stdin=stdin,

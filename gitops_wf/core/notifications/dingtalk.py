@@ -25,8 +25,6 @@ from gitops_wf.core.notifications.verdict import (
 )
 from gitops_wf.core.secret import Secret
 
-MESSAGE_TYPES = ("text", "link", "markdown", "actionCard", "feedCard")
-
 THROTTLE = timedelta(minutes=10)
 """A robot that sent more than 20 messages in a minute is muted for ten."""
 

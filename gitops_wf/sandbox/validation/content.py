@@ -18,10 +18,8 @@ from gitops_wf.sandbox.statuses import (
 )
 from gitops_wf.sandbox.validation.ingresses import ingress
 from gitops_wf.sandbox.validation.names import (
-    LABEL_1035_TEXT,
     LABEL_1123_TEXT,
     is_label,
-    is_label_1035,
     label_causes,
 )
 from gitops_wf.sandbox.validation.schedules import cron_job
@@ -159,14 +157,6 @@ def _service_port(
             )
         )
     return causes
-
-
-def _new_service_name(manifest: Manifest) -> list[StatusCause]:
-    # Released in 1.36: Services follow the label rule that Namespaces have.
-    name = metadata(manifest).get("name") or ""
-    if is_label_1035(name) or is_label(name):
-        return []
-    return [invalid_value("metadata.name", f'"{name}"', LABEL_1035_TEXT)]
 
 
 def _pod(manifest: Manifest) -> list[StatusCause]:

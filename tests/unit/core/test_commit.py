@@ -5,7 +5,6 @@ import pytest
 from gitops_wf.core.commit import (
     CommitInfo,
     EntryKind,
-    PathChange,
     Person,
     TreeEntry,
     entry_kind,
@@ -79,14 +78,6 @@ def test_reverts_are_claims_by_full_ids_only():
 def test_a_merge_has_more_than_one_parent():
     assert a_commit(parents=("1" * 40, "2" * 40)).is_merge
     assert not a_commit(parents=("1" * 40,)).is_merge
-
-
-def test_a_change_without_one_side_is_an_addition_or_a_deletion():
-    added = PathChange(path="a", old_mode=0, old_oid=None, new_mode=33188, new_oid="1")
-    gone = PathChange(path="a", old_mode=33188, old_oid="1", new_mode=0, new_oid=None)
-
-    assert (added.is_addition, added.is_deletion) == (True, False)
-    assert (gone.is_addition, gone.is_deletion) == (False, True)
 
 
 def test_a_person_prints_as_git_writes_one():

@@ -17,9 +17,9 @@ from gitops_wf.core.run import Subject
 from gitops_wf.core.upkeep.ignoring import IgnoreRule, IgnoreTarget
 from gitops_wf.core.workflow import Backoff, Input, Mode, Output, Retry
 from gitops_wf.definitions.expression_rules import FIELDS
-from gitops_wf.definitions.reader import DefinitionReader, read_environment
+from gitops_wf.definitions.reader import DefinitionReader
 from gitops_wf.ports.definitions import FolderSource
-from tests.definitions import CATALOGUE, KNOWN, WORKFLOW, read
+from tests.definitions import CATALOGUE, KNOWN, WORKFLOW, read, read_environment
 
 VALID = Path(__file__).parents[2] / "data" / "definitions" / "valid"
 READER = DefinitionReader(CATALOGUE, KNOWN)

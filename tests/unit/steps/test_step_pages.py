@@ -6,9 +6,8 @@ import yaml
 
 from gitops_wf.adapters.step_catalogue import EntryPointCatalogue
 from gitops_wf.core.identifiers import RepositoryName
-from gitops_wf.definitions.reader import read_environment
 from gitops_wf.definitions.schemas import schema_for
-from tests.definitions import CATALOGUE
+from tests.definitions import CATALOGUE, read_environment
 from tests.step_examples import examples
 from tests.step_pages import PAGES, page, page_of
 from tests.worlds import WORKFLOW, known_of
