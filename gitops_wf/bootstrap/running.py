@@ -4,7 +4,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -192,9 +192,18 @@ def _put_together(
     definitions = DefinitionReader(catalogue, known_of(config, cloud))
     guard = AddressGuard(config.outbound)
     outbound = HttpOutbound(guard)
+
+    def wake(name: RepositoryName) -> None:
+        """Poll where the daemon has pushed: else it would wait for the interval."""
+        polls.wake(name)
+
     watched = {
         repository.name: _watched(
-            repository, Path(config.directory), secrets_, counters
+            repository,
+            Path(config.directory),
+            secrets_,
+            counters,
+            pushed=partial(wake, repository.name),
         )
         for repository in config.repositories
     }
@@ -370,6 +379,8 @@ def _watched(
     directory: Path,
     secrets_: Secrets,
     observer: Observer,
+    *,
+    pushed: Callable[[], None],
 ) -> Watched:
     git_dir = clone_at(_clones(directory), repository.name)
     remote = Remote(
@@ -400,7 +411,9 @@ def _watched(
         verifier=verifier,
         open_writer=None
         if push is None
-        else partial(git.writer, Person(name=push.name, email=push.email)),
+        else partial(
+            git.writer, Person(name=push.name, email=push.email), pushed=pushed
+        ),
     )
 
 

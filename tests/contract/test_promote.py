@@ -50,6 +50,7 @@ class Shop:
     directory: Path
     commit: str = ""
     grant: PushConfig | None = None
+    woken: int = 0
 
     def __post_init__(self) -> None:
         self.grant = PushConfig(name="Deployer", email="deployer@example.com")
@@ -63,7 +64,7 @@ class Shop:
         watched = Watched(
             config=config,
             git=self.repository,
-            open_writer=lambda at: self.repository.writer(person, at),
+            open_writer=lambda at: self.repository.writer(person, at, pushed=self.wake),
         )
         both = {"shop": watched}
         definitions = DefinitionReader(None, None)
@@ -73,6 +74,9 @@ class Shop:
             outbound=HttpOutbound(AddressGuard(AddressPolicy())),
             secrets=replace_grant(self.secrets),
         )
+
+    def wake(self):
+        self.woken += 1
 
     def context(self, properties, **more):
         properties = {"folder": "envs/prod"} | properties
@@ -183,6 +187,14 @@ def test_the_commit_says_where_it_came_from_and_whose_work_it_is(shop):
     assert shop.log("%(trailers:key=Co-authored-by,valueonly)").strip() == (
         "Ann <ann@example.com>"
     )
+
+
+def test_a_push_that_was_taken_is_told_so_that_the_branch_is_polled(shop):
+    shop.promote()
+    assert shop.woken == 1
+
+    shop.promote()
+    assert shop.woken == 1
 
 
 def test_all_who_wrote_since_the_promotion_before_are_co_authors(shop):

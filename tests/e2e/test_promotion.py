@@ -1,5 +1,7 @@
 """A release that goes from one environment to the next by itself, or back."""
 
+from contextlib import contextmanager
+
 import pytest
 
 from tests.contract.git_remotes import served
@@ -8,8 +10,8 @@ from tests.gitserver import run_git
 
 CONFIG = """\
 repositories:
-  shop: {{url: {url}, interval: 1s, push: true}}
-targets:
+  shop: {{url: {url}, interval: {interval}, push: true{auth}}}
+{secrets}targets:
   staging: {{sandbox: true, namespace: staging}}
   prod: {{sandbox: true, namespace: prod}}
 """
@@ -37,18 +39,35 @@ spec: {{containers: [{{name: web, image: '{image}'}}]}}
 """
 
 
-@pytest.fixture
-def release(tmp_path):
-    with served(tmp_path, "path") as remote:
+@contextmanager
+def released(tmp_path, transport, interval, auth="", secrets=""):
+    with served(tmp_path, transport) as remote:
         folder = tmp_path / "daemon"
         folder.mkdir()
+        (folder / "password").write_text("s3cret")
         config = folder / "gitops-wf.yaml"
-        config.write_text(CONFIG.format(url=remote.url))
+        config.write_text(
+            CONFIG.format(url=remote.url, interval=interval, auth=auth, secrets=secrets)
+        )
         daemon = DaemonProcess(folder, config)
         try:
             yield remote, daemon
         finally:
             daemon.close()
+
+
+@pytest.fixture
+def release(tmp_path):
+    with released(tmp_path, "path", "1s") as both:
+        yield both
+
+
+@pytest.fixture
+def rarely_polled(tmp_path):
+    auth = ", allowHttp: true, auth: {type: basic, username: deploy, secretRef: {name: password}}"
+    secrets = "secrets: {password: {file: password}}\n"
+    with released(tmp_path, "http", "1h", auth, secrets) as both:
+        yield both
 
 
 def test_what_is_well_is_promoted_and_what_fails_is_reverted(release):
@@ -85,3 +104,21 @@ def test_what_is_well_is_promoted_and_what_fails_is_reverted(release):
         remote.bare, "log", "-1", "--format=%B", "main"
     )
     assert len(daemon.logged("revert.pushed")) == 1
+
+
+def test_what_the_daemon_pushes_does_not_wait_for_the_next_poll(rarely_polled):
+    remote, daemon = rarely_polled
+    remote.work.push_commit(
+        {
+            "envs/staging/environment.yaml": HEAD + "targets: [staging]\n",
+            "envs/staging/workflow.yaml": WORKFLOW,
+            "envs/staging/web.yaml": manifests("one"),
+            "envs/prod/environment.yaml": HEAD + "targets: [prod]\n",
+            "envs/prod/web.yaml": manifests("zero"),
+        }
+    )
+
+    daemon.start()
+
+    daemon.reaches("prod", ["Succeeded", "Succeeded"])
+    assert daemon.value("prod") == "one"

@@ -7,7 +7,7 @@ found without.
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -22,6 +22,7 @@ from gitops_wf.core.identifiers import Oid, Sha
 from gitops_wf.ports.git import OversizedBlob
 from gitops_wf.ports.git_writer import (
     DaemonWriter,
+    Pushed,
     PushResult,
     WriterReason,
 )
@@ -36,9 +37,14 @@ _UNFIT = re.compile(r"[<>\n\0]")
 class PushingRepository(GitCliRepository):
     """A clone from which is pushed, too."""
 
-    def writer(self, person: Person, at: datetime) -> "CloneWriter":
-        """Return a writer on the watched branch; its commits are dated `at`."""
-        return CloneWriter(self, person, at)
+    def writer(
+        self, person: Person, at: datetime, *, pushed: Callable[[], None]
+    ) -> "CloneWriter":
+        """Return a writer on the watched branch; its commits are dated `at`.
+
+        ``pushed`` is called when the branch has got them.
+        """
+        return CloneWriter(self, person, at, pushed)
 
     def fetch_beside(self) -> Sha | None:
         """Fetch the branch without moving our head; None: there is no such branch."""
@@ -105,12 +111,17 @@ class CloneWriter(Committing, DaemonWriter):
     """Writes to the watched branch of a clone; see the port."""
 
     def __init__(
-        self, repository: PushingRepository, person: Person, at: datetime
+        self,
+        repository: PushingRepository,
+        person: Person,
+        at: datetime,
+        pushed: Callable[[], None],
     ) -> None:
         self._repository = repository
         self._branch = repository.remote.branch
         self._person = person
         self._at = at
+        self._pushed = pushed
 
     def __enter__(self) -> Self:
         return self
@@ -191,7 +202,10 @@ class CloneWriter(Committing, DaemonWriter):
     def push(self) -> PushResult:
         """Pushes `head` to the branch, never by force."""
         assert self._head is not None
-        return self._repository.push(self._head, self._branch)
+        result = self._repository.push(self._head, self._branch)
+        if isinstance(result, Pushed):
+            self._pushed()
+        return result
 
     def push_to(self, branch: str) -> PushResult:
         """Pushes `head` to a branch of the daemon's own, which must be new."""
