@@ -20,7 +20,7 @@ from typing import Any
 from gitops_wf.adapters.dbos_executor import DbosExecutor, Limits
 from gitops_wf.adapters.sql_store import open_store
 from gitops_wf.core.errors import TransientError
-from gitops_wf.ports.executor import AttemptWork, DeliveryWork, Work
+from gitops_wf.ports.executor import AttemptWork, DeliveryWork, PostponedError, Work
 from tests.forkserver import FORKSERVER
 
 PATIENCE = 60
@@ -210,5 +210,9 @@ def _act(fields: dict[str, Any], witness: Witness) -> None:
             time.sleep(0.3)
         case "fails-once" if tries == 1:
             raise RuntimeError("as a bug would")
+        case "fails-twice" if tries <= 2:
+            raise RuntimeError("as a bug would")
+        case "too-early" if tries <= 3:
+            raise PostponedError("not yet", retry_after=timedelta(seconds=0.1))
         case "asks-for-time" if tries == 1:
             raise TransientError("not now", retry_after=timedelta(seconds=1.5))

@@ -51,6 +51,7 @@ from gitops_wf.services.discover import Discover
 from gitops_wf.services.due import Due
 from gitops_wf.services.known_revisions import KnownRevisions
 from gitops_wf.services.pushing import Pushing
+from gitops_wf.services.reaching import Reaching
 from gitops_wf.services.recall import Recall
 from gitops_wf.services.step_runners import StepRunners
 from gitops_wf.services.watched import Watched
@@ -236,6 +237,7 @@ class ReleaseLine:
         self._tokens = iter(f"token-{n}" for n in range(10**6))
         self.rulebook = rulebook or Rulebook()
         self.reminders = reminders
+        self.reaching = Reaching(clock=self.clock)
         self.restart()
 
     def _watch(
@@ -310,6 +312,7 @@ class ReleaseLine:
             runners=self.runners,
             new_token=self._tokens.__next__,
             recorder=Recorder(wait=_never),
+            reaching=self.reaching,
         )
         self.discover = Discover(
             watched=self.watched,

@@ -73,6 +73,15 @@ class ConfiguredClusters:
         """Return a target's cluster as the daemon itself; errors as `cluster`."""
         return self._server(self._config(target)).own
 
+    def targets(self) -> tuple[TargetName, ...]:
+        """Return the targets that are known, by name."""
+        return tuple(sorted(self._targets))
+
+    def server_of(self, target: TargetName) -> str:
+        """Return what targets on one API server have in common."""
+        config = self._targets.get(target)
+        return target if config is None else config.server
+
     def _server(self, config: TargetConfig) -> "_Opened":
         key = (config.kind.value, config.path, config.context, _stamp(config.path))
         with self._lock:

@@ -84,6 +84,7 @@ from gitops_wf.services.heartbeats import Heartbeats
 from gitops_wf.services.housekeeping import Housekeeping
 from gitops_wf.services.known_revisions import KnownRevisions
 from gitops_wf.services.pushing import Pushing
+from gitops_wf.services.reaching import Reaching
 from gitops_wf.services.recall import Recall
 from gitops_wf.services.revert_failed import RevertFailed
 from gitops_wf.services.set_back import SetBack
@@ -174,9 +175,14 @@ def _put_together(
         server = serving.server(config, store)
         undo.callback(server.close)
         parts.append(server)
+
+    def server_of(target: TargetName) -> str:
+        return clusters.server_of(target)  # made below, for it tells what came of it
+
+    reaching = Reaching(clock=clock, server_of=server_of)
     clusters = ConfiguredClusters(
         config.targets,
-        partial(open_target, redactor=redactor),
+        partial(open_target, redactor=redactor, begun=reaching.begun),
         partial(_namespace_of_the_sandbox, config.directory)
         if config.is_all_sandbox
         else None,
@@ -259,6 +265,7 @@ def _put_together(
         runners=runners,
         new_token=lambda: uuid4().hex,
         recorder=recorder,
+        reaching=reaching,
     )
     deliveries = Deliveries(
         store=store,

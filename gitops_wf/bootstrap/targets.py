@@ -1,6 +1,8 @@
 """Opening the clusters and folders that targets name."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from gitops_wf.adapters.directory_target import DirectoryCluster
@@ -13,7 +15,7 @@ from gitops_wf.core.config import DaemonConfig, TargetConfig, TargetKind
 from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.identifiers import TargetName
 from gitops_wf.core.redaction import Redactor
-from gitops_wf.ports.cluster import ApiServer
+from gitops_wf.ports.cluster import ApiServer, Asked, Unwatched
 from gitops_wf.sandbox import process as sandbox_process
 
 SANDBOX_FOLDER = "sandbox"
@@ -41,18 +43,29 @@ def with_sandbox_kubeconfig(config: DaemonConfig) -> dict[TargetName, TargetConf
     }
 
 
-def open_target(target: TargetConfig, redactor: Redactor | None = None) -> ApiServer:
+def open_target(
+    target: TargetConfig,
+    redactor: Redactor | None = None,
+    begun: Callable[[str], Asked] = lambda _: Unwatched(),
+) -> ApiServer:
     """Open the cluster, or the folder, that a target names.
 
-    ``redactor`` learns its credentials, and the Secrets that are read and written.
+    ``redactor`` learns its credentials, and the Secrets that are read and written;
+    ``begun`` is called with the target's server at each request.
     """
     path = Path(target.path).expanduser()
     match target.kind:
         case TargetKind.KUBECONFIG | TargetKind.SANDBOX:
             return KubeCluster(
-                kubeconfig_access(path, target.context or None), redactor=redactor
+                kubeconfig_access(path, target.context or None),
+                redactor=redactor,
+                begun=partial(begun, target.server),
             )
         case TargetKind.IN_CLUSTER:
-            return KubeCluster(in_cluster_access(), redactor=redactor)
+            return KubeCluster(
+                in_cluster_access(),
+                redactor=redactor,
+                begun=partial(begun, target.server),
+            )
         case TargetKind.DIRECTORY:
             return DirectoryCluster(path)

@@ -109,6 +109,11 @@ class TargetConfig:
     substitute: Mapping[str, str] = field(default_factory=dict)
     impersonate: tuple[ImpersonationRule, ...] = ()
 
+    @property
+    def server(self) -> str:
+        """What targets on one API server have in common."""
+        return f"{self.kind}:{self.path}#{self.context}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonConfig:

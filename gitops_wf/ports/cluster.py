@@ -46,6 +46,26 @@ class ClusterUnavailableError(TransientError):
     """No answer: unreachable, overloaded (429, 5xx), hung up, or not let in (401)."""
 
 
+class Asked(Protocol):
+    """One request to an API server that is under way, for who wants to know."""
+
+    def answered(self) -> None:
+        """Take note of an answer, whatever it said."""
+
+    def lost(self, error: str, *, hung: bool) -> None:
+        """Take note that none came, or none of the API server; by waiting if `hung`."""
+
+
+class Unwatched:
+    """The request that nobody wants to know of."""
+
+    def answered(self) -> None:
+        """Leave it unnoted."""
+
+    def lost(self, error: str, *, hung: bool) -> None:
+        """Leave it unnoted."""
+
+
 class ClusterRefusalError(TerminalError):
     """The API server understood and said no: 400, 403, 413, 422.
 

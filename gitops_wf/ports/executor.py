@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from gitops_wf.core.errors import TransientError
 from gitops_wf.core.identifiers import EnvironmentId, RunId, StepName, TargetName
 from gitops_wf.ports.store import Transaction
 
@@ -34,6 +35,10 @@ class DeliveryWork:
 Work = AttemptWork | DeliveryWork
 
 
+class PostponedError(TransientError):
+    """It is not the time for work yet: nothing was tried, so nothing has failed."""
+
+
 class Executor(Protocol):
     """Carries out work at least once; only ids pass through it.
 
@@ -49,7 +54,8 @@ class Executor(Protocol):
         """Begin to carry out work, what an earlier process left behind included.
 
         Where ``carry_out`` raises, the error is logged and the work is begun again
-        after a pause that grows, or the one that a TransientError asks for.
+        after a pause that grows, or the one that a TransientError asks for. That of a
+        PostponedError is as asked, and no error.
         """
 
     def stop(self) -> None:

@@ -18,13 +18,14 @@ from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run, StepRun
 from gitops_wf.ports.clock import Clock
-from gitops_wf.ports.executor import AttemptWork
+from gitops_wf.ports.executor import AttemptWork, PostponedError
 from gitops_wf.ports.runner import StepContext, StepResult
 from gitops_wf.ports.store import Reader, Store, Transaction
 from gitops_wf.services.advance import Advance
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.approvals import Approvals
 from gitops_wf.services.brake import paused_text
+from gitops_wf.services.reaching import Reaching
 from gitops_wf.services.step_runners import StepRunners
 from gitops_wf.services.watched_store import Recorder
 
@@ -73,6 +74,7 @@ class Attempts:
         runners: StepRunners,
         new_token: Callable[[], str],
         recorder: Recorder,
+        reaching: Reaching,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -82,9 +84,23 @@ class Attempts:
         self._runners = runners
         self._new_token = new_token
         self._recorder = recorder
+        self._reaching = reaching
 
     def carry_out(self, work: AttemptWork) -> None:
-        """Do what was asked for, unless it is no longer wanted."""
+        """Do what was asked for, unless it is no longer wanted.
+
+        Errors: PostponedError where it cannot be done yet, such as on a target that
+        hangs and is asked by another.
+        """
+        with self._reaching.release(work.target) as refusal:
+            if refusal is not None:
+                raise PostponedError(
+                    f"target {work.target} does not answer: {refusal.error}",
+                    retry_after=refusal.until - self._clock.now(),
+                )
+            self._carry_out(work)
+
+    def _carry_out(self, work: AttemptWork) -> None:
         task = self._begin(work)
         if task is None:
             return
@@ -291,13 +307,13 @@ class Attempts:
 def _wait_for_heal(reader: Reader, run: Run, step: StepRun, now: datetime) -> None:
     """Let what drifted be healed first, where that is being done on the target.
 
-    Errors: TransientError, for the queue to bring the work again.
+    Errors: PostponedError, for the queue to bring the work again.
     """
     if step.look or step.target is None:
         return
     state = reader.upkeep(run.subject.environment).get(step.target)
     if state is not None and state.is_leased(now):
-        raise TransientError(
+        raise PostponedError(
             f"what drifted on {step.target} is being healed", retry_after=HEAL_WAIT
         )
 

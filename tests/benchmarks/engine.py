@@ -44,6 +44,7 @@ from gitops_wf.services.advance import Advance
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.approvals import Approvals
 from gitops_wf.services.attempts import Attempts
+from gitops_wf.services.reaching import Reaching
 from gitops_wf.services.step_runners import StepRunners
 from gitops_wf.services.watched_store import Recorder
 from tests.postgres import postgres_server
@@ -173,6 +174,7 @@ def services(location: str) -> None:
         runners=runners,
         new_token=lambda: uuid4().hex,
         recorder=Recorder(wait=time.sleep),
+        reaching=Reaching(clock=clock),
     )
     ended = threading.Semaphore(0)
 

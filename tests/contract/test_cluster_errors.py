@@ -1,5 +1,6 @@
 """What an API server that fails looks like: every error is clear, and in its family."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -12,7 +13,7 @@ import yaml
 from kubernetes.config import ConfigException
 
 from gitops_wf.adapters.kube_api import KubeCluster, kubeconfig_access
-from gitops_wf.core.errors import TerminalError
+from gitops_wf.core.errors import GitOpsError, TerminalError
 from gitops_wf.core.impersonation import Identity
 from gitops_wf.ports.cluster import (
     ApiResource,
@@ -120,6 +121,65 @@ def test_a_server_that_never_answers_is_given_up_in_time(tmp_path):
 
         with pytest.raises(ClusterUnavailableError, match="no answer in time"):
             cluster_at(tmp_path, url, read_timeout=0.1).get(CONFIG_MAPS, "ns", "a")
+
+
+class Watch:
+    """Notes what became of each request."""
+
+    def __init__(self):
+        self.said = []
+
+    def __call__(self):
+        return self
+
+    def answered(self):
+        self.said.append("answered")
+
+    def lost(self, error, *, hung):
+        self.said.append(("hung" if hung else "failed", error))
+
+
+@pytest.mark.parametrize("code", [200, 403, 404, 409, 422, 500])
+def test_who_watches_a_server_is_told_that_it_answers_whatever_it_says(
+    tmp_path, server, code
+):
+    server.answer = status(code, "", "a text")
+    watch = Watch()
+    cluster = cluster_at(tmp_path, server.url(), begun=watch)
+
+    with contextlib.suppress(GitOpsError):
+        cluster.get(CONFIG_MAPS, "ns", "a")
+
+    assert watch.said == ["answered"]
+
+
+@pytest.mark.parametrize("code", [401, 429, 502, 503, 504])
+def test_who_watches_a_server_is_told_of_an_answer_that_is_none(tmp_path, server, code):
+    server.answer = status(code, "", "a text")
+    watch = Watch()
+
+    with pytest.raises(ClusterUnavailableError):
+        cluster_at(tmp_path, server.url(), begun=watch).get(CONFIG_MAPS, "ns", "a")
+
+    ((how, error),) = watch.said
+    assert how == "failed"
+    assert error.startswith(f"API server {server.url()} ")
+    assert f"({code} " in error
+
+
+def test_who_watches_a_server_is_told_hangs_from_what_fails_at_once(tmp_path):
+    watch = Watch()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        cluster = cluster_at(tmp_path, url, read_timeout=0.1, begun=watch)
+        with pytest.raises(ClusterUnavailableError):
+            cluster.get(CONFIG_MAPS, "ns", "a")
+        silent.listen()
+        with pytest.raises(ClusterUnavailableError):
+            cluster.get(CONFIG_MAPS, "ns", "a")
+
+    assert [how for how, _ in watch.said] == ["failed", "hung"]
 
 
 def test_a_host_that_does_not_exist_is_named(tmp_path):

@@ -175,6 +175,21 @@ def test_work_is_begun_again_no_sooner_than_the_other_side_asked(
     assert second["at"] - first["at"] >= 1.5
 
 
+def test_work_that_is_postponed_comes_back_when_it_asked_to_each_time(
+    store_location: str, witness: Witness
+):
+    """By the fourth time an error would have made it wait for seconds."""
+    with executor_process(store_location, witness) as process:
+        process.start()
+        process.enqueue(
+            an_attempt("early", "too-early", target="t"),
+            an_attempt("broken", "fails-twice", target="u"),
+        )
+        witness.wait(2, "ended")
+
+    assert [line["run"] for line in witness.lines("ended")] == ["early", "broken"]
+
+
 def test_stopping_lets_work_end_and_begins_no_more(
     store_location: str, witness: Witness
 ):

@@ -5,9 +5,9 @@ order, the delays and the rule that work of a rolled-back transaction never runs
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from gitops_wf.ports.executor import Work
+from gitops_wf.ports.executor import PostponedError, Work
 from tests.fakes.clock import FakeClock
 
 
@@ -41,7 +41,11 @@ class ManualExecutor:
         while due := [w for w in self._waiting if w[0] <= self._clock.now()]:
             first = min(due, key=lambda item: item[:2])
             self._waiting.remove(first)
-            self.carry_out(first[2])
+            try:
+                self.carry_out(first[2])
+            except PostponedError as error:
+                again = self._clock.now() + (error.retry_after or timedelta())
+                self._waiting.append((again, *first[1:]))
             done += 1
             assert done < 1_000, "work asks for work without end"
         return done

@@ -13,7 +13,6 @@ from gitops_wf.adapters.kube_api import KubeCluster, kubeconfig_access
 from gitops_wf.adapters.step_catalogue import EntryPointCatalogue
 from gitops_wf.core.config import DaemonConfig
 from gitops_wf.core.environment import Drift
-from gitops_wf.core.errors import TransientError
 from gitops_wf.core.freeze import Window, WindowKind
 from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.inventory import ObjectRef
@@ -559,10 +558,13 @@ def test_an_attempt_waits_for_a_heal_that_is_being_written(daemon):
         lease = Lease(holder="local", until=now + LEASE)
         transaction.save_upkeep(PROD, HERE, UpkeepState(number=1, lease=lease))
 
-    with pytest.raises(TransientError, match="what drifted on here is being healed"):
-        daemon.release(CONFIG.format(name="a", value="2"))
-
+    daemon.release(CONFIG.format(name="a", value="2"))
     assert value(daemon) == "1"
+
+    with daemon.line.store.transaction() as transaction:
+        transaction.forget_upkeep(PROD, HERE)
+    daemon.line.wait(timedelta(seconds=1))
+    assert value(daemon) == "2"
 
 
 def test_what_a_killed_process_had_leased_its_successor_ends(daemon):

@@ -45,6 +45,27 @@ def test_what_waits_for_a_release_that_failed_makes_room_for_the_next(line):
     assert line.phases("prod") == ["Aborted/Superseded", "Succeeded"]
 
 
+def test_what_is_for_a_target_that_hangs_begins_when_it_answers_and_others_now(line):
+    request = line.reaching.begun("sick")
+    line.clock.pass_time(timedelta(minutes=1))
+    request.lost("no answer in time", hung=True)
+    for name, target in (("a", "sick"), ("b", "sick"), ("c", "good")):
+        text = ENVIRONMENT + f"targets: [{target}]\n"
+        line.commit(
+            {f"envs/{name}/environment.yaml": text, f"envs/{name}/web.yaml": "one"}
+        )
+    line.settle()
+
+    assert line.phases("a") == line.phases("b") == ["Running"]
+    assert line.phases("c") == ["Succeeded"]
+    assert [step.attempt for step in line.run("a").steps] == [1]
+    assert not line.run("a").steps[0].started  # its own time-out has not begun
+
+    line.reaching.begun("sick").answered()
+    line.wait(timedelta(minutes=1))
+    assert line.phases("a") == line.phases("b") == ["Succeeded"]
+
+
 def test_a_redeployed_revision_waits_for_the_run_in_progress(line):
     line.commit({"envs/prod/web.yaml": "one", "envs/prod/outcome": "hold"})
     line.settle()

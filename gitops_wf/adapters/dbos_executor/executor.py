@@ -7,6 +7,7 @@ after its delay, within the limits, and again if the process died on the way.
 What is carried out may raise. Then nothing is lost and nothing spins: the error is
 logged and the same work is put back under a new id, begun after a pause that doubles
 from under a second to fifteen minutes (or what a TransientError asks for, if longer).
+What is only postponed comes back when it asks to, and counts as no error.
 It gives its place to others meanwhile, and it goes on for ever: only our own rows know
 when to give up, and work whose row has moved on ends at once.
 """
@@ -63,7 +64,7 @@ from gitops_wf.adapters.dbos_executor.work import (
 )
 from gitops_wf.core.backoff import backoff
 from gitops_wf.core.errors import cut
-from gitops_wf.ports.executor import Work
+from gitops_wf.ports.executor import PostponedError, Work
 from gitops_wf.ports.store import StoreUnavailableError, Transaction
 
 APPLICATION = "gitops-wf"
@@ -322,7 +323,8 @@ class DbosExecutor:
         If the process ends before that, `Abandoned` goes through DBOS, which records
         nothing of what is no Exception: the work is begun again at the next start.
         """
-        again = queued.put_back(after_error=not isinstance(error, Abandoned))
+        is_error = not isinstance(error, Abandoned | PostponedError)
+        again = queued.put_back(after_error=is_error)
         delay = pause_before(again, error).total_seconds()
         report(queued, error, delay)
         tries = 0

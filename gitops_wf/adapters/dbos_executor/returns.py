@@ -8,6 +8,7 @@ from gitops_wf.adapters.dbos_executor.places import Abandoned
 from gitops_wf.adapters.dbos_executor.work import Queued
 from gitops_wf.core.backoff import backoff
 from gitops_wf.core.errors import TransientError
+from gitops_wf.ports.executor import PostponedError
 from gitops_wf.ports.store import StoreUnavailableError
 
 log = structlog.get_logger()
@@ -22,6 +23,8 @@ def report(queued: Queued, error: BaseException, retry_in: float) -> None:
     match error:
         case Abandoned():
             work.info("work.abandoned")
+        case PostponedError():
+            log.debug("work.waits", work=queued.id, cause=error.message)
         case StoreUnavailableError():
             # The store itself says so, once, for all work.
             log.debug("work.held", work=queued.id, cause=error.message)
@@ -37,6 +40,8 @@ def pause_before(queued: Queued, error: BaseException) -> timedelta:
         return timedelta()
     if isinstance(error, StoreUnavailableError):
         return backoff(queued.failures, longest=LONGEST_PAUSE)
+    if isinstance(error, PostponedError):
+        return error.retry_after or backoff(1)
     pause = backoff(queued.failures)
     asked = error.retry_after if isinstance(error, TransientError) else None
     return max(pause, asked or timedelta())

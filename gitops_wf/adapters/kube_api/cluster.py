@@ -1,6 +1,6 @@
 """One API server as the Cluster port."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from typing import Any, Self
 from urllib.parse import quote
@@ -20,8 +20,10 @@ from gitops_wf.core.redaction import Redactor, secret_values
 from gitops_wf.ports.cluster import (
     ApiResource,
     Applied,
+    Asked,
     ClusterRefusalError,
     UnknownKindError,
+    Unwatched,
 )
 
 FIELD_MANAGER = "gitops-wf"
@@ -32,7 +34,10 @@ LOG_BYTES = 64 * 1024
 
 
 class KubeCluster:
-    """A Kubernetes API server, seen with one identity."""
+    """A Kubernetes API server, seen with one identity.
+
+    ``begun`` is called with each request, and is told what came of it.
+    """
 
     has_status = True
 
@@ -44,6 +49,7 @@ class KubeCluster:
         read_timeout: float = READ_TIMEOUT,
         page: int = PAGE,
         redactor: Redactor | None = None,
+        begun: Callable[[], Asked] = Unwatched,
     ) -> None:
         self._page = page
         self._redactor = redactor or Redactor()
@@ -52,6 +58,7 @@ class KubeCluster:
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
             redactor=self._redactor,
+            begun=begun,
         )
         self._discovery = Discovery(self._transport)
 

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, Self
@@ -27,7 +27,7 @@ from gitops_wf.core.errors import cut
 from gitops_wf.core.impersonation import Identity
 from gitops_wf.core.redaction import Redactor
 from gitops_wf.core.secret import Secret
-from gitops_wf.ports.cluster import ClusterUnavailableError
+from gitops_wf.ports.cluster import Asked, ClusterUnavailableError, Unwatched
 
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 60.0
@@ -35,6 +35,15 @@ READ_TIMEOUT = 60.0
 
 CREDENTIALS_HOLD = 1.0
 """Seconds before the library is asked again: asking takes a third of a millisecond."""
+
+_NOT_SERVED = {
+    401: "does not accept our credentials (401 Unauthorized)",
+    429: "is overloaded (429 Too Many Requests)",
+    502: "is away: what is before it says so (502 Bad Gateway)",
+    503: "is away, or not ready (503 Service Unavailable)",
+    504: "does not answer what is before it (504 Gateway Timeout)",
+}
+"""Answers that say nothing of what was asked, nor will to others."""
 
 _REPEATABLE = frozenset({"GET", "PATCH"})
 """An apply may be sent again: the second one changes nothing."""
@@ -67,7 +76,9 @@ class Transport:
         connect_timeout: float = CONNECT_TIMEOUT,
         read_timeout: float = READ_TIMEOUT,
         redactor: Redactor | None = None,
+        begun: Callable[[], Asked] = Unwatched,
     ) -> None:
+        self._begun = begun
         self._redactor = redactor or Redactor()
         for secret in access.secrets:
             self._redactor.learn(secret)
@@ -105,6 +116,26 @@ class Transport:
             headers["Content-Type"] = content_type
         self._credentials.add_to(headers)
         headers = _as(self.identity, headers)
+        asked = self._begun()
+        try:
+            answer = self._answered(method, url, data, headers)
+        except ClusterUnavailableError as exc:
+            asked.lost(str(exc), hung=_has_hung(exc))
+            raise
+        if answer.status in _NOT_SERVED:
+            what = _NOT_SERVED[answer.status]
+            asked.lost(f"API server {self.server} {what}", hung=False)
+        else:
+            asked.answered()
+        return answer
+
+    def _answered(
+        self,
+        method: str,
+        url: str,
+        data: bytes | None,
+        headers: MutableMapping[str, str],
+    ) -> Answer:
         try:
             return self._send(method, url, data, headers)
         except ProtocolError as exc:
@@ -220,6 +251,12 @@ def _as(
     for group in identity.groups:
         more.add("Impersonate-Group", group)
     return more
+
+
+def _has_hung(exc: ClusterUnavailableError) -> bool:
+    cause = exc.__cause__
+    is_waiting = isinstance(cause, ConnectTimeoutError | ReadTimeoutError)
+    return is_waiting and not isinstance(cause, NewConnectionError)
 
 
 def _last_cause(exc: BaseException) -> str:
