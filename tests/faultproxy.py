@@ -28,7 +28,8 @@ class FaultProxy:
     ``faults`` by lane: an int answers that status (with ``retry_after`` seconds),
     "hang" never answers, "reset" sends half of the answer and resets the connection.
     ``requests`` and ``received`` count requests and their bytes by lane, ``before`` is
-    called with lane and method before each of them is served.
+    called with lane and method before each of them is served. ``waiting`` counts those
+    that hang now, ``given_up`` those whose client hung up in the end.
     """
 
     def __init__(self, sandbox: Path, url: str) -> None:
@@ -38,6 +39,8 @@ class FaultProxy:
         self.requests: Counter[str] = Counter()
         self.received: Counter[str] = Counter()
         self.waiting = 0
+        self.given_up = 0
+        self.released = 0
         self.lock = threading.Lock()
         self.closing = threading.Event()
         self.upstream = url.removeprefix("https://")
@@ -65,6 +68,11 @@ class FaultProxy:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    def release(self) -> None:
+        """End all faults, and let go of those who wait for an answer."""
+        self.faults.clear()
+        self.released += 1
 
     def url(self, lane: str) -> str:
         """The address of a lane's server."""
@@ -112,11 +120,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _hang(self) -> None:
         with self.proxy.lock:
             self.proxy.waiting += 1
+        released = self.proxy.released
         self.connection.settimeout(0.05)
         try:
-            while not self.proxy.closing.is_set():
+            while released == self.proxy.released and not self.proxy.closing.is_set():
                 try:
                     if not self.connection.recv(1):
+                        self.proxy.given_up += 1
                         break
                 except TimeoutError:
                     continue

@@ -37,6 +37,10 @@ groups:
       - alert: RepositoryNotPolled
         expr: time() - gitops_wf_last_poll_timestamp_seconds > 900 or gitops_wf_repository_ready == 0
         for: 10m
+      - alert: TargetUnreachable
+        expr: gitops_wf_target_ready == 0
+      - alert: DriftNotLookedFor
+        expr: time() - gitops_wf_drift_last_comparison_timestamp_seconds > 3 * 300  # three times your `drift.interval`
       - alert: MessagesGivenUp
         expr: increase(gitops_wf_notifications_deliveries_total{succeeded="false"}[1h]) > 0
 ```
@@ -45,7 +49,7 @@ groups:
 
 | path | 200 | 503 |
 |---|---|---|
-| `/healthz` | every loop of the process (`ticks`, `polls`, `reminder`, `messages`, `clock`, `upkeep`) turned within two minutes | `message` names the loop that stopped: start the process anew |
+| `/healthz` | every loop of the process (`ticks`, `polls`, `reminder`, `messages`, `clock`, `upkeep`, `targets`) turned within two minutes | `message` names the loop that stopped: start the process anew |
 | `/readyz` | the store answers, and every repository was polled, or has a condition that says why not | `store` or `repositories` says what is missing |
 """
 

@@ -54,6 +54,7 @@ from gitops_wf.services.pushing import Pushing
 from gitops_wf.services.reaching import Reaching
 from gitops_wf.services.recall import Recall
 from gitops_wf.services.step_runners import StepRunners
+from gitops_wf.services.target_conditions import TargetConditions
 from gitops_wf.services.watched import Watched
 from gitops_wf.services.watched_store import Recorder
 from gitops_wf.steps.step_group import STEP_TYPE as STEP_GROUP
@@ -323,6 +324,13 @@ class ReleaseLine:
             advance=advance,
             announcer=announcer,
             recall=Recall(clusters=self.clusters, instance=instance, adopt=adopt),
+        )
+        self.conditions = TargetConditions(
+            store=self.store,
+            clock=self.clock,
+            announcer=announcer,
+            reaching=self.reaching,
+            targets=lambda: self.watched.config.targets,
         )
         self.due = Due(store=self.store, clock=self.clock, advance=advance)
         self.executor.start(self._carry_out)

@@ -57,6 +57,7 @@ from gitops_wf.core.redaction import Redactor
 from gitops_wf.core.secret import Secret
 from gitops_wf.daemon.chores import Chores, Pacer
 from gitops_wf.daemon.clock_watch import ClockWatch
+from gitops_wf.daemon.lane import MOST, Lane
 from gitops_wf.daemon.polls import Polls
 from gitops_wf.daemon.supervisor import Daemon, Ending, Part
 from gitops_wf.daemon.ticks import Ticks
@@ -89,6 +90,7 @@ from gitops_wf.services.recall import Recall
 from gitops_wf.services.revert_failed import RevertFailed
 from gitops_wf.services.set_back import SetBack
 from gitops_wf.services.step_runners import StepRunners
+from gitops_wf.services.target_conditions import TargetConditions
 from gitops_wf.services.upkeep import Upkeep
 from gitops_wf.services.upkeep_rounds import UpkeepRounds
 from gitops_wf.services.watched import Watched
@@ -97,7 +99,7 @@ from gitops_wf.services.watched_store import Recorder, WatchedStore
 DIGEST_KEY_FILE = "digest.key"
 
 LOOKS_AT_ONCE = 4
-"""Environments that are compared with their targets at once: a thread for each."""
+"""Environments that are compared at once, less those that wait for their targets."""
 
 
 def make_daemon(config: DaemonConfig, redactor: Redactor | None = None) -> Daemon:
@@ -315,6 +317,14 @@ def _put_together(
         rest=pacer.rest,
     )
     parts.append(Chores(pacer, housekeeping.act, housekeeping.interrupt))
+    conditions = TargetConditions(
+        store=store,
+        clock=clock,
+        announcer=announcer,
+        reaching=reaching,
+        targets=clusters.targets,
+    )
+    parts.append(Ticks(clock=clock, act=conditions.act, beat=heartbeats.of("targets")))
     upkeep = Upkeep(
         store=store,
         clock=clock,
@@ -323,6 +333,8 @@ def _put_together(
         announcer=announcer,
         recorder=recorder,
         observer=counters,
+        reaching=reaching,
+        conditions=conditions,
         drift=config.drift,
     )
     turns: SimpleQueue[EnvironmentId | None] = SimpleQueue()
@@ -334,7 +346,14 @@ def _put_together(
         look=upkeep.look,
         begin=turns.put,
     )
-    parts.append(Workers(turns, rounds.carry_out, count=LOOKS_AT_ONCE, name="upkeep"))
+    workers = Workers(
+        turns,
+        rounds.carry_out,
+        lane=Lane(places=LOOKS_AT_ONCE),
+        count=MOST,
+        name="upkeep",
+    )
+    parts.append(workers)
     parts.append(Ticks(clock=clock, act=rounds.act, beat=heartbeats.of("upkeep")))
     gather = Gather(
         store=store,

@@ -196,6 +196,13 @@ def _upkeep(told: Description, now: datetime) -> Iterator[Text]:
         heals = "self-heals" if drift.self_heal else "reports only"
         text = f"compared every {format_duration(drift.interval)}, {heals}"
     yield _pair("Drift", text)
+    for gone in told.environment.away:
+        silent = f"{gone.name}: has not answered for {age(gone.away, now)}"
+        yield _pair("", f"{silent}: {gone.error}", "red")
+    differing = {v.target for v in told.environment.upkeep if v.state.drifted}
+    for target, at in told.environment.compared.items():
+        what = "differs from Git" if target in differing else "as Git says"
+        yield _pair("", f"{target}: last compared {age(at, now)} ago: {what}")
     for view in told.environment.upkeep:
         state = view.state
         for ailing in state.ailing:

@@ -100,7 +100,10 @@ def environment_message(view: EnvironmentView) -> str:
         return view.paused
     if view.frozen:
         return view.frozen
-    remarkable = [text for each in view.upkeep for text in each.texts]
+    remarkable = [
+        *(f"target {each.name} does not answer: {each.error}" for each in view.away),
+        *(text for each in view.upkeep for text in each.texts),
+    ]
     if remarkable and not (view.current and view.current.waiting):
         return "; ".join(remarkable)
     if view.current is None:
@@ -240,22 +243,29 @@ def decisions(views: Sequence[DecisionView], now: datetime) -> Table:
     )
 
 
-def targets(views: Sequence[TargetView]) -> Table:
-    """Return targets with their gates."""
+def targets(views: Sequence[TargetView], now: datetime) -> Table:
+    """Return targets, whether they answer, and their gates."""
     return Table(
-        headers=("NAME", "KIND", "WHERE", "NAMESPACE", "GATE", "ENVIRONMENTS"),
+        headers=(
+            *("NAME", "KIND", "WHERE", "NAMESPACE", "READY", "ANSWERED", "COMPARED"),
+            *("GATE", "ENVIRONMENTS", "MESSAGE"),
+        ),
         rows=[
             (
                 view.target.name,
                 str(view.target.kind),
                 view.target.context or view.target.path,
                 view.target.namespace,
+                _READY[view.is_ready],
+                _ago(view.record.answered, now),
+                _ago(view.record.compared, now),
                 _gate(view),
                 ", ".join(environment_name(e) for e in view.environments),
+                _target_message(view, now),
             )
             for view in views
         ],
-        optional=frozenset({"WHERE"}),
+        optional=frozenset({"WHERE", "ANSWERED", "COMPARED", "MESSAGE"}),
     )
 
 
@@ -329,6 +339,7 @@ def _environment_status(view: EnvironmentView) -> str:
     marks = [
         *(["degraded"] if view.is_degraded else []),
         *(["drifted"] if view.is_drifted else []),
+        *(["unreachable"] if view.away else []),
     ]
     return ", ".join([text, *marks])
 
@@ -389,6 +400,17 @@ def _step_message(step: StepRun) -> str:
     return step.message
 
 
+def _ago(at: datetime | None, now: datetime) -> str:
+    return f"{age(at, now)} ago" if at else ""
+
+
+def _target_message(view: TargetView, now: datetime) -> str:
+    record = view.record
+    if record.away is None:
+        return ""
+    return f"has not answered for {age(record.away, now)}: {record.error}"
+
+
 def _gate(view: TargetView) -> str:
     if view.gate is None:
         return ""
@@ -400,6 +422,6 @@ def _gate(view: TargetView) -> str:
 def _object(view: EventView) -> str:
     event = view.event
     if event.environment is None:
-        return event.repository or ""
+        return event.repository or str(event.metadata.get("target") or "")
     number = f"#{event.revision}" if event.revision else ""
     return f"{environment_name(event.environment)}{number}"

@@ -1,4 +1,4 @@
-"""A lane of polls: a few at once, and none is held up by those that hang."""
+"""A lane of work: a few pieces at once, and none is held up by those that hang."""
 
 import threading
 import time
@@ -7,20 +7,20 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 PLACES = 8
-"""How many polls may begin at once: each is a git process and a transaction."""
+"""How many may begin at once: a poll is a git process and a transaction."""
 
 MOST = 32
-"""How many polls of a lane may run in all, those that hang included."""
+"""How many of a lane may run in all, those that hang included."""
 
 SLOW_AFTER = timedelta(seconds=2)
-"""A poll that takes longer gives up its place: it waits for its remote."""
+"""What takes longer gives up its place: it waits for somebody else."""
 
 
 class Lane:
     """Places for what has just begun; what takes long keeps none.
 
-    So a remote that hangs holds others up for `SLOW_AFTER` at most, and a burst of
-    polls still begins a few at a time.
+    So what hangs holds others up for `SLOW_AFTER` at most, and a burst still begins a
+    few at a time.
     """
 
     def __init__(

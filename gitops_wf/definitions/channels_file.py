@@ -101,13 +101,18 @@ Channel = Annotated[
 
 
 class NotifyAllPart(Part):
-    """Events of every environment and repository that go to a channel."""
+    """Events of every environment, repository and target that go to a channel."""
 
     channel: Name = Field(description="A channel under `channels`.")
     on: tuple[
         EventKind
         | Literal[
-            "repositoryFailed", "repositoryRecovered", "historyRewritten", "clonedAnew"
+            "repositoryFailed",
+            "repositoryRecovered",
+            "historyRewritten",
+            "clonedAnew",
+            "targetUnreachable",
+            "targetRecovered",
         ],
         ...,
     ] = Field(min_length=1, description="Which events; see channels.md.")

@@ -69,6 +69,22 @@ class RepositoryRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TargetRecord:
+    """How a target stood when that was noted last.
+
+    ``answered`` is when it last answered anything, ``compared`` when a released
+    revision was last compared with it, and found out about. ``away`` is since when it
+    does not answer, where that was told, with ``error``.
+    """
+
+    name: TargetName
+    answered: datetime | None = None
+    compared: datetime | None = None
+    away: datetime | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentRecord:
     """An environment as it stands at the cursor.
 
@@ -239,6 +255,12 @@ class Reader(Protocol):
     def upkeeps(self) -> Mapping[EnvironmentId, Mapping[TargetName, UpkeepState]]:
         """Return the same of all environments that anything is known of."""
 
+    def compared(self, environment: EnvironmentId) -> Mapping[TargetName, datetime]:
+        """Return when its released revision was last compared with each target."""
+
+    def targets(self) -> Mapping[TargetName, TargetRecord]:
+        """Return how the targets stand that were asked anything, by name."""
+
     def pauses(self, environment: EnvironmentId | None = None) -> Sequence[Pause]:
         """Return all pauses, or those that hold an environment; that of all first."""
 
@@ -354,6 +376,17 @@ class Transaction(Reader, Protocol):
 
     def forget_upkeep(self, environment: EnvironmentId, target: TargetName) -> None:
         """Forget how an environment stands on a target: nobody looks any more."""
+
+    def save_compared(
+        self, environment: EnvironmentId, target: TargetName, at: datetime
+    ) -> None:
+        """Note when a released revision was last compared with a target."""
+
+    def save_target(self, record: TargetRecord) -> None:
+        """Insert or update, by name."""
+
+    def forget_target(self, target: TargetName) -> None:
+        """Forget how a target stood: the config has it no more."""
 
     def save_pause(self, pause: Pause) -> None:
         """Insert or update, by environment; None is the one of all."""

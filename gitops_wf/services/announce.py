@@ -17,6 +17,9 @@ from gitops_wf.ports.executor import DeliveryWork, Executor
 from gitops_wf.ports.store import Reader, Transaction
 from gitops_wf.services.gather import notices_message
 
+_OF_TARGETS = frozenset({"targetUnreachable", "targetRecovered"})
+"""What several targets may have in common, such as the network before them."""
+
 _OF_RELEASES = frozenset({"drift", "healed", "renewed", "degraded", "recovered"})
 """What one cause does to many releases, whichever commits those are of."""
 
@@ -106,7 +109,8 @@ class Announcer:
         link = ""
         if revision is not None and repository is not None:
             link = commit_link(self.commits.get(repository, ""), revision.commit)
-        topic = title = repository or "daemon"
+        whole = "targets" if event.kind in _OF_TARGETS else "daemon"
+        topic = title = repository or whole
         if channel.get("type") == "webhook":
             topic = key  # programs read one event at a time
         elif event.kind in _OF_RELEASES:

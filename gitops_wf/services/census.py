@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.upkeep.state import UpkeepState
-from gitops_wf.ports.store import Reader, RepositoryRecord, Standing
+from gitops_wf.ports.store import Reader, RepositoryRecord, Standing, TargetRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +15,7 @@ class Census:
 
     ``active`` counts the runs that have not ended by phase, ``queued`` the attempts
     of steps that were asked for and have not begun. ``upkeep`` is of those released
-    revisions of which there is something to tell.
+    revisions of which there is something to tell, ``targets`` those that were asked.
     """
 
     environments: tuple[Standing, ...]
@@ -23,6 +23,7 @@ class Census:
     active: Mapping[Phase, int]
     queued: int
     upkeep: Mapping[EnvironmentId, Mapping[TargetName, UpkeepState]]
+    targets: Mapping[TargetName, TargetRecord]
 
 
 def take_census(reader: Reader) -> Census:
@@ -39,4 +40,5 @@ def take_census(reader: Reader) -> Census:
         active=reader.active_phases(),
         queued=reader.queued(),
         upkeep=reader.upkeeps(),
+        targets=reader.targets(),
     )

@@ -1,7 +1,7 @@
 """Questions to the store, each answered from one consistent look."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,7 +13,7 @@ from gitops_wf.core.errors import TerminalError, cut
 from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.policy import Policy
 from gitops_wf.core.revision import Revision
-from gitops_wf.ports.store import EnvironmentRecord, Reader
+from gitops_wf.ports.store import EnvironmentRecord, Reader, TargetRecord
 from gitops_wf.services.approvals import Approvals, Waiting, is_frozen
 from gitops_wf.services.description import Description
 from gitops_wf.services.views import (
@@ -83,8 +83,9 @@ class Query:
     def environments(self, *, removed: bool = False) -> tuple[EnvironmentView, ...]:
         """Return the environments by id, with ``removed`` those that are gone too."""
         with self.store.read() as reader:
+            targets = reader.targets()
             return tuple(
-                self._environment(reader, record)
+                self._environment(reader, record, targets)
                 for record in reader.environments()
                 if removed or not record.is_removed
             )
@@ -94,7 +95,7 @@ class Query:
         with self.store.read() as reader:
             record = reader.environment(environment)
             assert record is not None
-            return self._environment(reader, record)
+            return self._environment(reader, record, reader.targets())
 
     def revisions(
         self, environment: EnvironmentId | None = None, *, limit: int | None = None
@@ -157,9 +158,11 @@ class Query:
         """Return the targets of the config, by name."""
         with self.store.read() as reader:
             users = {r.id: _targets(r) for r in reader.environments()}
+            records = reader.targets()
         return tuple(
             TargetView(
                 target=target,
+                record=records.get(name) or TargetRecord(name=name),
                 gate=self.config.rulebook.gates.get(name),
                 environments=tuple(e for e, used in users.items() if name in used),
             )
@@ -208,7 +211,7 @@ class Query:
                 raise TerminalError(f"no environment {environment}", reason="NotFound")
             source = reader.repository(record.repository)
             assert source is not None
-            view = self._environment(reader, record)
+            view = self._environment(reader, record, reader.targets())
             if number is None:
                 revision = view.current
             else:
@@ -271,7 +274,10 @@ class Query:
         return Approvals(rulebook=self.config.rulebook)
 
     def _environment(
-        self, reader: Reader, record: EnvironmentRecord
+        self,
+        reader: Reader,
+        record: EnvironmentRecord,
+        targets: Mapping[TargetName, TargetRecord],
     ) -> EnvironmentView:
         newest = self._revisions(reader, reader.revisions(record.id, limit=1))
         active = reader.active_run(record.id)
@@ -281,6 +287,8 @@ class Query:
             else None
         )
         current = self._revisions(reader, [running]) if running else newest
+        used = _targets(record, current[0].revision if current else None)
+        compared = reader.compared(record.id)
         return EnvironmentView(
             record=record,
             newest=newest[0] if newest else None,
@@ -295,6 +303,10 @@ class Query:
             upkeep=tuple(
                 UpkeepView(target=target, state=state)
                 for target, state in reader.upkeep(record.id).items()
+            ),
+            compared={t: at for t, at in compared.items() if t in used},
+            away=tuple(
+                targets[name] for name in used if name in targets and targets[name].away
             ),
         )
 

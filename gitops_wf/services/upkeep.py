@@ -7,7 +7,7 @@ so the two never write at once; what a killed process leased, its successor ends
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -30,14 +30,14 @@ from gitops_wf.core.upkeep.state import (
     unhealed,
 )
 from gitops_wf.ports.clock import Clock
-from gitops_wf.ports.cluster import ClusterUnavailableError
 from gitops_wf.ports.observer import Observer
 from gitops_wf.ports.runner import ObjectKeeper, StepContext
 from gitops_wf.ports.store import Store, Transaction
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.approvals import Approvals
+from gitops_wf.services.reaching import Reaching
 from gitops_wf.services.step_runners import StepRunners
-from gitops_wf.services.unreachable import Unreachable
+from gitops_wf.services.target_conditions import TargetConditions
 from gitops_wf.services.upkeep_events import log_changes, upkeep_event
 from gitops_wf.services.upkeep_subject import Kept, kept, why_not_healed
 from gitops_wf.services.watched_store import Recorder
@@ -81,10 +81,11 @@ class Upkeep:
     announcer: Announcer
     recorder: Recorder
     observer: Observer
+    reaching: Reaching
+    conditions: TargetConditions
     drift: Drift = DRIFT
     holder: str = "local"
     shared_age: timedelta = SHARED_AGE
-    _unreachable: Unreachable = field(default_factory=Unreachable)
 
     def interval(self, definition: Environment | None) -> timedelta:
         """Return the time between two looks at an environment; nothing is never."""
@@ -109,11 +110,13 @@ class Upkeep:
         if now < rested:
             return rested
         self._forget(environment, known.keys() - subject.steps.keys())
-        states = [
-            self._look_at(subject, target, known.get(target))
-            for target in subject.steps
+        # First those that answer: the others may take their time.
+        targets = sorted(
+            subject.steps, key=lambda each: self.reaching.reach(each).is_failing(now)
+        )
+        soon = [
+            self._take_turn(subject, target, known.get(target)) for target in targets
         ]
-        soon = [state.look_again(self.clock.now()) for state in states if state]
         return min((at for at in soon if at is not None), default=None)
 
     def end_leases(self) -> None:
@@ -129,12 +132,26 @@ class Upkeep:
             with self.store.transaction() as transaction:
                 _save(transaction, environment, target, replace(state, lease=None))
 
+    def _take_turn(
+        self, subject: Kept, target: TargetName, known: UpkeepState | None
+    ) -> datetime | None:
+        """Look at one target if it is time to; return when to look again, if soon.
+
+        Of those that wait for a target to answer again only who asked it last comes
+        soon: one is enough to find out.
+        """
+        with self.reaching.look(target) as refusal:
+            if refusal is not None:
+                return None if refusal.error else refusal.until
+            state = self._look_at(subject, target, known)
+        if state is not None:
+            return state.look_again(self.clock.now())
+        return self.reaching.reach(target).next
+
     def _look_at(
         self, subject: Kept, target: TargetName, known: UpkeepState | None
     ) -> UpkeepState | None:
-        """Look at one target; return its state, None where that is not known."""
-        if self._unreachable.is_left_alone(target, self.clock.now()):
-            return None
+        """Look at one target; return its state, None where there is none to act on."""
         revision = subject.revision
         with structlog.contextvars.bound_contextvars(
             environment=revision.environment,
@@ -147,6 +164,10 @@ class Upkeep:
             seen = self._compare(subject, target, max_age=max_age)
             found = _joined(seen)
             self.observer.compared(target, succeeded=not found.problem)
+            if not found.problem:
+                self.conditions.compared(revision.environment, target)
+            elif self.reaching.reach(target).failures:
+                return None  # what is known stays, and of the target that is said once
             if known is None and self._is_well(subject, found):
                 return None
             state = self._record(subject, target, found)
@@ -182,17 +203,12 @@ class Upkeep:
                 )
                 found = keeper.compare(context, drift.ignore, max_age=max_age)
                 seen[step.name] = _Step(keeper=keeper, context=context, found=found)
-        except ClusterUnavailableError as error:
-            self._unreachable.failed(target, error, self.clock.now())
-            return f"target {target} does not answer: {error}"
         except GitOpsError as error:
-            self._unreachable.answered(target)
             return f"cannot be compared: {error}"
         except Exception as error:
             # A bug in one comparison must not end those of all others.
             log.exception("upkeep.crashed")
             return f"cannot be compared, a bug: {cut(repr(error))}"
-        self._unreachable.answered(target)
         return seen
 
     def _record(

@@ -5,8 +5,8 @@ names of keys are promised there: add to them, never rename one. Times are RFC 3
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,7 +26,7 @@ from gitops_wf.core.policy import Gate, Identity, Policy
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run, StepRun
 from gitops_wf.core.upkeep.state import UpkeepState, some
-from gitops_wf.ports.store import EnvironmentRecord, RepositoryRecord
+from gitops_wf.ports.store import EnvironmentRecord, RepositoryRecord, TargetRecord
 from gitops_wf.services.approvals import Waiting
 
 Json = dict[str, Any]
@@ -243,11 +243,20 @@ class DecisionView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetView:
-    """A target of the daemon config, its gate, and who delivers there."""
+    """A target of the daemon config: how it stands, its gate, who delivers there."""
 
     target: TargetConfig
+    record: TargetRecord
     gate: Gate | None
     environments: tuple[EnvironmentId, ...]
+
+    @property
+    def is_ready(self) -> bool | None:
+        """Whether it answers; None where it was never asked."""
+        if self.record.away is not None:
+            return False
+        known = self.record.answered or self.record.compared
+        return None if known is None else True
 
     def as_json(self) -> Json:
         """Return it as plain JSON."""
@@ -266,6 +275,11 @@ class TargetView:
             "kinds": _listed(target.kinds),
             "gate": gate,
             "environments": [environment_name(e) for e in self.environments],
+            "ready": self.is_ready,
+            "answered": rfc3339(self.record.answered),
+            "compared": rfc3339(self.record.compared),
+            "unreachableSince": rfc3339(self.record.away),
+            "error": self.record.error or None,
         }
 
 
@@ -397,7 +411,8 @@ class EnvironmentView:
     """An environment, its revisions that matter, and who must act.
 
     ``current`` is the one that runs, which under ``strict`` need not be the newest;
-    where none does, it is the newest.
+    where none does, it is the newest. ``compared`` is when what was released was last
+    compared with each target, ``away`` those of its targets that do not answer.
     """
 
     record: EnvironmentRecord
@@ -407,6 +422,8 @@ class EnvironmentView:
     pauses: tuple[Pause, ...] = ()
     frozen: str = ""
     upkeep: tuple[UpkeepView, ...] = ()
+    compared: Mapping[TargetName, datetime] = field(default_factory=dict)
+    away: tuple[TargetRecord, ...] = ()
 
     @property
     def is_drifted(self) -> bool:
@@ -471,6 +488,16 @@ class EnvironmentView:
             "drifted": self.is_drifted,
             "degraded": self.is_degraded,
             "upkeep": [view.as_json() for view in self.upkeep],
+            "compared": {target: rfc3339(at) for target, at in self.compared.items()},
+            "unreachable": [
+                {
+                    "target": each.name,
+                    "since": rfc3339(each.away),
+                    "answered": rfc3339(each.answered),
+                    "error": each.error,
+                }
+                for each in self.away
+            ],
         }
 
 

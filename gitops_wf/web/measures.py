@@ -128,6 +128,21 @@ DEGRADED = Measure(
     labels=("environment", "repository", "target"),
     follows="Argo CD argocd_app_info{health_status}",
 )
+TARGET_READY = Measure(
+    name="gitops_wf_target_ready",
+    kind="gauge",
+    about="1 where the target answers, 0 where it has not for so long that it was"
+    " told; absent before it was asked first.",
+    labels=("target",),
+    follows="Argo CD argocd_cluster_connection_status",
+)
+LAST_COMPARISON = Measure(
+    name="gitops_wf_drift_last_comparison_timestamp_seconds",
+    kind="gauge",
+    about="When a released revision was last compared with the target and found out"
+    " about, in seconds since 1970, to some 15 seconds; absent before the first.",
+    labels=("target",),
+)
 COMPARISONS = Measure(
     name="gitops_wf_drift_comparisons_total",
     kind="counter",
@@ -166,7 +181,7 @@ LAST_HOUSEKEEPING = Measure(
 MEASURES = (
     *(BUILD, RESOURCE, REPOSITORY_READY, POLL_FAILURES, ACTIVE_RUNS, QUEUE),
     *(RUNS, STEPS, GIT_REQUESTS, POLLS, LAST_POLL, DELIVERIES, IN_FLIGHT),
-    *(DRIFTED, DEGRADED, COMPARISONS, HEALS),
+    *(TARGET_READY, DRIFTED, DEGRADED, LAST_COMPARISON, COMPARISONS, HEALS),
     *(DELETED, HOUSEKEEPING, LAST_HOUSEKEEPING),
 )
 

@@ -1,6 +1,6 @@
 """What is measured from the store, anew at each scrape."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
@@ -59,6 +59,18 @@ class StoredMetrics(Collector):
             measures.DEGRADED,
             {place: 1 for place, state in _upkeep(census) if state.degraded},
         )
+        yield _family(
+            measures.TARGET_READY,
+            {(name,): int(each.away is None) for name, each in census.targets.items()},
+        )
+        yield _family(
+            measures.LAST_COMPARISON,
+            {
+                (name,): each.compared.timestamp()
+                for name, each in census.targets.items()
+                if each.compared is not None
+            },
+        )
 
     def describe(self) -> Iterable[Metric]:
         """Return the families without samples: registering must not read the store."""
@@ -66,6 +78,7 @@ class StoredMetrics(Collector):
             *(measures.BUILD, measures.RESOURCE, measures.REPOSITORY_READY),
             *(measures.POLL_FAILURES, measures.ACTIVE_RUNS, measures.QUEUE),
             *(measures.DRIFTED, measures.DEGRADED),
+            *(measures.TARGET_READY, measures.LAST_COMPARISON),
         ):
             yield _family(measure, {})
 
@@ -94,7 +107,7 @@ def _upkeep(census: Census) -> Iterator[tuple[tuple[str, ...], UpkeepState]]:
             yield (*names, target), state
 
 
-def _family(measure: Measure, values: dict[tuple[str, ...], int]) -> Metric:
+def _family(measure: Measure, values: Mapping[tuple[str, ...], float]) -> Metric:
     family = GaugeMetricFamily(measure.name, measure.about, labels=measure.labels)
     for labels, value in values.items():
         family.add_metric(labels, value)

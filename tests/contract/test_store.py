@@ -53,6 +53,7 @@ from gitops_wf.ports.store import (
     Standing,
     Store,
     StoreUnavailableError,
+    TargetRecord,
     Transaction,
 )
 from tests.values import TEXT, TIMES, values
@@ -916,6 +917,41 @@ class TestUpkeep:
 
         with store.read() as reader:
             assert reader.upkeeps() == {PROD: {eu: self.state(2)}}
+
+
+class TestTargets:
+    def test_how_a_target_stands_is_kept_by_name(self, store: Store):
+        eu = TargetRecord(name=TargetName("eu"), answered=NOW, compared=NOW)
+        gone = replace(eu, away=NOW, error="no answer")
+        with store.transaction() as transaction:
+            transaction.save_target(eu)
+            transaction.save_target(gone)
+            transaction.save_target(TargetRecord(name=TargetName("us")))
+            transaction.forget_target(TargetName("us"))
+
+        with store.read() as reader:
+            assert reader.targets() == {eu.name: gone}
+
+    def test_when_each_was_last_compared_goes_with_its_environment(self, store: Store):
+        eu, us = TargetName("eu"), TargetName("us")
+        later = NOW + timedelta(minutes=5)
+        save(store, an_environment(PROD), an_environment(TEST))
+        with store.transaction() as transaction:
+            for environment, target, at in (
+                (PROD, eu, NOW),
+                (PROD, us, NOW),
+                (PROD, eu, later),
+                (TEST, eu, NOW),
+            ):
+                transaction.save_compared(environment, target, at)
+
+        with store.transaction() as transaction:
+            assert transaction.compared(PROD) == {eu: later, us: NOW}
+            transaction.forget_environment(PROD)
+
+        with store.read() as reader:
+            assert reader.compared(PROD) == {}
+            assert reader.compared(TEST) == {eu: NOW}
 
 
 class TestCounts:

@@ -105,6 +105,8 @@ class Shop:
             announcer=Announcer(executor=self.line.executor, channels={}),
             recorder=Recorder(wait=never),
             observer=Unobserved(),
+            reaching=self.line.reaching,
+            conditions=self.line.conditions,
             drift=Drift(interval=timedelta(minutes=5), self_heal=False),
             shared_age=timedelta(),  # its clock is not the test's
         )

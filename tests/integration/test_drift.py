@@ -123,6 +123,8 @@ class Daemon:
             ),
             recorder=Recorder(wait=never),
             observer=Unobserved(),
+            reaching=line.reaching,
+            conditions=line.conditions,
             drift=self.drift,
             shared_age=timedelta(),  # its clock is not the test's
         )
@@ -725,6 +727,39 @@ def test_description_and_list_show_it(daemon):
     ]
 
 
+def test_description_says_when_nothing_was_found_and_since_when_nobody_answers(daemon):
+    from gitops_wf.cli.description import head
+    from gitops_wf.cli.rows import environments
+
+    def page():
+        told = daemon.view().describe(PROD)
+        return "\n".join(text.plain for text in head(told, daemon.line.clock.now()))
+
+    daemon.release(CONFIG.format(name="a", value="1"))
+    assert "last compared" not in page()
+    daemon.look()
+    daemon.line.conditions.act()
+    daemon.line.clock.pass_time(3 * MINUTE)
+
+    assert "here: last compared 3m ago: as Git says" in page()
+
+    request = daemon.line.reaching.begun("here")
+    daemon.line.clock.pass_time(MINUTE)
+    request.lost("API server x unreachable: no answer in time", hung=True)
+    daemon.line.conditions.act()
+    daemon.line.clock.pass_time(2 * MINUTE)
+
+    assert "here: has not answered for 3m: API server x unreachable: no an" in page()
+    assert "here: last compared 6m ago: as Git says" in page()
+    (view,) = daemon.view().environments()
+    row = " ".join(environments([view], daemon.line.clock.now()).rows[0])
+    assert "Succeeded, unreachable" in row
+    assert "target here does not answer: API server x unreachable" in row
+    (away,) = view.as_json()["unreachable"]
+    assert away["target"] == "here"
+    assert view.as_json()["compared"].keys() == {"here"}
+
+
 def test_what_is_not_answered_is_told_once_and_asked_ever_more_seldom(daemon):
     daemon.release(CONFIG.format(name="a", value="1"))
     asked = []
@@ -732,19 +767,23 @@ def test_what_is_not_answered_is_told_once_and_asked_ever_more_seldom(daemon):
     class Away:
         def resource(self, version, kind):
             asked.append(kind)
+            request = daemon.line.reaching.begun("here")
+            request.lost("no route to the cluster", hung=False)
             raise ClusterUnavailableError("no route to the cluster")
 
     daemon.line.clusters.one = Away()
 
     assert daemon.look() == []
-    assert "target here does not answer: no route" in daemon.state().problem
+    assert daemon.again == daemon.line.clock.now() + timedelta(seconds=10)
+    assert daemon.state() is None  # what is known of it stays as it was
     daemon.look(after=timedelta(seconds=9))
     assert len(asked) == 1
     daemon.look(after=timedelta(seconds=1))
     assert len(asked) == 2
     daemon.line.clusters.one = daemon.cluster
+    daemon.line.reaching.begun("here").answered()
     assert daemon.look(after=timedelta(seconds=20)) == []
-    assert daemon.state() is None
+    assert daemon.again is None
 
 
 def test_rounds_look_at_each_environment_once_an_interval(daemon):

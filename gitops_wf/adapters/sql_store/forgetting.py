@@ -95,7 +95,10 @@ class Forgetting(SqlReader):
 
     def forget_environment(self, environment: EnvironmentId) -> Forgotten:
         """Delete an environment that has no revision left, with all the rest of it."""
-        tables = (schema.inventory, schema.upkeep, schema.event, schema.decision)
+        tables = (
+            *(schema.inventory, schema.upkeep, schema.compared),
+            *(schema.event, schema.decision),
+        )
         for table in tables:
             self._delete(table, table.c.environment == environment)
         table = schema.environment

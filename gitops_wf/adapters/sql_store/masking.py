@@ -19,7 +19,7 @@ from gitops_wf.core.run import Run, StepRun
 from gitops_wf.core.upkeep.differing import FieldDrift
 from gitops_wf.core.upkeep.findings import Drifted
 from gitops_wf.core.upkeep.state import UpkeepState
-from gitops_wf.ports.store import EnvironmentRecord, RepositoryRecord
+from gitops_wf.ports.store import EnvironmentRecord, RepositoryRecord, TargetRecord
 
 Value = TypeVar("Value")
 
@@ -40,6 +40,10 @@ class Masked:
     @of.register
     def _(self, value: RepositoryRecord) -> RepositoryRecord:
         return replace(value, condition=self._text(value.condition))
+
+    @of.register
+    def _(self, value: TargetRecord) -> TargetRecord:
+        return replace(value, error=self._text(value.error))
 
     @of.register
     def _(self, value: EnvironmentRecord) -> EnvironmentRecord:

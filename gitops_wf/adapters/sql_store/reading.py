@@ -20,6 +20,7 @@ from gitops_wf.adapters.sql_store.stored import (
     PAUSE,
     REPOSITORY,
     REVISION,
+    TARGET,
     UPKEEP,
 )
 from gitops_wf.adapters.sql_store.surplus import SurplusReading
@@ -43,6 +44,7 @@ from gitops_wf.ports.store import (
     EnvironmentRecord,
     OpenTopic,
     RepositoryRecord,
+    TargetRecord,
 )
 
 KnownEnvironments = dict[str, tuple[int, EnvironmentRecord]]
@@ -263,6 +265,17 @@ class SqlReader(RunReading, Measuring, SurplusReading):
             place[TargetName(row.target)] = UPKEEP.load(row.payload)
         return found
 
+    def compared(self, environment: EnvironmentId) -> Mapping[TargetName, datetime]:
+        """Return when its released revision was last compared with each target."""
+        rows = self.connection.execute(_COMPARED, {"environment": environment})
+        return {TargetName(row.target): row.at for row in rows}
+
+    def targets(self) -> Mapping[TargetName, TargetRecord]:
+        """Return how the targets stand that were asked anything, by name."""
+        rows = self.connection.execute(select(schema.target.c.payload))
+        found = (TARGET.load(row.payload) for row in rows)
+        return {record.name: record for record in found}
+
     def inventory(self, environment: EnvironmentId, target: str) -> Inventory | None:
         """Return the store's copy of an inventory: for display, not the truth."""
         table = schema.inventory
@@ -355,6 +368,9 @@ _LINE = (
 )
 _UPKEEP = select(schema.upkeep.c.target, schema.upkeep.c.payload).where(
     schema.upkeep.c.environment == bindparam("environment")
+)
+_COMPARED = select(schema.compared.c.target, schema.compared.c.at).where(
+    schema.compared.c.environment == bindparam("environment")
 )
 _PAUSES = select(schema.pause.c.payload).where(
     schema.pause.c.environment.in_((bindparam("environment"), literal("")))

@@ -266,6 +266,22 @@ upkeep = Table(
     Column("payload", Text, nullable=False),
 )
 
+# When it was last compared: as often as it is, so apart from what changes seldom.
+compared = Table(
+    "compared",
+    metadata,
+    Column("environment", Word, primary_key=True),
+    Column("target", Word, primary_key=True),
+    Column("at", Time, nullable=False),
+)
+
+target = Table(
+    "target",
+    metadata,
+    Column("name", Word, primary_key=True),
+    Column("payload", Text, nullable=False),
+)
+
 pause = Table(
     "pause",
     metadata,

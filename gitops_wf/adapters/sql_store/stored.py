@@ -13,7 +13,7 @@ from gitops_wf.core.pause import Pause
 from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run, StepRun
 from gitops_wf.core.upkeep.state import UpkeepState
-from gitops_wf.ports.store import EnvironmentRecord, RepositoryRecord
+from gitops_wf.ports.store import EnvironmentRecord, RepositoryRecord, TargetRecord
 
 REPOSITORY = Payload(RepositoryRecord)
 ENVIRONMENT = Payload(EnvironmentRecord)
@@ -27,6 +27,7 @@ INVENTORY = Payload(Inventory)
 NOTICE = Payload(Notice)
 PACE = Payload(Pace)
 PAUSE = Payload(Pause)
+TARGET = Payload(TargetRecord)
 UPKEEP = Payload(UpkeepState)
 
 # Written out, not bound: SQLite uses a partial index only where it sees the value.

@@ -39,6 +39,7 @@ from gitops_wf.adapters.sql_store.stored import (
     REVISION,
     RUN,
     STEP_RUN,
+    TARGET,
     UPKEEP,
 )
 from gitops_wf.core.decision import Decision
@@ -55,7 +56,7 @@ from gitops_wf.core.revision import Revision
 from gitops_wf.core.run import Run
 from gitops_wf.core.upkeep.state import UpkeepState
 from gitops_wf.ports.observer import Observer
-from gitops_wf.ports.store import EnvironmentRecord, RepositoryRecord
+from gitops_wf.ports.store import EnvironmentRecord, RepositoryRecord, TargetRecord
 
 _DEFINITION = {"id", "ordinal", "subject", "workflow", "created"}
 """What never changes of a run: written once, for it is most of it."""
@@ -279,6 +280,28 @@ class SqlTransaction(Forgetting):
         self._delete(
             table, table.c.environment == environment, table.c.target == target
         )
+
+    def save_compared(
+        self, environment: EnvironmentId, target: TargetName, at: datetime
+    ) -> None:
+        """Note when a released revision was last compared with a target."""
+        self._upsert(
+            schema.compared,
+            {"environment": environment, "target": target},
+            {"at": at},
+        )
+
+    def save_target(self, record: TargetRecord) -> None:
+        """Insert or update, by name."""
+        self._upsert(
+            schema.target,
+            {"name": record.name},
+            {"payload": TARGET.dump(self._masked(record))},
+        )
+
+    def forget_target(self, target: TargetName) -> None:
+        """Forget how a target stood."""
+        self._delete(schema.target, schema.target.c.name == target)
 
     def save_pause(self, pause: Pause) -> None:
         """Insert or update, by environment; None is the one of all."""

@@ -190,11 +190,11 @@ def targets(
     output: OutputOption = Output.TABLE,
     no_header: NoHeaderOption = False,
 ) -> None:
-    """List targets: clusters and namespaces, and the gates before them."""
+    """List targets: whether they answer, and the gates before them."""
     _show(
         config,
         lambda opened: opened.query.targets(),
-        lambda views, _opened: rows.targets(views),
+        lambda views, opened: rows.targets(views, opened.now()),
         lambda view: view.target.name,
         output=output,
         watch=False,

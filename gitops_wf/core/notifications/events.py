@@ -27,6 +27,7 @@ _BAD = frozenset(
         "approvalsUnreadable",
         "inventoryUnread",
         "repositoryFailed",
+        "targetUnreachable",
         "historyRewritten",
         "notReverted",
     }
@@ -105,7 +106,10 @@ def _where(event: Event, revision: Revision | None) -> str:
     if event.environment is not None:
         number = "" if event.revision is None else f"#{event.revision}"
         return _name(event.environment) + number
-    return event.repository or "daemon"
+    target = event.metadata.get("target")
+    return event.repository or (
+        f"target {cut(str(target), 64)}" if target else "daemon"
+    )
 
 
 def _name(environment: EnvironmentId) -> str:
@@ -155,6 +159,10 @@ def _headline(event: Event, revision: Revision | None) -> str:
             return f"degraded{on}"
         case "recovered":
             return f"recovered{on}"
+        case "targetUnreachable":
+            return "does not answer"
+        case "targetRecovered":
+            return "answers again"
         case _:
             return event.kind + at + (f" ({event.reason})" if event.reason else "")
 
@@ -213,6 +221,8 @@ def _commands_without_revision(event: Event) -> list[str]:
             return [f"go on: gitops-wf resume {ANY}"]
         case "approvalsUnreadable" | "inventoryUnread" | "decisionRefused":
             return [f"look: gitops-wf describe {ANY}"]
+        case "targetUnreachable":
+            return ["look: gitops-wf get targets"]
         case _:
             return []
 

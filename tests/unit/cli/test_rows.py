@@ -1,3 +1,4 @@
+from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import timedelta
 
@@ -10,8 +11,10 @@ from gitops_wf.cli import rows
 from gitops_wf.cli.ages import human
 from gitops_wf.cli.description import folded, print_description
 from gitops_wf.cli.table import Table, fitted, one_line, print_table
+from gitops_wf.core.identifiers import TargetName
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.run import StepObject
+from gitops_wf.ports.store import TargetRecord
 from gitops_wf.services.approvals import Waiting
 from tests.shop import NOW, POLICIES, PROD, fill, query
 
@@ -222,6 +225,34 @@ def test_a_long_value_is_folded_in_its_own_column():
     ]
     piped = Console(width=40, force_terminal=False)
     assert [line.plain for line in folded(pair, piped)] == [pair.plain]
+
+
+def test_targets_say_whether_they_answer_and_since_when_not(tmp_path, printed):
+    made = fill(tmp_path)
+    with closing(open_store(made.store)) as store, store.transaction() as transaction:
+        minutes = timedelta(minutes=1)
+        gone = TargetRecord(
+            name=TargetName("prod"),
+            answered=NOW - 13 * minutes,
+            compared=NOW - 14 * minutes,
+            away=NOW - 12 * minutes,
+            error="API server x unreachable: no answer in time",
+        )
+        transaction.save_target(gone)
+
+    shop = query(made)
+    text = printed(rows.targets(shop.targets(), NOW))
+
+    header, prod, staging = (line.split() for line in text.splitlines())
+    assert header[-1] == "MESSAGE"
+    assert "False 13m ago 14m ago" in " ".join(prod)
+    assert " ".join(prod).endswith(
+        "not answered for 12m: API server x unreachable: no answer in time"
+    )
+    assert staging[:4] == ["staging", "sandbox", "staging", "Unknown"]
+    away = {view.target.name: view.as_json() for view in shop.targets()}["prod"]
+    assert (away["ready"], away["error"]) == (False, gone.error)
+    assert away["unreachableSince"] is not None
 
 
 def test_what_a_run_delivered_is_printed_as_an_approval_pins_it(shop, printed):

@@ -3,6 +3,7 @@
 import threading
 from queue import SimpleQueue
 
+from gitops_wf.daemon.lane import Lane
 from gitops_wf.daemon.workers import Workers
 
 
@@ -14,7 +15,7 @@ def test_items_are_carried_out_several_at_once():
         both.wait()
         done.put(item)
 
-    workers = Workers(items, carry_out, count=2, name="test")
+    workers = Workers(items, carry_out, lane=Lane(), count=2, name="test")
     workers.start()
     for item in ("a", "b"):
         items.put(item)
@@ -32,7 +33,7 @@ def test_the_end_begins_nothing_more_and_waits_for_nothing_that_hangs():
         release.wait(60)
         done.append(item)
 
-    workers = Workers(items, hang, count=1, name="test", grace=0.0)
+    workers = Workers(items, hang, lane=Lane(), count=1, name="test", grace=0.0)
     workers.start()
     items.put("a")
     items.put("b")

@@ -53,10 +53,12 @@ def test_every_kind_that_can_be_subscribed_to_is_explained():
     assert explained == subscribable()
 
 
-def test_an_environment_has_no_events_of_repositories():
+def test_an_environment_has_no_events_of_repositories_and_targets():
     assert subscribable() - set(get_args(EventKind)) == {
         "clonedAnew",
         "historyRewritten",
         "repositoryFailed",
         "repositoryRecovered",
+        "targetRecovered",
+        "targetUnreachable",
     }

@@ -14,6 +14,7 @@ from gitops_wf.core.phases import Phase
 from gitops_wf.core.run import StepRun
 from gitops_wf.core.upkeep.findings import Drifted, DriftKind
 from gitops_wf.core.upkeep.state import UpkeepState
+from gitops_wf.ports.store import TargetRecord
 from gitops_wf.web.measures import MEASURES
 from tests.metrics_page import PAGE, page
 from tests.shop import NOW, PROD, SHOP, config, fill, revision, sha
@@ -262,6 +263,8 @@ def test_what_drifted_and_what_is_not_well_is_told_by_target(tmp_path):
         eu, us = TargetName("eu"), TargetName("us")
         transaction.save_upkeep(PROD, eu, UpkeepState(number=1, drifted=drifted))
         transaction.save_upkeep(PROD, us, UpkeepState(number=1, degraded=NOW))
+        transaction.save_target(TargetRecord(name=eu, answered=NOW, compared=NOW))
+        transaction.save_target(TargetRecord(name=us, away=NOW, error="no answer"))
     store.close()
 
     with served_site(made) as site:
@@ -271,6 +274,13 @@ def test_what_drifted_and_what_is_not_well_is_told_by_target(tmp_path):
         lines = _by_label(site.metrics())
 
     place = 'environment="prod",repository="shop"'
+    assert 'gitops_wf_target_ready{target="eu"} 1.0' in lines
+    assert 'gitops_wf_target_ready{target="us"} 0.0' in lines
+    last = [line for line in lines if "last_comparison_timestamp" in line]
+    assert [
+        line.rpartition(" ")[0].partition("{")[2] for line in last if "{" in line
+    ] == ['target="eu"}']
+    assert float(last[-1].rpartition(" ")[2]) == NOW.timestamp()
     assert f'gitops_wf_drifted_objects{{{place},target="eu"}} 1.0' in lines
     assert f'gitops_wf_degraded{{{place},target="us"}} 1.0' in lines
     assert not [

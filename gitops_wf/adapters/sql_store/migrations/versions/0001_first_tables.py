@@ -66,6 +66,19 @@ def _make_nouns() -> None:
         sa.Column("payload", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("environment", "target", name="pk_upkeep"),
     )
+    op.create_table(
+        "compared",
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("at", _time(), nullable=False),
+        sa.PrimaryKeyConstraint("environment", "target", name="pk_compared"),
+    )
+    op.create_table(
+        "target",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("payload", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_target"),
+    )
 
 
 def _make_runs() -> None:
