@@ -1,11 +1,15 @@
 """kustomize and Helm as limited children: what they render, and what they cannot do."""
 
+import socketserver
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
 
 from gitops_wf.adapters.renderers import Tools
 from gitops_wf.adapters.renderers.helm_child import merge
+from gitops_wf.adapters.renderers.kustomize import kustomize_command
 from gitops_wf.core.errors import DefinitionError, TransientError
 from gitops_wf.core.render_limits import RenderLimits
 from gitops_wf.core.sizes import Size
@@ -99,6 +103,67 @@ def test_a_plug_in_that_runs_a_program_is_off(tools):
 
     with pytest.raises(DefinitionError, match="plugins"):
         tools.kustomize(given, "envs/prod")
+
+
+CONTAINER = """
+import os, sys
+from datetime import timedelta
+from pathlib import Path
+from gitops_wf.adapters.renderers.become import forbid
+from gitops_wf.adapters.renderers.child import run
+from gitops_wf.core.render_limits import RenderLimits
+unshare = {"x86_64": 272, "aarch64": 97}[os.uname().machine]
+assert forbid({unshare: None})
+ended = run(sys.argv[2:], Path(sys.argv[1]), RenderLimits())
+print(ended.code, ended.output.decode(), ended.errors)
+"""
+"""Runs a program as a renderer, where no namespace can be had."""
+
+
+def in_a_container(folder, *command: str) -> str:
+    """What a renderer says under a seccomp profile such as Kubernetes' default."""
+    folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", CONTAINER, str(folder), *command],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    return done.stdout
+
+
+def test_a_renderer_opens_no_socket_where_it_can_have_no_namespace(tmp_path):
+    opens = "from socket import *; socket({}); print('opened')".format
+    said = {
+        family: in_a_container(tmp_path / family, sys.executable, "-c", opens(family))
+        for family in ("AF_INET", "AF_INET6", "AF_NETLINK", "AF_UNIX")
+    }
+
+    opened = said.pop("AF_UNIX")  # gpg speaks so with its agent
+    assert "opened" in opened
+    assert all("[Errno 13] Permission denied" in each for each in said.values())
+
+
+@pytest.mark.parametrize("place", ["here", "in a container"])
+def test_a_file_that_is_a_url_is_not_fetched(tools, tmp_path, place):
+    text = """\
+configMapGenerator:
+  - {name: stolen, files: ["key=http://127.0.0.1:%d/latest/meta-data"]}
+"""
+    with socketserver.TCPServer(("127.0.0.1", 0), None) as server:
+        given = text % server.server_address[1]
+        if place == "here":
+            said = told(tools, given)
+        else:
+            (tmp_path / "kustomization.yaml").write_text(given)
+            said = in_a_container(
+                tmp_path / "render", *kustomize_command(), str(tmp_path)
+            )
+        server.socket.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            server.get_request()
+
+    assert "127.0.0.1" in said
 
 
 def test_a_chart_is_rendered_with_the_values_of_each_file(tools):

@@ -2,7 +2,7 @@
 
 Flux and Argo CD render inside their own process or pod and have had advisories for it
 (memory exhaustion by a manifest, files and networks reached from a template). The
-limits are the kernel's: setrlimit(2), unshare(2), prctl(2).
+limits are the kernel's: see `become`.
 """
 
 import contextlib
@@ -14,28 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitops_wf.adapters.renderers.become import NOT_CONFINED
 from gitops_wf.core.durations import format_duration
-from gitops_wf.core.errors import TransientError
+from gitops_wf.core.errors import TerminalError, TransientError
 from gitops_wf.core.render_limits import RenderLimits
 
-# Run by a bare interpreter that then becomes the tool: code between fork and exec of
-# a process with threads may dead-lock. RLIMIT_DATA and not RLIMIT_AS, for Go reserves
-# much more address space than it uses.
-_BECOME = """
-import ctypes, os, resource, sys
-memory, seconds, size = map(int, sys.argv[1:4])
-libc = ctypes.CDLL(None, use_errno=True)
-libc.prctl(1, 9, 0, 0, 0)
-libc.unshare(0x40000000) == 0 or libc.unshare(0x50000000)
-for kind, soft, hard in (
-    (resource.RLIMIT_CORE, 0, 0),
-    (resource.RLIMIT_CPU, seconds, seconds + 1),
-    (resource.RLIMIT_FSIZE, size, size),
-    (resource.RLIMIT_DATA, memory, memory),
-):
-    resource.setrlimit(kind, (soft, hard))
-os.execv(sys.argv[4], sys.argv[4:])
-"""
+_BECOME = str(Path(__file__).with_name("become.py"))
 
 _OUT_OF_MEMORY = (b"out of memory", b"cannot allocate memory", b"MemoryError")
 _TOO_LARGE = b"file too large"
@@ -63,14 +47,15 @@ def run(
     """Run a program in a folder, to its end.
 
     ``environment`` is all of its environment. Errors: TransientError where it took
-    longer than the wall time, for that may be the machine's load.
+    longer than the wall time, for that may be the machine's load; TerminalError
+    (RendererUnconfined) where the kernel cannot keep it from the network.
     """
     out, err = folder / ".stdout", folder / ".stderr"
     seconds = int(limits.cpu.total_seconds())
     arguments = [int(limits.memory), seconds, int(limits.output)]
     with out.open("wb") as output, err.open("wb") as errors:
         child = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _BECOME, *map(str, arguments), *command],
+            [sys.executable, "-I", "-S", _BECOME, *map(str, arguments), *command],
             cwd=folder,
             env=dict(environment or {}),
             stdin=subprocess.PIPE,
@@ -90,6 +75,13 @@ def run(
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()
+    if child.returncode == NOT_CONFINED:
+        raise TerminalError(
+            "nothing is rendered on this machine: its kernel gives the renderer neither"
+            " a network namespace nor a seccomp filter, so a file of the repository"
+            " could reach the network; run the daemon where one of them is allowed",
+            reason="RendererUnconfined",
+        )
     told = err.read_bytes()[-(64 << 10) :]
     return Ended(
         code=child.returncode,
