@@ -19,7 +19,7 @@ from gitops_wf.delivery.allowing import refusal
 from gitops_wf.delivery.claims import Claims
 from gitops_wf.delivery.inventories import InventoryStore
 from gitops_wf.delivery.marks import kept_by_mark
-from gitops_wf.delivery.names import CLAIMED, ENVIRONMENT_LABEL, inventory_of
+from gitops_wf.delivery.names import CLAIMED
 from gitops_wf.delivery.planning import plan
 from gitops_wf.delivery.pruning import OPT_IN_KINDS, taken_by
 from gitops_wf.delivery.rehearsing import RehearsedCluster
@@ -257,22 +257,11 @@ class _Owners:
 
 
 def _check_kept(ref: ObjectRef, live: Manifest, *, is_named: bool) -> None:
-    """Refuse what is marked to stay, our own memory, and the dangerous kinds."""
+    """Refuse what is marked to stay, and the dangerous kinds."""
     mark = kept_by_mark(live)
     if mark:
         raise TerminalError(
             f"{ref} is to be kept, it says {mark}: take that off it first",
-            reason="ObjectKept",
-        )
-    labels = (live.get("metadata") or {}).get("labels") or {}
-    label = str(labels.get(ENVIRONMENT_LABEL) or "")
-    if (
-        (ref.group, ref.kind) == ("", "ConfigMap")
-        and label
-        and (ref.name == inventory_of(label))
-    ):
-        raise TerminalError(
-            f"{ref} is the inventory of environment {label}: no step deletes it",
             reason="ObjectKept",
         )
     if (ref.group, ref.kind) in OPT_IN_KINDS and not is_named:

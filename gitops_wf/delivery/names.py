@@ -9,6 +9,9 @@ ENVIRONMENT_LABEL = "gitops-wf.io/environment"
 CLAIMED = "ObjectClaimed"
 """The reason where an object is another environment's."""
 
+OWN_NAMES = "gitops-wf."
+"""What the names of the daemon's own ConfigMaps begin with."""
+
 COPIED_FROM = "gitops-wf.io/copied-from"
 """On the copy of a Secret: target, namespace and name of what it was copied from."""
 
@@ -85,4 +88,4 @@ def inventory_name(environment: EnvironmentId) -> str:
 
 def inventory_of(label: str) -> str:
     """Return the name of the inventory of the environment with that label value."""
-    return f"gitops-wf.{label}"
+    return f"{OWN_NAMES}{label}"

@@ -380,7 +380,7 @@ def test_no_step_deletes_an_inventory(world):
     run(world, APPLY, step="hub", value=config("mine"))
     name = "gitops-wf.shop.prod"
 
-    with pytest.raises(TerminalError, match="is the inventory of environment"):
+    with pytest.raises(TerminalError, match="is the daemon's own"):
         run(world, DELETE, apiVersion="v1", kind="ConfigMap", name=name)
 
     assert owners(world)

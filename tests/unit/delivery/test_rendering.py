@@ -206,6 +206,8 @@ def test_two_spellings_of_one_object_are_one_object():
         (AllowList(kinds=("Job.batch",)), JOB, None),
         (AllowList(kinds=("Job",)), JOB, None),
         (AllowList(kinds=("Job.x",)), JOB, "kind Job.batch is not allowed"),
+        (AllowList(), manifest(name="gitops-wf.shop.prod"), "is the daemon's own"),
+        (AllowList(), manifest("Secret", "gitops-wf.shop.prod"), None),
         (AllowList(namespaces=("x",)), manifest(), "namespace shop is not allowed"),
         (AllowList(namespaces=("shop",)), manifest("ClusterRole"), "cluster-wide"),
         (AllowList(namespaces=("shop",)), manifest("Namespace", "b"), "namespace b"),
