@@ -250,8 +250,9 @@ class GitRepository(AbstractContextManager["GitRepository"], Protocol):
     ) -> tuple[CommitInfo, ...]:
         """All commits of `head` that `base` lacks, merged side commits included.
 
-        Parents come before children. With `paths` (literal files or folders): those
-        that differ there from a parent: every one that could introduce something.
+        Parents come before children. With `paths` (literal files or folders, `""` is
+        all): those that differ there from a parent: every one that could introduce
+        something.
         """
 
     def is_ancestor(self, ancestor: Sha, descendant: Sha) -> bool:

@@ -71,7 +71,7 @@ class Pushing(DaemonWriters):
         """Return what changed a folder with a commit; see the port."""
         git = self._watched(repository_name(environment)).git
         parent = git.commit(commit).first_parent
-        return git.commits_between(parent, commit, paths=_paths(folder))
+        return git.commits_between(parent, commit, paths=(folder,))
 
     def commits(
         self, environment: EnvironmentId, commit: Sha, *, since: Sha | None, folder: str
@@ -79,7 +79,7 @@ class Pushing(DaemonWriters):
         """Return the commits that made a folder what it is; see the port."""
         git = self._watched(repository_name(environment)).git
         base = since if since is not None and git.has_commit(since) else None
-        return git.commits_between(base, commit, paths=_paths(folder))
+        return git.commits_between(base, commit, paths=(folder,))
 
     def _watched(self, repository: RepositoryName) -> Watched:
         found = self._repositories.get(repository)
@@ -89,7 +89,3 @@ class Pushing(DaemonWriters):
                 reason="RepositoryNotConfigured",
             )
         return found
-
-
-def _paths(folder: str) -> tuple[str, ...]:
-    return (folder,) if folder else ()

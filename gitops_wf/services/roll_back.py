@@ -116,9 +116,7 @@ class RollBack:
         )
         ignore = then.ignore if then else ("*.md",)
         prefix = f"{record.folder}/" if record.folder else ""
-        found = self.writer.changed_since(
-            target.commit, [record.folder or ".", *watched]
-        )
+        found = self.writer.changed_since(target.commit, [record.folder, *watched])
         return [
             path
             for path in found

@@ -193,6 +193,16 @@ def test_paths_are_literal_even_when_they_look_like_patterns(shop, ann):
         ]
 
 
+def test_the_root_among_paths_is_everything(shop, ann):
+    base = ann.push_commit({"a": "1"}, "Base")
+    ann.commit({"envs/x/f": "1"}, "Deep")
+    head = ann.push_commit({"b": "1"}, "Top")
+
+    with fetched(shop) as repository:
+        found = repository.commits_between(base, head, paths=["", "envs/x"])
+        assert subjects(found) == ["Deep", "Top"]
+
+
 def test_changes_are_by_content_with_renames_as_delete_and_add(shop, ann):
     old = ann.commit({"a": "same", "keep": "1", "gone": "2"}, "Old")
     ann.git("mv", "a", "b")

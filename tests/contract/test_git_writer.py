@@ -84,6 +84,7 @@ def test_what_changed_since_a_commit_is_told_file_by_file(writer, bob):
     assert writer.changed_since(first, ["README", "envs/prod2"]) == (
         *("README", "envs/prod2/x"),
     )
+    assert len(writer.changed_since(first, ["", "envs/prod"])) == 4
     assert writer.changed_since(writer.head(), ["envs"]) == ()
 
 

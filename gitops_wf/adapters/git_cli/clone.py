@@ -21,6 +21,7 @@ from gitops_wf.adapters.git_cli.objects import (
     ObjectReader,
     OversizedObjectError,
 )
+from gitops_wf.adapters.git_cli.pathspecs import pathspecs
 from gitops_wf.adapters.git_cli.process import Finished, run
 from gitops_wf.adapters.git_cli.recovery import refs_below
 from gitops_wf.adapters.git_cli.trees import TREE_MODE, TreeReader
@@ -119,8 +120,7 @@ class Clone:
         """First-parent commits of `head`, newest first, that changed one of them."""
         self._require(head)
         args = ("--first-parent", "--end-of-options", head, "--")
-        limits = () if "" in paths else paths
-        lines = self._git("rev-list", *args, *limits).stdout.decode().split()
+        lines = self._git("rev-list", *args, *pathspecs(paths)).stdout.decode().split()
         return tuple(Sha(sha) for sha in lines)
 
     def commit(self, sha: Sha) -> CommitInfo:
@@ -144,7 +144,7 @@ class Clone:
         self._require(head, *([base] if base else []))
         args = ["log", "-z", "--topo-order", "--reverse", "--full-history", LOG_FORMAT]
         args += ["--end-of-options", head, *([f"^{base}"] if base else [])]
-        return parsed_log(self._git(*args, "--", *paths).stdout)
+        return parsed_log(self._git(*args, "--", *pathspecs(paths)).stdout)
 
     def is_ancestor(self, ancestor: Sha, descendant: Sha) -> bool:
         """Whether `ancestor` is `descendant` or reachable from it."""

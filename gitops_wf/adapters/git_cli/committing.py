@@ -5,6 +5,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
+from gitops_wf.adapters.git_cli.pathspecs import pathspecs
 from gitops_wf.adapters.git_cli.process import Finished
 from gitops_wf.core.errors import TerminalError, cut
 from gitops_wf.core.identifiers import Oid, Sha
@@ -52,7 +53,8 @@ class Committing(ABC):
             text = f"commit {source} is not on {self._branch}"
             raise TerminalError(text, reason=WriterReason.NOT_ON_BRANCH)
         args = ("--literal-pathspecs", "diff-tree", "-r", "-z", "--name-only")
-        done = self._git(*args, "--no-renames", source, self._head, "--", *paths)
+        commits = ("--no-renames", source, self._head)
+        done = self._git(*args, *commits, "--", *pathspecs(paths))
         return tuple(os.fsdecode(name) for name in done.stdout.split(b"\0") if name)
 
     def commit(self, files: Mapping[str, bytes | None], message: str) -> Sha:
