@@ -203,6 +203,7 @@ class Discover:
             self._settle_at(head)
             return True
         if not self._has_looked:
+            self._leave_out(there=head)  # before anything more of it runs
             self._is_behind = self._catch_up.act()
         if not git.has_commit(record.cursor):
             self._settle_at(head, is_rewritten=True)
@@ -220,6 +221,7 @@ class Discover:
             before = batch[-1].sha
         if not self._has_looked:
             # A glob of the config, or what counts as an environment, may be new.
+            self._leave_out()
             self._settle_at(head)
             self._wake_held()
         return bool(walk.commits)
@@ -240,6 +242,18 @@ class Discover:
             )
             transaction.save_repository(settled)
         self._may_return = True  # environments that rewritten history brings, too
+
+    def _leave_out(self, *, there: Sha | None = None) -> None:
+        """Take out what the daemon config no longer names; `there` as in Folders."""
+        with self._store.transaction() as transaction:
+            record = transaction.repository(self.name)
+            assert record is not None
+            progress, now = Progress.of(transaction, self.name), self._clock.now()
+            left = self._folders.left_out(progress.records, there=there)
+            self._placing.place(
+                transaction, left, progress, now, by=None, position=record.position
+            )
+            progress.finish(transaction, self._watched.git, self._advance, now)
 
     def _wake_held(self) -> None:
         """Let runs go on whose gate or freeze the daemon config no longer has."""

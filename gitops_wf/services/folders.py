@@ -4,12 +4,17 @@ A prefix index from folders and watched paths to environments makes a commit cos
 one tree diff, however many environments there are.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gitops_wf.core.commit import CommitInfo, PathChange
 from gitops_wf.core.errors import DefinitionError, cut
-from gitops_wf.core.identifiers import EnvironmentId, EnvironmentName, environment_id
+from gitops_wf.core.identifiers import (
+    EnvironmentId,
+    EnvironmentName,
+    Sha,
+    environment_id,
+)
 from gitops_wf.core.inputs import ENVIRONMENT, is_decision_path
 from gitops_wf.ports.definitions import Definitions
 from gitops_wf.ports.store import EnvironmentRecord
@@ -22,13 +27,13 @@ Records = Mapping[EnvironmentId, EnvironmentRecord]
 class Touched:
     """What a commit means for the environments of its repository.
 
-    ``records`` are those that changed place (added, moved, removed); ``inputs`` have
-    changed paths among their inputs, perhaps; ``decisions`` among their approvals, and
-    may be removed ones.
+    ``records`` are those that changed place (added, moved, removed); ``removed`` says
+    why; ``inputs`` have changed paths among their inputs, perhaps; ``decisions`` among
+    their approvals, and may be removed ones.
     """
 
     records: tuple[EnvironmentRecord, ...] = ()
-    removed: tuple[EnvironmentId, ...] = ()
+    removed: Mapping[EnvironmentId, str] = field(default_factory=dict)
     inputs: frozenset[EnvironmentId] = frozenset()
     decisions: frozenset[EnvironmentId] = frozenset()
 
@@ -43,12 +48,13 @@ class _Index:
 
     by_path: dict[str, list[EnvironmentId]] = field(default_factory=dict)
     by_folder: dict[str, list[EnvironmentId]] = field(default_factory=dict)
+    live: dict[str, EnvironmentId] = field(default_factory=dict)
 
     @classmethod
     def of(cls, records: Iterable[EnvironmentRecord]) -> "_Index":
-        index = cls()
         records = list(records)
         live = {record.folder: record.id for record in records if not record.is_removed}
+        index = cls(live=live)
         for record in records:
             if not record.is_removed:
                 for path in {record.folder, *record.paths}:
@@ -123,7 +129,7 @@ class Folders:
             decisions.update(index.decisions(path))
         return Touched(
             records=tuple(moved),
-            removed=tuple(removed),
+            removed=removed,
             inputs=frozenset(inputs),
             decisions=frozenset(decisions),
         )
@@ -145,7 +151,24 @@ class Folders:
         paths = [entry.path for entry in tree.entries] if tree else []
         known = [f"{r.folder}/{ENVIRONMENT}" for r in records.values()]
         moved, removed = self._placed(commit, [*paths, *known], records)
-        return Touched(records=tuple(moved), removed=tuple(removed))
+        return Touched(records=tuple(moved), removed=removed)
+
+    def left_out(self, records: Records, *, there: Sha | None = None) -> Touched:
+        """Say which environments no pattern of the daemon config is for any more.
+
+        ``there``: only of folders that this commit has; what moved may be for another.
+        """
+        globs = self._watched.config.environments
+        left = [
+            replace(record, is_removed=True, inputs="")
+            for record in records.values()
+            if not record.is_removed
+            and not self._definitions.is_environment_folder(record.folder, globs)
+            and (there is None or self._watched.git.tree_oid(there, record.folder))
+        ]
+        why = "no pattern of the daemon config is for the folder {} any more"
+        removed = {r.id: why.format(cut(r.folder) or "of the root") for r in left}
+        return Touched(records=tuple(left), removed=removed)
 
     def _known(self, records: Records) -> _Index:
         if self._index is None or self._indexed is not records:
@@ -155,11 +178,11 @@ class Folders:
 
     def _placed(
         self, commit: CommitInfo, paths: Sequence[str], records: Records
-    ) -> tuple[list[EnvironmentRecord], list[EnvironmentId]]:
-        """Return records that are new, moved or gone, and the ids of those gone."""
-        candidates = self._candidates(paths)
+    ) -> tuple[list[EnvironmentRecord], dict[EnvironmentId, str]]:
+        """Return records that are new, moved or gone, and why those are gone."""
+        candidates = self._candidates(paths, self._known(records).live)
         if not candidates:
-            return [], []
+            return [], {}
         # What stood in its way may be gone by now.
         candidates.update(self._unplaced)
         self._unplaced.clear()
@@ -190,18 +213,24 @@ class Folders:
             taken[name] = folder
             record = self._record(name, folder, records)
             changed[record.id] = record
-        removed = []
+        removed = {}
         for record in gone.values():
             if record.id not in changed:
                 # Without inputs: should the folder come back, it is to run again.
                 changed[record.id] = replace(record, is_removed=True, inputs="")
-                removed.append(record.id)
+                name = found[record.folder]
+                now = f"of environment {name} by now" if name else "gone"
+                removed[record.id] = f"the folder {cut(record.folder)} is {now}"
         return list(changed.values()), removed
 
-    def _candidates(self, paths: Sequence[str]) -> set[str]:
+    def _candidates(self, paths: Sequence[str], live: Container[str]) -> set[str]:
         """Return the folders that may have become, or ceased to be, environments."""
         globs = self._watched.config.environments
-        matches = self._definitions.is_environment_folder
+
+        def may(folder: str) -> bool:
+            is_one = self._definitions.is_environment_folder
+            return folder in live or is_one(folder, globs)
+
         candidates: set[str] = set()
         seen: set[str] = set()
         for path in paths:
@@ -209,10 +238,10 @@ class Folders:
             if self._watched.config.implicit:
                 new = [p for p in prefixes(folder) if p not in seen]
                 seen.update(new)
-                candidates.update(p for p in new if matches(p, globs))
+                candidates.update(p for p in new if may(p))
             elif name in CONTROL_FILES and folder not in seen:
                 seen.add(folder)
-                if matches(folder, globs):
+                if may(folder):
                     candidates.add(folder)
         return candidates
 

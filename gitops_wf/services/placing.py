@@ -44,14 +44,16 @@ class Placing:
         """
         for record in touched.records:
             old = progress.records.get(record.id)
-            is_removed = record.id in touched.removed
+            why = touched.removed.get(record.id)
             progress.put(
-                transaction, replace(record, removed=now if is_removed else None)
+                transaction, replace(record, removed=None if why is None else now)
             )
             transaction.lock_environment(record.id)
-            if is_removed:
-                self._end(transaction, record, now)
-                made = self._removal(transaction, record, by, position, now)
+            if why is not None:
+                self._end(transaction, record, why, now)
+                made = self._removal(
+                    transaction, record, by, why, position=position, now=now
+                )
                 if made is not None:
                     gone = progress.records[record.id]
                     progress.keep(transaction, replace(gone, last_number=made.number))
@@ -84,7 +86,11 @@ class Placing:
         )
 
     def _end(
-        self, transaction: Transaction, record: EnvironmentRecord, now: datetime
+        self,
+        transaction: Transaction,
+        record: EnvironmentRecord,
+        why: str,
+        now: datetime,
     ) -> None:
         """End what has not ended."""
         end_unfinished(
@@ -93,7 +99,7 @@ class Placing:
             self.advance,
             self.announcer,
             reason=Reason.REMOVED,
-            message=_gone(record),
+            message=why,
             now=now,
         )
 
@@ -102,6 +108,8 @@ class Placing:
         transaction: Transaction,
         record: EnvironmentRecord,
         by: CommitInfo | None,
+        why: str,
+        *,
         position: int,
         now: datetime,
     ) -> Revision | None:
@@ -131,7 +139,7 @@ class Placing:
                 at=now,
                 kind="removed",
                 reason=Reason.REMOVED,
-                message=f"{record.name}: {_gone(record)}; {follows}",
+                message=f"{record.name}: {why}; {follows}",
                 type=EventType.WARNING,
                 environment=record.id,
             ),
@@ -140,10 +148,6 @@ class Placing:
             transaction.save_revision(revision)
             self.announcer.announce(transaction, created_event(revision, now), revision)
         return revision
-
-
-def _gone(record: EnvironmentRecord) -> str:
-    return f"the folder {cut(record.folder)} is gone"
 
 
 def end_unfinished(

@@ -1,5 +1,6 @@
 """What graphs of commits come to: each on real Git, the real store and services."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from tests.gitworktree import ANN, BOB, GitWorkTree
@@ -559,6 +560,73 @@ def test_a_folder_that_comes_back_as_it_was_runs_again(line):
 
 
 # --- history ---
+
+
+def watch_only(line, *globs):
+    """Begin anew with a daemon config that has other patterns."""
+    config = replace(line.watched.config, environments=globs)
+    line.watched = replace(line.watched, config=config)
+    line.restart()
+
+
+def test_an_environment_that_the_config_no_longer_names_is_told_and_not_delivered(
+    line,
+):
+    start(line)
+    watch_only(line, "envs/*", "!envs/prod")
+    line.commit({"envs/prod/cm.yaml": "a: 2\n"})
+
+    line.settle()
+
+    assert line.phases("prod") == ["Succeeded"]
+    assert line.record("prod").is_removed
+    assert (
+        "prod: no pattern of the daemon config is for the folder envs/prod any more;"
+        " its objects stay on their targets"
+    ) in [event.message for event in line.events()]
+    assert len(line.deploy.done) == 1
+
+
+def test_a_run_of_what_the_config_no_longer_names_ends(line):
+    start_suspended(line)
+    watch_only(line, "other/*")
+
+    line.settle()
+
+    assert line.phases("prod") == ["Aborted/Removed"]
+
+
+def test_an_environment_that_the_config_names_again_runs_again(line):
+    start(line)
+    watch_only(line, "other/*")
+    line.settle()
+    watch_only(line, "envs/*")
+
+    line.settle()
+
+    assert line.phases("prod") == ["Succeeded", "Succeeded"]
+
+
+def test_a_folder_that_moves_to_where_the_config_looks_now_is_the_same_environment(
+    line,
+):
+    line.commit(
+        {
+            "envs/prod/workflow.yaml": PLAIN,
+            "envs/prod/environment.yaml": NAMED,
+            "envs/prod/cm.yaml": "a: 1\n",
+        }
+    )
+    line.settle()
+    watch_only(line, "live/*")
+    (line.work.path / "live").mkdir()
+    line.work.git("mv", "envs/prod", "live/prod")
+    line.commit({})
+
+    line.settle()
+
+    assert line.phases("live") == ["Succeeded"]
+    assert line.record("live").folder == "live/prod"
 
 
 def test_a_thousand_commits_behind_make_a_revision_each(line):
