@@ -1,6 +1,6 @@
 """The decisions that a commit brings to an environment."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -15,6 +15,7 @@ from gitops_wf.ports.definitions import Definitions
 from gitops_wf.ports.store import EnvironmentRecord, Reader, Transaction
 from gitops_wf.services.announce import Announcer
 from gitops_wf.services.decide import Decide
+from gitops_wf.services.folders import prefixes
 from gitops_wf.services.introductions import Introduced, Introductions
 from gitops_wf.services.watched import Watched
 
@@ -202,9 +203,10 @@ class Arrivals:
     ) -> frozenset[str]:
         """Return who wrote what the revision adds to the last released one.
 
-        Authors, committers and co-authors of every commit that touches the inputs;
-        a commit that only decides makes nobody an author. ``since`` stands for the
-        released one where none is known.
+        Authors, committers and co-authors of every commit that touches the inputs, in
+        any folder that the environment ever had: who wrote there before it moved wrote
+        this, too. A commit that only decides makes nobody an author. ``since`` stands
+        for the released one where none is known.
         """
         revisions = reader.revisions(record.id)
         written = item.entry.revision.casefold()
@@ -215,24 +217,28 @@ class Arrivals:
         released = next((r.commit for r in revisions if r.released), since)
         if released is not None and not git.has_commit(released):
             released = None  # rewritten history: better too many than too few
-        commits = git.commits_between(
-            released,
-            meant.commit,
-            paths=record.paths or (record.folder,),
-        )
+        # What it is made of now, and what the revision was.
+        known = meant.environment_definition
+        folders = {record.folder, *record.folders}
+        paths = {*folders, *record.paths, *(known.watch if known else ())}
         return frozenset(
             person.email.casefold()
-            for commit in commits
-            if not self._only_decides(commit, record)
+            for commit in git.commits_between(
+                released, meant.commit, paths=sorted(paths)
+            )
+            if self._touches(commit, paths, folders)
             for person in (commit.author, commit.committer, *commit.co_authors)
         )
 
-    def _only_decides(self, commit: CommitInfo, record: EnvironmentRecord) -> bool:
-        folder = f"{record.folder}/" if record.folder else ""
-        return all(
-            is_decision_path(change.path.removeprefix(folder))
+    def _touches(
+        self, commit: CommitInfo, paths: Container[str], folders: Container[str]
+    ) -> bool:
+        """Whether a commit changes more below these paths than decisions."""
+        return any(
+            not (prefix in folders and is_decision_path(_below(prefix, change.path)))
             for change in self._watched.git.changes(commit.first_parent, commit.sha)
-            if change.path.startswith(folder)
+            for prefix in prefixes(change.path)
+            if prefix in paths
         )
 
     def _hint(self, reader: Reader, record: EnvironmentRecord, item: Introduced) -> str:
@@ -284,3 +290,8 @@ class Arrivals:
 def _readable(record: EnvironmentRecord) -> EnvironmentRecord:
     conditions = {k: v for k, v in record.conditions.items() if k != UNREADABLE}
     return replace(record, conditions=conditions)
+
+
+def _below(folder: str, path: str) -> str:
+    """Return a path relative to a folder that holds it."""
+    return path.removeprefix(f"{folder}/") if folder else path

@@ -20,6 +20,7 @@ TWO_SUSPENDS = HEAD + (
     "  - {name: one, type: suspend}\n  - {name: two, type: suspend}\n" + FIRST
 )
 SHORT_WAIT = HEAD + "  - {name: go-live, type: suspend, timeout: 1h}\n" + FIRST
+ENVIRONMENT = "apiVersion: gitops-wf.io/v1alpha1\nkind: Environment\n"
 CAROL = "Carol <carol@example.com>"
 BOT = "renovate[bot] <renovate[bot]@users.noreply.example>"
 
@@ -369,6 +370,62 @@ def test_a_commit_that_only_approves_makes_nobody_an_author(make_line):
     decide(line, two, step="go-live", by=BOB)
 
     assert line.phases("prod") == ["Aborted/Superseded", "Succeeded"]
+
+
+def test_who_changed_only_a_watched_path_wrote_a_part_too(make_line):
+    line = make_line(allow_author=False)
+    one = push(
+        line,
+        author=CAROL,
+        files={
+            "envs/prod/environment.yaml": ENVIRONMENT + "watch: [../../base]\n",
+            "base/web.yaml": "a: 1\n",
+        },
+    )
+    decide(line, one, step="go-live", by=BOB)
+    assert line.phases("prod") == ["Succeeded"]
+
+    two = line.commit({"base/web.yaml": "a: 2\n"}, author=ANN)
+    line.settle()
+    decide(line, two, step="go-live", by=ANN)
+
+    assert last(line)[0] == "refused"
+    assert line.phases("prod")[-1] == "Suspended"
+
+
+def test_who_wrote_a_part_before_the_folder_moved_wrote_it_still(make_line):
+    line = make_line(allow_author=False)
+    definition = {"envs/prod/environment.yaml": ENVIRONMENT + "name: prod\n"}
+    one = push(line, author=CAROL, files=definition)
+    decide(line, one, step="go-live", by=BOB)
+    push(line, value="2", author=ANN)
+
+    line.work.git("mv", "envs/prod", "envs/live")
+    three = line.commit({"envs/live/more.yaml": "b: 1\n"}, author=BOB)
+    line.settle()
+    text = approval(three, "go-live", by=ANN)
+    line.commit({"envs/live/approvals/mine.yaml": text}, author=ANN)
+    line.settle()
+
+    assert last(line)[0] == "refused"
+    assert line.phases("prod")[-1] == "Suspended"
+
+
+def test_an_environment_in_the_root_folder_is_approved_as_any_other(tmp_path):
+    line = ReleaseLine(tmp_path, environments=("**",))
+    one = line.commit(
+        {
+            "environment.yaml": ENVIRONMENT + "name: root\n",
+            "workflow.yaml": APPROVAL_WORKFLOW,
+        }
+    )
+    line.settle()
+
+    line.commit({"approvals.yaml": approval(one, "go-live", by=ANN)}, author=ANN)
+    line.settle()
+
+    assert line.phases("root") == ["Succeeded"]
+    line.close()
 
 
 def test_a_bot_counts_only_when_it_is_listed(make_line):
