@@ -162,9 +162,14 @@ class Arrivals:
         return _readable(record)
 
     def _is_repeated(self, item: Introduced, known: Iterable[Decision]) -> bool:
-        """Whether the entry stood in an ancestor already: re-adding never acts."""
+        """Whether the entry stood in an ancestor already: re-adding never acts.
+
+        Who wrote it in another's name has not kept that person from writing it.
+        """
         return any(
-            decision.entry.key == item.entry.key and self._is_before(decision, item)
+            decision.entry.key == item.entry.key
+            and decision.entry.by.casefold() in {"", decision.person.casefold()}
+            and self._is_before(decision, item)
             for decision in known
         )
 

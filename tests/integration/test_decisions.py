@@ -428,6 +428,21 @@ def test_an_environment_in_the_root_folder_is_approved_as_any_other(tmp_path):
     line.close()
 
 
+def test_who_writes_an_entry_in_anothers_name_does_not_keep_them_from_theirs(line):
+    one = push(line)
+    text = (
+        f"{{revision: '{one}', decision: approve, step: go-live, by: ann@example.com}}"
+    )
+    entry(line, text, author=BOB)
+    assert last(line)[0] == "refused"
+    line.commit({"envs/prod/approvals.yaml": None}, author=BOB)
+
+    entry(line, text, author=ANN)
+
+    assert last(line) == ("accepted", "")
+    assert line.phases("prod") == ["Succeeded"]
+
+
 def test_a_bot_counts_only_when_it_is_listed(make_line):
     line = make_line(bots=("release[bot]@users.noreply.example",))
     one = push(line)

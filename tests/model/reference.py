@@ -301,7 +301,8 @@ class Model:
         """It acts once for each person; re-adding, by whomever, never acts.
 
         What was refused had no effect, so its author may write it again; so may
-        whose approval went, unused, with the history that held it.
+        whose approval went, unused, with the history that held it, and who is named by
+        what another wrote.
         """
         place = (entry.key, by.author)
         known = environment.decisions.get(place)
@@ -311,8 +312,14 @@ class Model:
                 return
         elif known is not None and known.effect != "refused":
             return
-        if known is None and any(
-            entry.key in (self._entries(environment.name, sha) or {}) for sha in earlier
+        is_named = entry.by == by.author
+        if (
+            known is None
+            and not is_named
+            and any(
+                entry.key in (self._entries(environment.name, sha) or {})
+                for sha in earlier
+            )
         ):
             return
         decision = Decision(entry, by.author, commit=by.sha, effect="refused")
