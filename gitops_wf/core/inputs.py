@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
 
 from gitops_wf.core.commit import TreeEntry
 from gitops_wf.core.identifiers import Oid, TargetName
@@ -25,6 +26,13 @@ def is_decision_path(path: str) -> bool:
         path.startswith(APPROVALS_FOLDER)
         and path.endswith(".yaml")
         and "/" not in path[len(APPROVALS_FOLDER) :]
+    )
+
+
+def decides_somewhere(path: str) -> bool:
+    """Whether a path would hold decisions, were it of an environment's folder."""
+    return PurePosixPath(path).match(APPROVALS) or PurePosixPath(path).match(
+        f"{APPROVALS_FOLDER}*.yaml"
     )
 
 

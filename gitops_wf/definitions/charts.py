@@ -26,8 +26,9 @@ def chart_of(
         target = resolved(folder, text)
         if target is None:
             message = f"`{text}` leads out of the repository: refer to what is in it"
-        elif read(f"{target}/{wanted}" if wanted else target) is None:
-            what = f"{wanted} in {target}" if wanted else f"file {target}"
+        elif read("/".join(filter(None, (target, wanted)))) is None:
+            where = target or "the root"
+            what = f"{wanted} in {where}" if wanted else f"file {where}"
             message = f"there is no {what}; charts and values stand in the repository"
         else:
             return target

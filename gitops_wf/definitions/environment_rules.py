@@ -13,10 +13,15 @@ from gitops_wf.definitions.policies import quorum_message
 
 
 def resolved(folder: str, path: str) -> str | None:
-    """`path`, written in `folder`, from the repository's root; None if outside it."""
+    """`path`, written in `folder`, from the repository's root; None if outside it.
+
+    The root itself is the empty path, as for Git's trees.
+    """
     if path.startswith("/") or "\\" in path:
         return None
     whole = normpath(f"{folder}/{path}" if folder else path)
+    if whole == ".":
+        return ""
     return None if whole == ".." or whole.startswith("../") else whole
 
 

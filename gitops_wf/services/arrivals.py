@@ -239,11 +239,14 @@ class Arrivals:
         self, commit: CommitInfo, paths: Container[str], folders: Container[str]
     ) -> bool:
         """Whether a commit changes more below these paths than decisions."""
+        changes = self._watched.git.changes(commit.first_parent, commit.sha)
         return any(
-            not (prefix in folders and is_decision_path(_below(prefix, change.path)))
-            for change in self._watched.git.changes(commit.first_parent, commit.sha)
-            for prefix in prefixes(change.path)
-            if prefix in paths
+            any(prefix in paths for prefix in prefixes(change.path))
+            and not any(
+                prefix in folders and is_decision_path(_below(prefix, change.path))
+                for prefix in prefixes(change.path)
+            )
+            for change in changes
         )
 
     def _hint(self, reader: Reader, record: EnvironmentRecord, item: Introduced) -> str:

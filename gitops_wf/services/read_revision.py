@@ -1,5 +1,6 @@
 """What a commit says of an environment: its inputs, its definition, its revision."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -9,12 +10,13 @@ from gitops_wf.core.commit import CommitInfo, PathChange, Tree, TreeEntry
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import cut
 from gitops_wf.core.identifiers import EnvironmentId, EnvironmentName, Oid, Sha
-from gitops_wf.core.inputs import inputs_digest
+from gitops_wf.core.inputs import decides_somewhere, inputs_digest
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.revision import Revision, rollback_of
 from gitops_wf.ports.definitions import Definition, Definitions, FolderSource
 from gitops_wf.ports.store import EnvironmentRecord
 from gitops_wf.services.commit_files import CommitFiles
+from gitops_wf.services.folders import prefixes
 from gitops_wf.services.watched import Watched
 
 _MOST_PATHS = 100
@@ -76,7 +78,7 @@ class ReadRevision:
         definition = self._definition(record, files, environments)
         known: Environment | None = definition.environment or record.definition
         return Snapshot(
-            inputs=self._inputs(entries, commit, known),
+            inputs=self._inputs(record.folder, entries, commit, known),
             paths=(record.folder, *(known.watch if known else ())),
             definition=definition,
             known=known,
@@ -90,20 +92,49 @@ class ReadRevision:
         definition is one of them.
         """
         tree = self.watched.git.tree(commit, record.folder)
-        return self._inputs(tree.entries if tree else (), commit, shot.known)
+        entries = tree.entries if tree else ()
+        return self._inputs(record.folder, entries, commit, shot.known)
 
     def _inputs(
-        self, entries: Sequence[TreeEntry], commit: Sha, known: Environment | None
+        self,
+        folder: str,
+        entries: Sequence[TreeEntry],
+        commit: Sha,
+        known: Environment | None,
     ) -> str:
         watch = known.watch if known else ()
-        oids = self.watched.git.tree_oids([(commit, path) for path in watch])
+        around = [path for path in watch if path in prefixes(folder)]
+        beside = [path for path in watch if path not in around]
+        oids = self.watched.git.tree_oids([(commit, path) for path in beside])
         return inputs_digest(
             entries,
             ignore=known.ignore if known else ("*.md",),
-            watched=zip(watch, oids, strict=True),
+            watched=(
+                *zip(beside, oids, strict=True),
+                *((path, self._around(commit, path, folder)) for path in around),
+            ),
             targets=known.targets if known else self.watched.config.targets,
             given=known.substitute.given if known and known.substitute else {},
         )
+
+    def _around(self, commit: Sha, path: str, folder: str) -> Oid | None:
+        """Return what tells a watched path that holds the folder from another.
+
+        Without the folder, which counts by itself, and without what others decide: else
+        each decision would be new content, and no approval would ever meet the revision
+        that it is for.
+        """
+        tree = self.watched.git.tree(commit, path)
+        if tree is None:
+            return None
+        own = "" if folder == path else f"{folder.removeprefix(path).lstrip('/')}/"
+        lines = [
+            f"{entry.mode:o} {entry.oid} {entry.path}\0"
+            for entry in tree.entries
+            if not entry.path.startswith(own) and not decides_somewhere(entry.path)
+        ]
+        text = "".join(lines).encode("utf-8", "surrogateescape")
+        return Oid(hashlib.sha256(text).hexdigest())
 
     def _definition(
         self,

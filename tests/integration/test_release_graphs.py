@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from tests.gitworktree import ANN, BOB, GitWorkTree
 from tests.releases import APPROVAL_WORKFLOW, approval
 
@@ -14,6 +16,7 @@ steps: [{name: deploy, type: deploy2env}]
 """
 
 
+ENVIRONMENT = "apiVersion: gitops-wf.io/v1alpha1\nkind: Environment\n"
 NAMED = """\
 apiVersion: gitops-wf.io/v1alpha1
 kind: Environment
@@ -23,7 +26,8 @@ name: live
 
 def start(line, files=None):
     """A first revision of `prod` that succeeded at once."""
-    sha = line.commit({"envs/prod/workflow.yaml": PLAIN, "envs/prod/cm.yaml": "a: 1\n"})
+    own = {"envs/prod/workflow.yaml": PLAIN, "envs/prod/cm.yaml": "a: 1\n"}
+    sha = line.commit({**own, **(files or {})})
     line.settle()
     assert line.phases("prod") == ["Succeeded"]
     return sha
@@ -560,6 +564,43 @@ def test_a_folder_that_comes_back_as_it_was_runs_again(line):
 
 
 # --- history ---
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"envs/prod/environment.yaml": ENVIRONMENT + "watch: [../..]\n"},
+        {
+            "envs/prod/kustomization.yaml": "resources: [../..]\n",
+            "kustomization.yaml": "resources: [web.yaml]\n",
+        },
+    ],
+    ids=["watched", "base"],
+)
+def test_a_change_in_the_root_folder_counts_where_it_is_an_input(line, files):
+    start(line, {**files, "web.yaml": "a: 1\n"})
+
+    line.commit({"web.yaml": "a: 2\n"})
+    line.settle()
+
+    assert line.phases("prod") == ["Succeeded", "Succeeded"]
+
+
+def test_decisions_below_a_watched_path_are_no_new_content(line):
+    one = line.commit(
+        {
+            "envs/prod/workflow.yaml": CHAIN,
+            "envs/prod/environment.yaml": ENVIRONMENT + "watch: [..]\n",
+            "envs/test/workflow.yaml": CHAIN,
+        }
+    )
+    line.settle()
+
+    approve(line, one, path="envs/test/approvals.yaml")
+    approve(line, one, path="envs/prod/approvals/mine.yaml")
+
+    assert line.phases("test") == ["Succeeded"]
+    assert line.phases("prod") == ["Succeeded"]
 
 
 def watch_only(line, *globs):

@@ -46,6 +46,16 @@ def test_what_lies_inside_is_no_base_but_may_lead_outside():
     assert found == ("base",)
 
 
+def test_a_base_in_the_root_folder_is_the_whole_repository():
+    found, problems = overlay(
+        "resources: [../.., ../../base]\n",
+        **{"kustomization.yaml": "resources: [web.yaml]\n"},
+    )
+
+    assert found == ("",)
+    assert problems == []
+
+
 def test_a_base_below_another_is_one_with_it():
     found, _ = overlay("resources: [../../base, ../../base/extra]\n")
 
