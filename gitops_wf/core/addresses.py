@@ -18,12 +18,18 @@ METADATA = frozenset(
     for text in (
         "169.254.169.254",  # AWS, Azure, Google Cloud, OpenStack; link-local anyway
         "fd00:ec2::254",  # AWS over IPv6
+        "fd20:ce::254",  # Google Cloud over IPv6
         "100.100.100.200",  # Alibaba Cloud
         "192.0.0.192",  # Oracle Cloud
         "168.63.129.16",  # Azure's host agent
     )
 )
-_NAT64 = IPv6Network("64:ff9b::/96")
+_TRANSLATED = (
+    IPv6Network("64:ff9b::/96"),  # RFC 6052
+    IPv6Network("64:ff9b:1::/48"),  # RFC 8215, by networks' own translators
+    IPv6Network("::ffff:0:0:0/96"),  # RFC 2765
+)
+"""Prefixes before an IPv4 address that a gateway translates to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +74,6 @@ def _plain(address: Address) -> Address:
         return address.ipv4_mapped
     if address.sixtofour is not None:
         return address.sixtofour
-    if address in _NAT64:
+    if any(address in network for network in _TRANSLATED):
         return IPv4Address(int(address) & 0xFFFF_FFFF)
     return address
