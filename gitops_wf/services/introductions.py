@@ -8,6 +8,7 @@ has been withdrawn before it arrived.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gitops_wf.core.commit import CommitInfo
 from gitops_wf.core.decision import Entry, EntryKey
@@ -21,6 +22,12 @@ MAX_BYTES = 1024 * 1024
 
 _MOST_UNREADABLE = 200
 """How many unreadable ancestors are looked behind."""
+
+_KEPT = 32
+"""States of approvals files: each holds every entry of its environment so far."""
+
+_Files = tuple[tuple[str, Oid], ...]
+"""Paths and what they hold."""
 
 ReadEntries = Callable[[str, bytes], Sequence[Entry]]
 """Parses one file; DefinitionError where it cannot."""
@@ -43,13 +50,12 @@ class Approvals:
 
 
 class Introductions:
-    """Looks entries up in a repository; remembers what it read."""
+    """Looks entries up in a repository; remembers what it read last."""
 
     def __init__(self, git: GitRepository, read_entries: ReadEntries) -> None:
         self._git = git
         self._read_entries = read_entries
-        self._by_files: dict[tuple[tuple[str, Oid], ...], Approvals] = {}
-        self._commits: dict[Sha, CommitInfo] = {}
+        self._read: Callable[[_Files], Approvals] = lru_cache(_KEPT)(self._parsed)
 
     def at(self, commit: Sha, folders: Sequence[str]) -> Approvals:
         """Return an environment's entries at a commit, in any folder it ever had."""
@@ -70,12 +76,9 @@ class Introductions:
                         files.append((path, entry.oid))
                     else:
                         links.append(f"{path}: is a {entry.kind}, not a file")
-        key = tuple(files)
         if links:
             return Approvals(entries={}, problems=tuple(links))
-        if key not in self._by_files:
-            self._by_files[key] = self._read(key)
-        return self._by_files[key]
+        return self._read(tuple(files))
 
     def of(
         self,
@@ -122,7 +125,7 @@ class Introductions:
                 entries.update(here.entries)
         return entries
 
-    def _read(self, files: Sequence[tuple[str, Oid]]) -> Approvals:
+    def _parsed(self, files: _Files) -> Approvals:
         self._git.ensure_blobs([oid for _, oid in files])
         blobs = self._git.blobs([oid for _, oid in files], max_bytes=MAX_BYTES)
         entries: dict[EntryKey, Entry] = {}
