@@ -237,6 +237,7 @@ class GitRepository(AbstractContextManager["GitRepository"], Protocol):
         """First-parent commits of `head`, newest first, that changed one of the paths.
 
         Against their first parent; paths are literal files or folders, `""` is all.
+        Of paths that are too long for a command, all are given.
         """
 
     def commit(self, sha: Sha) -> CommitInfo:
@@ -252,7 +253,7 @@ class GitRepository(AbstractContextManager["GitRepository"], Protocol):
 
         Parents come before children. With `paths` (literal files or folders, `""` is
         all): those that differ there from a parent: every one that could introduce
-        something.
+        something. Of paths that are too long for a command, all are given.
         """
 
     def is_ancestor(self, ancestor: Sha, descendant: Sha) -> bool:

@@ -203,6 +203,16 @@ def test_the_root_among_paths_is_everything(shop, ann):
         assert subjects(found) == ["Deep", "Top"]
 
 
+def test_paths_that_no_command_line_takes_leave_nothing_out(shop, ann):
+    base = ann.push_commit({"a": "1"}, "Base")
+    head = ann.push_commit({"envs/x/f": "1"}, "Change")
+    paths = ["envs/x", "a" * 200_000]
+
+    with fetched(shop) as repository:
+        assert "Change" in subjects(repository.commits_between(base, head, paths=paths))
+        assert head in repository.first_parents(head, paths)
+
+
 def test_changes_are_by_content_with_renames_as_delete_and_add(shop, ann):
     old = ann.commit({"a": "same", "keep": "1", "gone": "2"}, "Old")
     ann.git("mv", "a", "b")

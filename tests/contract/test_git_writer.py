@@ -85,6 +85,7 @@ def test_what_changed_since_a_commit_is_told_file_by_file(writer, bob):
         *("README", "envs/prod2/x"),
     )
     assert len(writer.changed_since(first, ["", "envs/prod"])) == 4
+    assert writer.changed_since(first, ["README", "a" * 200_000]) == ("README",)
     assert writer.changed_since(writer.head(), ["envs"]) == ()
 
 

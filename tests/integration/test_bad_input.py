@@ -176,6 +176,25 @@ def test_a_bad_definition_is_a_failed_revision_that_says_where(definitions, fold
     assert [e.kind for e in failed] == ["added", "created", "failed"]
 
 
+def test_a_path_that_no_command_line_takes_holds_up_no_repository(line):
+    environment = (
+        "apiVersion: gitops-wf.io/v1alpha1\nkind: Environment\n"
+        f"watch: [../../{'a' * 200_000}]\n"
+    )
+    line.commit(
+        {
+            "envs/long/environment.yaml": environment,
+            "envs/long/workflow.yaml": PLAIN,
+            "envs/prod/workflow.yaml": PLAIN,
+        }
+    )
+
+    line.settle()
+
+    assert line.repository().condition == ""
+    assert line.phases("prod") == ["Succeeded"]
+
+
 def test_bad_definitions_disturb_no_other_environment(definitions):
     assert definitions.phases("good") == ["Suspended"]
     assert definitions.repository().condition == ""

@@ -5,7 +5,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
-from gitops_wf.adapters.git_cli.pathspecs import pathspecs
+from gitops_wf.adapters.git_cli.pathspecs import is_below, pathspecs
 from gitops_wf.adapters.git_cli.process import Finished
 from gitops_wf.core.errors import TerminalError, cut
 from gitops_wf.core.identifiers import Oid, Sha
@@ -55,7 +55,8 @@ class Committing(ABC):
         args = ("--literal-pathspecs", "diff-tree", "-r", "-z", "--name-only")
         commits = ("--no-renames", source, self._head)
         done = self._git(*args, *commits, "--", *pathspecs(paths))
-        return tuple(os.fsdecode(name) for name in done.stdout.split(b"\0") if name)
+        names = (os.fsdecode(name) for name in done.stdout.split(b"\0") if name)
+        return tuple(name for name in names if is_below(name, paths))
 
     def commit(self, files: Mapping[str, bytes | None], message: str) -> Sha:
         """Commits exactly these files (None deletes); one that is there keeps its mode.
