@@ -76,3 +76,11 @@ class Inventory:
         if len(digests) != 1 or owners - set(self.completed):
             return ""
         return digests.pop()
+
+
+def annotations_of(manifest: Manifest) -> Mapping[str, Any]:
+    """Return an object's annotations."""
+    annotations: Mapping[str, Any] = (manifest.get("metadata") or {}).get(
+        "annotations"
+    ) or {}
+    return annotations

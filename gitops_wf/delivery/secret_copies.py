@@ -10,7 +10,7 @@ from gitops_wf.core.errors import TerminalError, TransientError, cut
 from gitops_wf.core.health import (
     Health,
 )
-from gitops_wf.core.inventory import Inventory, Manifest, ObjectRef
+from gitops_wf.core.inventory import Inventory, Manifest, ObjectRef, annotations_of
 from gitops_wf.core.phases import Reason
 from gitops_wf.core.planned import Planned, PlannedObject
 from gitops_wf.core.upkeep.findings import Drifted, DriftKind, Findings
@@ -335,9 +335,9 @@ class SecretCopies:
         if _is_foreign(live):
             text = f"another Secret has taken its name: {_whose(live)}"
             return Drifted(ref=drifted.ref, kind=DriftKind.CLAIMED, note=text)
-        version = _annotations(live).get(COPIED_VERSION)
-        if version and version != _annotations(wanted.manifest)[COPIED_VERSION]:
-            source = _annotations(wanted.manifest)[COPIED_FROM]
+        version = annotations_of(live).get(COPIED_VERSION)
+        if version and version != annotations_of(wanted.manifest)[COPIED_VERSION]:
+            source = annotations_of(wanted.manifest)[COPIED_FROM]
             return Drifted(
                 ref=drifted.ref,
                 kind=DriftKind.OUTDATED,
@@ -399,7 +399,3 @@ def _whose(live: Manifest) -> str:
     )
     who = cut(", ".join(managers), 120) or "somebody unknown"
     return f"it was written by {who}"
-
-
-def _annotations(manifest: Manifest) -> Mapping[str, str]:
-    return (manifest.get("metadata") or {}).get("annotations") or {}

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from gitops_wf.core.errors import DefinitionError, cut
-from gitops_wf.core.inventory import ObjectRef
+from gitops_wf.core.inventory import ObjectRef, annotations_of
 from gitops_wf.delivery.names import DEPENDS_ON
 from gitops_wf.delivery.ordering import sync_wave
 from gitops_wf.delivery.rendering import Desired
@@ -97,8 +97,7 @@ def _unreachable(
 
 
 def _needs(item: Desired, items: Mapping[ObjectRef, Desired]) -> list[ObjectRef]:
-    annotations = (item.manifest.get("metadata") or {}).get("annotations") or {}
-    text = str(annotations.get(DEPENDS_ON) or "")
+    text = str(annotations_of(item.manifest).get(DEPENDS_ON) or "")
     found = []
     for written in text.split(",") if text.strip() else ():
         ref = _ref(written.strip())
