@@ -8,11 +8,13 @@ from typing import Any
 
 from gitops_wf.core.changeset import Change, ChangeEntry
 from gitops_wf.core.errors import TransientError
+from gitops_wf.core.health import NO_RULES, Health, HealthRules, health_of
 from gitops_wf.core.inventory import Manifest
 from gitops_wf.delivery.fields import union
 from gitops_wf.delivery.marks import Skip, frozen_because
 from gitops_wf.delivery.memory import Memory
 from gitops_wf.delivery.names import FORCE_ANNOTATIONS
+from gitops_wf.delivery.pruning import OPT_IN_KINDS
 from gitops_wf.delivery.rendering import Desired
 from gitops_wf.delivery.settled import FIELD_MANAGER, is_known_settled, is_our_apply
 from gitops_wf.ports.cluster import (
@@ -49,7 +51,8 @@ class Applier:
     """Applies objects to one cluster; safe to use from many threads.
 
     ``force`` recreates what cannot be changed; ``force_conflicts`` takes fields
-    from any other manager. ``memory`` is of what was settled before.
+    from any other manager. ``memory`` is of what was settled before. ``health`` tells
+    a hook that failed.
     """
 
     cluster: Cluster
@@ -57,6 +60,7 @@ class Applier:
     force: bool = False
     force_conflicts: bool = False
     pause: Callable[[float], None] = wait
+    health: HealthRules = NO_RULES
 
     def settled(self, item: Desired, live: Manifest | None) -> ChangeEntry | None:
         """Return what becomes of an object that needs no request; None: apply it."""
@@ -69,6 +73,8 @@ class Applier:
         frozen = frozen_because(live)
         if frozen:
             return _skipped(item, f"{frozen} on the cluster")
+        if self._failed(item, live):
+            return None
         if is_known_settled(item.manifest, live, self.memory):
             return ChangeEntry(ref=item.ref, change=Change.UNCHANGED)
         return None
@@ -85,6 +91,8 @@ class Applier:
             # Made by others: without our label no LIST of ours has it.
             return _skipped(item, f"{item.marks.why}: it is there")
         try:
+            if live is not None and self._runs_again(item, live):
+                return self._made_anew(item)
             applied = self._taken_over(item, self._apply(item))
         except ClusterRefusalError as exc:
             if isinstance(exc, ApplyConflictError) or not _is_immutable(exc):
@@ -136,7 +144,7 @@ class Applier:
         return self.cluster.get(resource, item.ref.namespace, item.ref.name)
 
     def _recreated(self, item: Desired, exc: ClusterRefusalError) -> ChangeEntry:
-        if not (self.force or item.marks.recreates):
+        if not (self.force or item.marks.recreates or _runs_when_changed(item)):
             raise ClusterRefusalError(
                 f"{exc.message}; such a field cannot be changed: give the object "
                 f"another name, or annotate it with {FORCE_ANNOTATIONS[0]}: enabled "
@@ -145,6 +153,9 @@ class Applier:
                 status=exc.status,
                 causes=exc.causes,
             ) from exc
+        return self._made_anew(item)
+
+    def _made_anew(self, item: Desired) -> ChangeEntry:
         live = self._live(item)
         if live is not None:
             uid = str(live["metadata"].get("uid") or "")
@@ -154,12 +165,45 @@ class Applier:
         self.cluster.apply(item.manifest)
         return ChangeEntry(ref=item.ref, change=Change.CREATED, message="recreated")
 
+    def _runs_again(self, item: Desired, live: Manifest) -> bool:
+        """Whether a hook that is there has to be another object, to run.
+
+        An apply would run a changed Job no second time, nor a Pod or a Workflow. What
+        has no spec does not run, and a change of metadata is none of what runs.
+        """
+        if self._failed(item, live):
+            return True
+        if not _runs_when_changed(item) or "spec" not in item.manifest:
+            return False
+        merged = self.cluster.apply(item.manifest, force=True, dry_run=True).manifest
+        return bool(merged.get("spec") != live.get("spec"))
+
+    def _failed(self, item: Desired, live: Manifest) -> bool:
+        """Whether a hook failed that is run again for that."""
+        hook = item.marks.hook
+        return (
+            hook is not None
+            and hook.runs_when_failed
+            and not _is_precious(item)
+            and health_of(live, self.health).health is Health.FAILED
+        )
+
     def _await_gone(self, item: Desired) -> None:
         for _ in range(int(GONE_WITHIN / _PAUSE)):
             if self._live(item) is None:
                 return
             self.pause(_PAUSE)
         raise TransientError(f"{item.ref}: deleted to be recreated, but not gone yet")
+
+
+def _runs_when_changed(item: Desired) -> bool:
+    hook = item.marks.hook
+    return hook is not None and hook.runs_when_changed and not _is_precious(item)
+
+
+def _is_precious(item: Desired) -> bool:
+    """Whether deleting it takes data along; a hook's policy does not ask for that."""
+    return (item.ref.group, item.ref.kind) in OPT_IN_KINDS
 
 
 def _skipped(item: Desired, why: str) -> ChangeEntry:

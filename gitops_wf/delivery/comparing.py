@@ -13,7 +13,7 @@ from typing import Any
 
 from gitops_wf.core.errors import cut
 from gitops_wf.core.identifiers import EnvironmentId
-from gitops_wf.core.inventory import Manifest, ObjectRef
+from gitops_wf.core.inventory import Manifest, ObjectRef, annotations_of
 from gitops_wf.core.upkeep.differing import field_drifts
 from gitops_wf.core.upkeep.findings import Drifted, DriftKind
 from gitops_wf.core.upkeep.ignoring import IgnoreRule, ignored_of, parse_pointer
@@ -66,10 +66,12 @@ class Comparer:
         return replace(item, manifest=respecting(item.manifest, live, ignored))
 
     def _compare(self, item: Desired, live: Manifest | None) -> Drifted | None:
+        if item.marks.hook is not None:
+            return None
         if is_left_alone(item.manifest) or ignored_of(item.ref, self.rules).is_whole:
             return None
         if live is None:
-            if goes_by_itself(item.manifest):
+            if item.runs_once:
                 return None
             return Drifted(ref=item.ref, kind=DriftKind.MISSING)
         if item.marks.skip is Skip.IF_PRESENT or is_left_alone(live):
@@ -128,23 +130,10 @@ class Comparer:
 
 def is_left_alone(manifest: Manifest) -> bool:
     """Whether an object says that it is not to be compared."""
-    annotations = (manifest.get("metadata") or {}).get("annotations") or {}
+    annotations = annotations_of(manifest)
     return any(
         str(annotations.get(name, "")).lower() == "disabled"
         for name in DRIFT_ANNOTATIONS
-    )
-
-
-def goes_by_itself(manifest: Manifest) -> bool:
-    """Whether the cluster deletes an object once it is done: to heal it is to rerun it.
-
-    https://kubernetes.io/docs/concepts/workloads/controllers/ttlafterfinished/
-    """
-    spec = manifest.get("spec")
-    return (
-        manifest.get("kind") == "Job"
-        and isinstance(spec, Mapping)
-        and spec.get("ttlSecondsAfterFinished") is not None
     )
 
 

@@ -329,6 +329,29 @@ class Delivery:
         changes += self._prune(store, order, gone)
         return ChangeSet(entries=tuple(changes))
 
+    def take_away(self, order: Order, refs: Collection[str]) -> ChangeSet:
+        """Delete objects of the step that did what they are for, by their texts.
+
+        What keeps an object from a prune keeps it from this.
+        """
+        store = self.inventory_store(order.id, order.target)
+        done = [
+            entry
+            for entry in self._checked(store, order).entries
+            if entry.step == order.step and str(entry.ref) in refs
+        ]
+        pruned = self._delete(store, order.id, order.target, done)
+        return ChangeSet(entries=pruned.changes)
+
+    def _checked(self, store: InventoryStore, order: Order) -> Inventory:
+        """Return the inventory of a delivery that goes on, if it is still ours."""
+
+        def unchanged(old: Inventory) -> Inventory:
+            check_number(old, order.number, order.id, store.place)
+            return old
+
+        return store.update(self._writer(order.now), unchanged)
+
     def observe(
         self,
         environment: EnvironmentId,
@@ -501,6 +524,7 @@ class Delivery:
                 force=order.force,
                 force_conflicts=force_conflicts,
                 pause=self._pause,
+                health=self._health,
             ),
             snapshots=self._snapshots,
             threads=self._threads,

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
-from gitops_wf.core.backoff import LAST_LOOK, next_look
+from gitops_wf.core.backoff import FIRST_LOOK, LAST_LOOK, next_look
 from gitops_wf.core.changeset import Change, ChangeSet, summary
 from gitops_wf.core.errors import DefinitionError, TransientError
 from gitops_wf.core.health import Health
@@ -21,6 +21,7 @@ from gitops_wf.delivery.claims import ObjectClaimedError
 from gitops_wf.delivery.delivery import Delivery, Order, Rendered
 from gitops_wf.delivery.names import CLAIMED
 from gitops_wf.delivery.observing import DONE, ObjectHealth
+from gitops_wf.delivery.rendering import Desired
 from gitops_wf.ports.runner import StepContext, StepResult
 
 SHARED_AGE = timedelta(seconds=2)
@@ -37,6 +38,8 @@ TOLD_OBJECTS = 50
 """Stored with the step's run, for people; expressions see more while it is written."""
 
 MEMO_OBJECTS = 500
+GOES = "hook-delete-policy: succeeded"
+_AWAY = frozenset({Health.NOT_FOUND, Health.TERMINATING})
 
 
 class Deployment:
@@ -107,13 +110,19 @@ class Deployment:
         waits: bool,
         completes: bool,
     ) -> StepResult:
-        """Apply and look, until something has to be waited for."""
+        """Apply and look, until something has to be waited for.
+
+        Only what a stored memo says of hooks is acted on: one that was deleted could
+        not be asked again whether it had succeeded.
+        """
+        memo = self._without_hooks(order, memo)
         # The first look may be of another process, its list from before the apply.
         max_age = SHARED_AGE if context.look > 1 else timedelta()
         rendered: Rendered | None = None
         while True:
             if memo:
                 found = self._found(order, memo, max_age) if waits else []
+                memo = _passed(memo, found)
                 if not _next_wave(memo) or _is_held(found):
                     judged = self._judged(context, order, memo, found, waits=waits)
                     if completes and judged.phase is Phase.SUCCEEDED:
@@ -137,8 +146,31 @@ class Deployment:
             objects=set(memo["wave"]) if _next_wave(memo) else None,
             max_age=max_age,
         )
-        # What is not to be there any more may take its time to go.
-        return [each for each in found if str(each.ref) not in memo["leaving"]]
+        passed = memo["passed"]
+        return [
+            each
+            for each in found
+            # What is not to be there any more may take its time to go.
+            if str(each.ref) not in memo["leaving"]
+            # What runs once may be gone by now: deleted by hand, or by the cluster.
+            and not (str(each.ref) in passed and each.status.health in _AWAY)
+        ]
+
+    def _without_hooks(self, order: Order, memo: dict[str, Any]) -> dict[str, Any]:
+        """Delete the hooks that succeeded, where their policy says so.
+
+        Only when all is done: what a Job runs as may be a hook, too, and Helm's are of
+        several phases at once.
+        """
+        done = _done_hooks(memo) if memo.get("ending") else []
+        if not done:
+            return memo
+        changes = self._delivery.take_away(order, done)
+        told = {ref: [str(Change.DELETED), GOES] for ref in done}
+        for entry in changes.entries:
+            if entry.change is Change.SKIPPED:
+                told[str(entry.ref)] = [str(entry.change), entry.message]
+        return {**_pruned(memo, changes), "leaving": memo["leaving"] | told}
 
     def _judged(
         self,
@@ -178,6 +210,16 @@ class Deployment:
                 objects=objects,
                 retry_after=next_look(context.look),
                 memo=memo,
+            )
+        if done := _done_hooks(memo):
+            return StepResult(
+                phase=Phase.RUNNING,
+                message=f"{_changes(memo)}; {_healthy(found)}; "
+                f"deleting {_listed(done)} ({GOES})",
+                outputs=outputs,
+                objects=objects,
+                retry_after=FIRST_LOOK,
+                memo={**memo, "ending": True},
             )
         return StepResult(
             phase=Phase.SUCCEEDED,
@@ -220,10 +262,11 @@ def _noted(
     """Return what the next look has to know, by JSON's own types.
 
     ``wave`` are the objects of a wave that others wait for, ``leaving`` those that
-    nobody waits for, ``changed`` those that are not what they were.
+    nobody waits for, ``changed`` those that are not what they were. ``once`` are
+    those that may be gone once they are done, each with whether it is to be, and
+    ``passed`` those that are done.
     """
-    counts = Counter({Change(key): n for key, n in memo.get("counts", {}).items()})
-    counts.update(entry.change for entry in changes.entries)
+    counts = _counted(memo, changes)
     changed, leaving = dict(memo.get("changed", {})), dict(memo.get("leaving", {}))
     awaited = {item.ref for item in rendered.owned}
     for entry in changes.entries:
@@ -238,13 +281,57 @@ def _noted(
     is_last = number + 1 >= waves
     return {
         "digest": rendered.digest,
-        "counts": {str(change): count for change, count in counts.items()},
+        "counts": counts,
         "changed": changed,
         "leaving": leaving,
         "applied": number + 1,
         "waves": waves,
         "wave": [] if is_last else [str(item.ref) for item in rendered.waves[number]],
+        "once": {
+            str(item.ref): _goes(item) for item in rendered.owned if item.runs_once
+        },
+        "passed": memo.get("passed", []),
     }
+
+
+def _pruned(memo: Mapping[str, Any], changes: ChangeSet) -> dict[str, Any]:
+    """Return a memo with what was deleted since; what is on its way is told once."""
+    leaving = dict(memo["leaving"])
+    new = [entry for entry in changes.entries if str(entry.ref) not in leaving]
+    counts = _counted(memo, ChangeSet(entries=tuple(new)))
+    for entry in new:
+        leaving[str(entry.ref)] = [str(entry.change), entry.message]
+    return {
+        **memo,
+        "counts": counts,
+        "leaving": leaving,
+    }
+
+
+def _passed(memo: Mapping[str, Any], found: Iterable[ObjectHealth]) -> dict[str, Any]:
+    """Return a memo with what runs once, and is seen to have succeeded."""
+    done = {str(each.ref) for each in found if each.status.health is Health.CURRENT}
+    passed = {*memo["passed"], *(done & memo["once"].keys())}
+    return {**memo, "passed": sorted(passed)}
+
+
+def _done_hooks(memo: Mapping[str, Any]) -> list[str]:
+    """Return the hooks that are there, succeeded, and are deleted for that."""
+    return [
+        ref
+        for ref in memo.get("passed", ())
+        if memo["once"].get(ref) and ref not in memo["leaving"]
+    ]
+
+
+def _goes(item: Desired) -> bool:
+    return item.marks.hook is not None and item.marks.hook.goes
+
+
+def _counted(memo: Mapping[str, Any], changes: ChangeSet) -> dict[str, int]:
+    counts = Counter({Change(key): n for key, n in memo.get("counts", {}).items()})
+    counts.update(entry.change for entry in changes.entries)
+    return {str(change): count for change, count in counts.items()}
 
 
 def _changes(memo: Mapping[str, Any]) -> str:
@@ -318,6 +405,12 @@ def _some(objects: Sequence[ObjectHealth]) -> str:
     text = "; ".join(str(each) for each in objects[:SHOWN])
     more = len(objects) - SHOWN
     return f"{text}; and {more} more" if more > 0 else text
+
+
+def _listed(refs: Sequence[str]) -> str:
+    more = len(refs) - SHOWN
+    text = ", ".join(refs[:SHOWN])
+    return f"{text} and {more} more" if more > 0 else text
 
 
 def _healthy(found: Sequence[ObjectHealth]) -> str:

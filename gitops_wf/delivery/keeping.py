@@ -12,7 +12,7 @@ from gitops_wf.core.inventory import Inventory, ObjectRef
 from gitops_wf.core.phases import Reason
 from gitops_wf.core.upkeep.findings import Findings
 from gitops_wf.core.upkeep.ignoring import IgnoreRule
-from gitops_wf.delivery.comparing import Comparer, goes_by_itself
+from gitops_wf.delivery.comparing import Comparer
 from gitops_wf.delivery.inventories import (
     InventoryStore,
     Writer,
@@ -67,7 +67,7 @@ class Keeping:
         gone = {
             item.ref
             for item in self.objects
-            if live[item.ref] is None and goes_by_itself(item.manifest)
+            if live[item.ref] is None and item.runs_once
         }
         return Findings(
             drifted=drifted,

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gitops_wf.core.errors import cut
-from gitops_wf.core.inventory import Manifest
-from gitops_wf.delivery.hooks import Turn, is_made_anew, turn_of
+from gitops_wf.core.inventory import Manifest, annotations_of
+from gitops_wf.delivery.hooks import Hook, Turn, hook_of
 from gitops_wf.delivery.names import (
     FORCE_ANNOTATIONS,
-    HOOK,
     PRUNE_ANNOTATIONS,
     RECONCILE_ANNOTATIONS,
     SSA_ANNOTATIONS,
@@ -39,7 +38,7 @@ class Marks:
 
     ``recreates`` deletes it where a field cannot change. ``forces_conflicts`` takes
     fields from any manager, ``takes_over`` those that client-side apply has set.
-    ``why`` is the annotation that says when to skip.
+    ``why`` is the annotation that says when to skip. ``hook`` is that of a hook.
     """
 
     skip: Skip = Skip.NEVER
@@ -47,6 +46,7 @@ class Marks:
     forces_conflicts: bool = False
     takes_over: bool = True
     why: str = ""
+    hook: Hook | None = None
 
 
 PLAIN = Marks()
@@ -88,17 +88,18 @@ def marks_of(manifest: Manifest) -> Marks:
     _one_of(written, RECONCILE_ANNOTATIONS, _YES | _NO)
     options = dict(_options(written))
     policy, why = _policy(written)
-    if turn_of(written) is Turn.NEVER:
-        policy, why = _POLICIES["ignore"], f"{HOOK}: {cut(written[HOOK])}"
+    hook = hook_of(annotations_of(manifest))
+    if hook is not None and hook.turn is Turn.NEVER:
+        policy, why = _POLICIES["ignore"], hook.why
     return Marks(
         skip=policy.skip,
         recreates=_one_of(written, FORCE_ANNOTATIONS, _YES | _NO) in _YES
-        or options.get("Force") == "true"
-        or is_made_anew(written),
+        or options.get("Force") == "true",
         forces_conflicts=policy.forces_conflicts or options.get("Replace") == "true",
         takes_over=policy.takes_over
         and options.get("ClientSideApplyMigration") != "false",
         why=why,
+        hook=hook,
     )
 
 
@@ -125,8 +126,8 @@ def kept_by_mark(live: Manifest) -> str:
 
 def _written(manifest: Manifest) -> dict[str, str]:
     """Return annotations and labels: Flux reads its marks from either."""
-    metadata = manifest.get("metadata") or {}
-    both = {**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})}
+    labels = (manifest.get("metadata") or {}).get("labels") or {}
+    both = {**labels, **annotations_of(manifest)}
     return {name: str(value) for name, value in both.items()}
 
 

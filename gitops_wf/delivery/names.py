@@ -44,9 +44,11 @@ DRIFT_ANNOTATIONS = (
 DEPENDS_ON = "config.kubernetes.io/depends-on"
 SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
 SYNC_WAVE = "argocd.argoproj.io/sync-wave"
-HOOK = "helm.sh/hook"
-HOOK_POLICY = "helm.sh/hook-delete-policy"
-HOOK_WEIGHT = "helm.sh/hook-weight"
+ARGO_HOOK = "argocd.argoproj.io/hook"
+ARGO_HOOK_POLICY = "argocd.argoproj.io/hook-delete-policy"
+HELM_HOOK = "helm.sh/hook"
+HELM_HOOK_POLICY = "helm.sh/hook-delete-policy"
+HELM_HOOK_WEIGHT = "helm.sh/hook-weight"
 
 _LABEL_LIMIT = 63
 _SAFE = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")

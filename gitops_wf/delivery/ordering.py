@@ -6,10 +6,9 @@ Flux's kind order (fluxcd/pkg/ssa); the waves themselves are Argo CD's (`waves`)
 from collections.abc import Iterable
 from itertools import groupby
 
-from gitops_wf.core.errors import DefinitionError, cut
-from gitops_wf.core.inventory import ObjectRef
-from gitops_wf.delivery.hooks import hook_wave
-from gitops_wf.delivery.names import SYNC_WAVE
+from gitops_wf.core.errors import DefinitionError
+from gitops_wf.core.inventory import ObjectRef, annotations_of
+from gitops_wf.delivery.hooks import wave_of
 from gitops_wf.delivery.rendering import Desired
 
 _KINDS = (
@@ -71,22 +70,11 @@ def sync_wave(item: Desired) -> int | None:
     """
     if stage(item.ref.kind) == DEFINITIONS:
         return None
-    annotations = (item.manifest.get("metadata") or {}).get("annotations") or {}
-    text = str(annotations.get(SYNC_WAVE) or "0")
     try:
-        hook = hook_wave(annotations)
-    except ValueError as exc:
-        raise DefinitionError(item.path, item.line, f"{item.ref}: {exc}") from exc
-    if hook is not None:
-        return hook
-    try:
-        return int(text)
+        return wave_of(annotations_of(item.manifest))
     except ValueError as exc:
         raise DefinitionError(
-            item.path,
-            item.line,
-            f"{item.ref}: annotation {SYNC_WAVE} must be a whole number: "
-            f"{cut(str(exc), 80)}",
+            item.path, item.line, f"{item.ref}: annotation {exc}"
         ) from exc
 
 

@@ -4,8 +4,10 @@ Plain YAML and JSON only; every mistake is told with its file and line.
 """
 
 import base64
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gitops_wf.core.errors import DefinitionError, cut
@@ -14,9 +16,14 @@ from gitops_wf.core.substitution import Variables
 from gitops_wf.delivery.allowing import refusal
 from gitops_wf.delivery.choosing import Part
 from gitops_wf.delivery.marks import PLAIN, Marks, marks_of
+from gitops_wf.delivery.names import ARGO_HOOK, HELM_HOOK
 from gitops_wf.ports.cluster import AllowList, UnknownKindError
 from gitops_wf.ports.content import File
 from gitops_wf.ports.manifests import ManifestReader
+
+_DIGITS = 8
+_STEM = 63 - _DIGITS
+"""So long may a generated name be: it becomes a label of a Job's pods."""
 
 IsNamespaced = Callable[[str, str], bool]
 """(api version, kind) -> whether its objects live in namespaces."""
@@ -52,6 +59,20 @@ class Desired:
     def api_version(self) -> str:
         """Return the version that it is written in."""
         return str(self.manifest["apiVersion"])
+
+    @property
+    def runs_once(self) -> bool:
+        """Whether it may be gone once it is done: to make it anew is to run it again.
+
+        A hook may be deleted by its policy or by hand, a Job by the cluster.
+        https://kubernetes.io/docs/concepts/workloads/controllers/ttlafterfinished/
+        """
+        spec = self.manifest.get("spec")
+        return self.marks.hook is not None or (
+            self.ref.kind == "Job"
+            and isinstance(spec, Mapping)
+            and spec.get("ttlSecondsAfterFinished") is not None
+        )
 
 
 def read_sources(
@@ -114,10 +135,14 @@ def _unpacked(source: Source) -> Iterator[Source]:
     metadata = source.manifest.get("metadata")
     if not isinstance(metadata, Mapping):
         raise source.error(f"{cut(kind)} has no metadata: add metadata.name")
+    if not metadata.get("name") and metadata.get("generateName"):
+        source = _named(source, metadata)
+        metadata = source.manifest["metadata"]
     name = metadata.get("name")
     if not isinstance(name, str) or not name:
         hint = (
-            "generateName makes a new object at every apply: give it a name"
+            "generateName makes a new object at every apply: give it a name, or make "
+            f"it a hook ({ARGO_HOOK}), which is named by what it holds"
             if metadata.get("generateName")
             else "add metadata.name"
             if name is None
@@ -136,6 +161,32 @@ def _unpacked(source: Source) -> Iterator[Source]:
     if kind == "Secret":
         _strings(source, source.manifest, "stringData", f"{kind}/{name}", shown=False)
     yield source
+
+
+def _named(source: Source, metadata: Mapping[str, Any]) -> Source:
+    """Give a hook without a name one of its content: one that changed is a new one.
+
+    Values of a Secret stay out of it, for a name is there for all to see.
+    """
+    stem = metadata["generateName"]
+    annotations = metadata.get("annotations")
+    if not (
+        isinstance(stem, str)
+        and isinstance(annotations, Mapping)
+        and {ARGO_HOOK, HELM_HOOK} & annotations.keys()
+    ):
+        return source
+    content = {
+        key: value
+        for key, value in source.manifest.items()
+        if source.manifest["kind"] != "Secret" or key not in {"data", "stringData"}
+    }
+    text = json.dumps(content, sort_keys=True, default=str)
+    name = stem[:_STEM] + hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+    rest = {key: value for key, value in metadata.items() if key != "generateName"}
+    return replace(
+        source, manifest={**source.manifest, "metadata": {**rest, "name": name}}
+    )
 
 
 def _is_segment(value: object) -> bool:

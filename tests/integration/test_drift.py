@@ -53,6 +53,9 @@ spec:
 """
 
 
+HELM_HOOK = "helm.sh/hook: pre-install"
+
+
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory):
     with sandbox_process.running(tmp_path_factory.mktemp("sandbox")) as running:
@@ -426,6 +429,21 @@ def test_a_job_that_goes_once_it_is_done_is_not_run_again(daemon):
 
     assert daemon.look() == []
     assert daemon.get("Job", "seed", "batch/v1") is None
+
+
+@pytest.mark.parametrize("hook", ["argocd.argoproj.io/hook: PreSync", HELM_HOOK])
+def test_a_hook_is_neither_compared_nor_run_again_by_a_heal(daemon, hook):
+    named = CONFIG.format(name="a", value="1").replace(
+        "{name: a}", f"{{name: a, annotations: {{{hook}}}}}"
+    )
+    daemon.release(CONFIG.format(name="b", value="1"), named, drift="{selfHeal: true}")
+    daemon.settle()
+    daemon.edit("ConfigMap", "a", set_data("2"))
+    edited = daemon.look()
+    daemon.delete("ConfigMap", "a")
+
+    assert (edited, daemon.look()) == ([], [])
+    assert daemon.get("ConfigMap", "a") is None
 
 
 def test_a_pause_holds_the_heal_and_not_the_comparison(daemon):

@@ -6,6 +6,7 @@ from gitops_wf.delivery.marks import Marks, Skip, kept_by_mark, marks_of
 
 FLUX = "kustomize.toolkit.fluxcd.io"
 ARGO = "argocd.argoproj.io/sync-options"
+HOOK = "argocd.argoproj.io/hook"
 
 
 def manifest(part="annotations", **marks):
@@ -27,16 +28,6 @@ def manifest(part="annotations", **marks):
             Marks(forces_conflicts=True),
         ),
         ({f"{FLUX}/force": "enabled"}, Marks(recreates=True)),
-        ({"helm.sh/hook": "pre-install,pre-upgrade"}, Marks(recreates=True)),
-        (
-            {
-                "helm.sh/hook": "post-install",
-                "helm.sh/hook-delete-policy": "hook-succeeded",
-            },
-            Marks(),
-        ),
-        ({"helm.sh/hook": "test"}, Marks(skip=Skip.ALWAYS, recreates=True)),
-        ({"helm.sh/hook": "pre-delete"}, Marks(skip=Skip.ALWAYS, recreates=True)),
         ({f"{FLUX}/force": "disabled"}, Marks()),
         ({ARGO: "Force=true, Replace=true"}, Marks(recreates=True, forces_conflicts=1)),
         ({ARGO: "ClientSideApplyMigration=false"}, Marks(takes_over=False)),
@@ -53,12 +44,29 @@ def test_annotations_and_labels_say_how_an_object_is_applied(part, marks, asked)
 
 
 @pytest.mark.parametrize(
+    ("marks", "why"),
+    [
+        ({"helm.sh/hook": "test"}, "helm.sh/hook: test"),
+        ({"helm.sh/hook": "pre-delete"}, "helm.sh/hook: pre-delete"),
+        ({HOOK: "SyncFail"}, f"{HOOK}: SyncFail"),
+        ({HOOK: "Skip", "helm.sh/hook": "pre-install"}, f"{HOOK}: Skip"),
+        ({HOOK: "PostDelete", "gitops-wf.io/ssa": "Override"}, f"{HOOK}: PostDelete"),
+    ],
+)
+def test_a_hook_whose_time_never_comes_is_left_alone_and_says_why(marks, why):
+    found = marks_of(manifest(**marks))
+
+    assert (found.skip, found.why) == (Skip.ALWAYS, why)
+
+
+@pytest.mark.parametrize(
     ("marks", "error"),
     [
         ({f"{FLUX}/ssa": "Never"}, "ssa: Never is none of Override, Merge, IfNot"),
         ({f"{FLUX}/prune": "no"}, "prune: no is none of allowed, disabled, enabled"),
         ({f"{FLUX}/reconcile": "off"}, "reconcile: off is none of disabled"),
         ({"gitops-wf.io/force": "yes"}, "gitops-wf.io/force: yes is none of"),
+        ({HOOK: "presync"}, f"{HOOK}: presync is none of PostDelete, PostSync, PreDel"),
         ({ARGO: "Purne=false"}, "Purne is no sync option of an object; known: "),
         ({ARGO: "Prune=no"}, "Prune=no is none of Prune=confirm, Prune=false"),
     ],

@@ -1,6 +1,7 @@
 """Files become objects: what is delivered, and every mistake with its place."""
 
 import base64
+import re
 
 import pytest
 import yaml
@@ -226,3 +227,40 @@ def test_a_target_takes_what_its_allow_lists_say(allowed, text, error):
         return
     with pytest.raises(DefinitionError, match=error):
         render(text, allowed=allowed)
+
+
+def hook(
+    image="a:1", kind="Job", stem="smoke-", mark="argocd.argoproj.io/hook", **more
+):
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": kind,
+            "metadata": {"generateName": stem, "annotations": {mark: MARKS[mark]}},
+            "spec": {"image": image},
+            **more,
+        }
+    )
+
+
+MARKS = {"argocd.argoproj.io/hook": "PostSync", "helm.sh/hook": "post-install"}
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_a_hook_without_a_name_gets_one_of_its_content(mark):
+    [first], [same], [other] = (
+        render(hook(image, mark=mark)) for image in ("a:1", "a:1", "a:2")
+    )
+
+    assert re.fullmatch(r"smoke-[0-9a-f]{8}", first.ref.name)
+    assert first.ref == same.ref != other.ref
+    assert "generateName" not in first.manifest["metadata"]
+
+
+def test_a_generated_name_can_be_a_label_and_tells_nothing_of_a_secret():
+    [long] = render(hook(stem="a" * 90))
+    [first] = render(hook(kind="Secret", stringData={"password": "one"}))
+    [other] = render(hook(kind="Secret", stringData={"password": "two"}))
+
+    assert len(long.ref.name) == 63
+    assert first.ref == other.ref

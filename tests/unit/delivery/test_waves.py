@@ -8,8 +8,11 @@ from gitops_wf.delivery.rendering import Desired
 from gitops_wf.delivery.waves import waves
 
 
-def desired(name, kind="ConfigMap", wave=None, needs=None, hook=None, weight=None):
+def desired(
+    name, kind="ConfigMap", wave=None, needs=None, hook=None, weight=None, argo=None
+):
     annotations = {
+        "argocd.argoproj.io/hook": argo,
         "helm.sh/hook": hook,
         "helm.sh/hook-weight": weight,
         "argocd.argoproj.io/sync-wave": wave,
@@ -134,6 +137,37 @@ def test_hooks_of_a_chart_come_before_and_after_all_else_by_their_weight():
         ["late"],
         ["warm"],
     ]
+
+
+def test_hooks_of_argo_cd_come_before_among_and_after_all_else_by_their_wave():
+    objects = [
+        desired("web", "Deployment"),
+        desired("late", wave="5"),
+        desired("migrate", "Job", argo="PreSync", wave="2"),
+        desired("account", "ServiceAccount", argo="PreSync"),
+        desired("seed", "Job", argo="Sync", wave="5"),
+        desired("smoke", "Job", argo="PostSync", hook="pre-install", weight="-3"),
+        desired("tell", "Job", argo="PostSync,SyncFail"),
+        desired("page", "Job", argo="SyncFail", wave="-7"),
+    ]
+
+    assert names(objects) == [
+        ["account"],
+        ["migrate"],
+        ["page", "web"],
+        ["late", "seed"],
+        ["smoke"],
+        ["tell"],
+    ]
+
+
+def test_a_sync_wave_of_a_helm_hook_comes_before_its_weight():
+    objects = [
+        desired("a", "Job", hook="pre-install", weight="1", wave="3"),
+        desired("b", "Job", hook="pre-install", weight="2"),
+    ]
+
+    assert names(objects) == [["b"], ["a"]]
 
 
 @pytest.mark.parametrize(
