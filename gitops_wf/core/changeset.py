@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gitops_wf.core.inventory import ObjectRef
+from gitops_wf.core.inventory import Manifest, ObjectRef
 
 
 class Change(StrEnum):
@@ -32,10 +32,34 @@ class ChangeEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Leaving:
+    """An object whose deletion was asked for, and that is still there."""
+
+    ref: ObjectRef
+    finalizers: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return what holds it: ``PersistentVolumeClaim/shop/data (finalizers: …)``."""
+        names = ", ".join(self.finalizers)
+        return f"{self.ref} (finalizers: {names})" if names else str(self.ref)
+
+    @classmethod
+    def of(cls, live: Manifest) -> "Leaving":
+        """Return an object that is on its way out."""
+        names = (live.get("metadata") or {}).get("finalizers") or ()
+        return cls(ref=ObjectRef.of(live), finalizers=tuple(names))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeSet:
-    """The result of an apply."""
+    """The result of an apply.
+
+    ``pending`` are objects that are deleted once those that are ``holding`` are gone.
+    """
 
     entries: tuple[ChangeEntry, ...] = ()
+    holding: tuple[Leaving, ...] = ()
+    pending: tuple[ObjectRef, ...] = ()
 
     def __str__(self) -> str:
         """Return the counts that are not zero: ``2 created, 1 unchanged``."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gitops_wf.core.changeset import Change, ChangeEntry, ChangeSet
+from gitops_wf.core.changeset import Change, ChangeEntry, ChangeSet, Leaving
 from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.inventory import Manifest, ObjectRef
@@ -60,19 +60,6 @@ class Meant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leaving:
-    """An object whose deletion was asked for, and that is still there."""
-
-    ref: ObjectRef
-    finalizers: tuple[str, ...]
-
-    def __str__(self) -> str:
-        """Return what holds it: ``PersistentVolumeClaim/shop/data (finalizers: …)``."""
-        names = ", ".join(self.finalizers)
-        return f"{self.ref} (finalizers: {names})" if names else str(self.ref)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Deletions:
     """Deletes objects of targets for environments; keeps nothing between calls."""
 
@@ -117,14 +104,7 @@ class Deletions:
             found = self._found(cluster, target, meant)
         except UnknownKindError:
             return []  # the kind went with its objects
-        return [
-            Leaving(
-                ref=ObjectRef.of(live),
-                finalizers=tuple(live["metadata"].get("finalizers") or ()),
-            )
-            for live in found
-            if _is_going(live)
-        ]
+        return [Leaving.of(live) for live in found if _is_going(live)]
 
     def plan(
         self, environment: EnvironmentId, target: TargetName, meant: Meant

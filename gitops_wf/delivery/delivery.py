@@ -278,12 +278,14 @@ class Delivery:
         rendered: Rendered,
         wave: int = 0,
         *,
+        waits: bool = False,
         told: Callable[[ObjectRef, Outcome], None] = unheard,
     ) -> ChangeSet:
         """Apply one wave of what was rendered; with the last, prune what left.
 
         Waves count from 0; whether one may be applied yet is for the caller to know.
-        ``told`` is as in Rollout.
+        ``told`` is as in Rollout. With ``waits`` what left is deleted wave by wave;
+        where that is held up, `prune` goes on with it.
         The inventory holds old and new objects before the first write, and only
         the new ones after the last delete. Where an object fails, the others of
         its stage are still applied, nothing is pruned, and the inventory keeps all.
@@ -319,15 +321,15 @@ class Delivery:
         changes = rollout.apply(stages(rendered.waves[wave] if objects else ()))
         if not order.prune or wave + 1 < len(rendered.waves):
             return ChangeSet(entries=tuple(changes))
-        gone = left_behind(
-            before,
-            wanted,
-            steps=[order.step],
-            concerns=order.concerns,
-            allow_empty=order.environment.allow_empty,
-        )
-        changes += self._prune(store, order, gone)
-        return ChangeSet(entries=tuple(changes))
+        pruned = self._prune(store, order, wanted, before, waits=waits)
+        return replace(pruned, entries=(*changes, *pruned.entries))
+
+    def prune(self, order: Order, rendered: Rendered) -> ChangeSet:
+        """Go on deleting what left, where the last delivery was held up in it."""
+        store = self.inventory_store(order.id, order.target)
+        wanted = [item.ref for item in rendered.objects]
+        old = self._checked(store, order)
+        return self._prune(store, order, wanted, old, waits=True)
 
     def take_away(self, order: Order, refs: Collection[str]) -> ChangeSet:
         """Delete objects of the step that did what they are for, by their texts.
@@ -340,8 +342,7 @@ class Delivery:
             for entry in self._checked(store, order).entries
             if entry.step == order.step and str(entry.ref) in refs
         ]
-        pruned = self._delete(store, order.id, order.target, done)
-        return ChangeSet(entries=pruned.changes)
+        return self._deleted(store, order.id, order.target, done, waits=False).changes
 
     def _checked(self, store: InventoryStore, order: Order) -> Inventory:
         """Return the inventory of a delivery that goes on, if it is still ours."""
@@ -436,15 +437,16 @@ class Delivery:
     ) -> ChangeSet:
         """Delete what is owned by steps other than those to keep.
 
-        To be called at the end of a run that went well. Errors: TerminalError
-        (PruneToEmpty) where nothing would be left, unless that is allowed.
+        To be called at the end of a run that went well, and again while something
+        holds it up. Errors: TerminalError (PruneToEmpty) where nothing would be left,
+        unless that is allowed.
         """
         store = self.inventory_store(environment, target)
         present = set(keep)
         # Changes nothing, and stops before the first delete if it is another's.
         old = store.update(self._writer(now), lambda old: old)
         gone = left_by_others(old, steps=present, allow_empty=allow_empty)
-        pruned = self._delete(store, environment, target, gone)
+        pruned = self._deleted(store, environment, target, gone, waits=True)
         dropped = set(gone) - set(pruned.kept)
         store.update(
             self._writer(now),
@@ -458,7 +460,7 @@ class Delivery:
                 },
             ),
         )
-        return ChangeSet(entries=pruned.changes)
+        return pruned.changes
 
     def inventory(self, environment: EnvironmentId, target: TargetName) -> Inventory:
         """Return what an environment owns on a target."""
@@ -563,11 +565,24 @@ class Delivery:
         return store.update(self._writer(order.now), claimed)
 
     def _prune(
-        self, store: InventoryStore, order: Order, gone: Sequence[InventoryEntry]
-    ) -> list[ChangeEntry]:
+        self,
+        store: InventoryStore,
+        order: Order,
+        wanted: Iterable[ObjectRef],
+        before: Inventory,
+        *,
+        waits: bool,
+    ) -> ChangeSet:
+        gone = left_behind(
+            before,
+            wanted,
+            steps=[order.step],
+            concerns=order.concerns,
+            allow_empty=order.environment.allow_empty,
+        )
         if not gone:
-            return []
-        pruned = self._delete(store, order.id, order.target, gone)
+            return ChangeSet()
+        pruned = self._deleted(store, order.id, order.target, gone, waits=waits)
         dropped = set(gone) - set(pruned.kept)
         store.update(
             self._writer(order.now),
@@ -576,17 +591,19 @@ class Delivery:
                 entries=tuple(entry for entry in old.entries if entry not in dropped),
             ),
         )
-        return list(pruned.changes)
+        return pruned.changes
 
-    def _delete(
+    def _deleted(
         self,
         store: InventoryStore,
         environment: EnvironmentId,
         target: TargetName,
         gone: Sequence[InventoryEntry],
+        *,
+        waits: bool,
     ) -> Pruned:
         elsewhere = self._claims(store).elsewhere() if gone else {}
-        pruned = prune(store.cluster, environment, gone, elsewhere)
+        pruned = prune(store.cluster, environment, gone, elsewhere, waits=waits)
         for entry in gone:
             ref = entry.ref
             self._snapshots.written(target, ref.group, ref.kind, ref.namespace)

@@ -119,6 +119,9 @@ class Deployment:
         # The first look may be of another process, its list from before the apply.
         max_age = SHARED_AGE if context.look > 1 else timedelta()
         rendered: Rendered | None = None
+        if memo.get("holding"):
+            rendered = self._delivery.render(order)
+            memo = _pruned(memo, self._delivery.prune(order, rendered))
         while True:
             if memo:
                 found = self._found(order, memo, max_age) if waits else []
@@ -131,7 +134,7 @@ class Deployment:
                     return replace(judged, digest=str(memo["digest"]))
             rendered = rendered or self._delivery.render(order)
             number = _next_wave(memo)
-            changes = self._delivery.deliver(order, rendered, number)
+            changes = self._delivery.deliver(order, rendered, number, waits=waits)
             memo = _noted(memo, rendered, number, changes)
             max_age = timedelta()
 
@@ -146,12 +149,12 @@ class Deployment:
             objects=set(memo["wave"]) if _next_wave(memo) else None,
             max_age=max_age,
         )
-        passed = memo["passed"]
+        passed, going = memo["passed"], {*memo["leaving"], *memo["pending"]}
         return [
             each
             for each in found
             # What is not to be there any more may take its time to go.
-            if str(each.ref) not in memo["leaving"]
+            if str(each.ref) not in going
             # What runs once may be gone by now: deleted by hand, or by the cluster.
             and not (str(each.ref) in passed and each.status.health in _AWAY)
         ]
@@ -211,15 +214,20 @@ class Deployment:
                 retry_after=next_look(context.look),
                 memo=memo,
             )
-        if done := _done_hooks(memo):
+        then = ""
+        if memo["holding"]:
+            names = _listed(memo["holding"])
+            then = f"waiting for {names} to be gone: the waves before are deleted then"
+        elif done := _done_hooks(memo):
+            then = f"deleting {_listed(done)} ({GOES})"
+        if then:
             return StepResult(
                 phase=Phase.RUNNING,
-                message=f"{_changes(memo)}; {_healthy(found)}; "
-                f"deleting {_listed(done)} ({GOES})",
+                message=f"{_changes(memo)}; {_healthy(found)}; {then}",
                 outputs=outputs,
                 objects=objects,
-                retry_after=FIRST_LOOK,
-                memo={**memo, "ending": True},
+                retry_after=next_look(context.look) if memo["holding"] else FIRST_LOOK,
+                memo={**memo, "ending": not memo["holding"]},
             )
         return StepResult(
             phase=Phase.SUCCEEDED,
@@ -262,9 +270,9 @@ def _noted(
     """Return what the next look has to know, by JSON's own types.
 
     ``wave`` are the objects of a wave that others wait for, ``leaving`` those that
-    nobody waits for, ``changed`` those that are not what they were. ``once`` are
-    those that may be gone once they are done, each with whether it is to be, and
-    ``passed`` those that are done.
+    nobody waits for, ``changed`` those that are not what they were. ``pending`` are to
+    be deleted once ``holding`` are gone. ``once`` are those that may be gone once they
+    are done, each with whether it is to be, and ``passed`` those that are done.
     """
     counts = _counted(memo, changes)
     changed, leaving = dict(memo.get("changed", {})), dict(memo.get("leaving", {}))
@@ -287,6 +295,8 @@ def _noted(
         "applied": number + 1,
         "waves": waves,
         "wave": [] if is_last else [str(item.ref) for item in rendered.waves[number]],
+        "holding": [str(each) for each in changes.holding],
+        "pending": [str(ref) for ref in changes.pending],
         "once": {
             str(item.ref): _goes(item) for item in rendered.owned if item.runs_once
         },
@@ -305,6 +315,8 @@ def _pruned(memo: Mapping[str, Any], changes: ChangeSet) -> dict[str, Any]:
         **memo,
         "counts": counts,
         "leaving": leaving,
+        "holding": [str(each) for each in changes.holding],
+        "pending": [str(ref) for ref in changes.pending],
     }
 
 

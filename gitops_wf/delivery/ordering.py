@@ -1,13 +1,14 @@
-"""In which order the objects of a wave are applied: by kind.
+"""In which order the objects of a wave are applied, by kind, and what goes is deleted.
 
 Flux's kind order (fluxcd/pkg/ssa); the waves themselves are Argo CD's (`waves`).
 """
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 
 from gitops_wf.core.errors import DefinitionError
-from gitops_wf.core.inventory import ObjectRef, annotations_of
+from gitops_wf.core.inventory import Manifest, ObjectRef, annotations_of
 from gitops_wf.delivery.hooks import wave_of
 from gitops_wf.delivery.rendering import Desired
 
@@ -89,6 +90,28 @@ def stages(objects: Iterable[Desired]) -> list[list[Desired]]:
     ]
 
 
-def prune_order(refs: Iterable[ObjectRef]) -> list[ObjectRef]:
-    """Return objects in the order of their deletion: the reverse of an apply."""
-    return sorted(refs, key=lambda ref: (kind_rank(ref.kind), ref), reverse=True)
+def prune_waves(found: Mapping[ObjectRef, Manifest]) -> list[list[ObjectRef]]:
+    """Return what is to be deleted wave by wave: the reverse of an apply.
+
+    ``found`` are the objects as they are on the cluster: what left Git has its
+    annotations only there. Webhooks are first, for what serves them may go with them;
+    what all others need is last.
+    """
+    ordered = sorted(
+        found,
+        key=lambda ref: (_leaving(ref, found[ref]), kind_rank(ref.kind), ref),
+        reverse=True,
+    )
+    grouped = groupby(ordered, lambda ref: _leaving(ref, found[ref]))
+    return [list(group) for _, group in grouped]
+
+
+def _leaving(ref: ObjectRef, live: Manifest) -> float:
+    """Return when an object goes: the greater, the earlier."""
+    place = stage(ref.kind)
+    if place in {DEFINITIONS, WEBHOOKS}:
+        return math.inf if place == WEBHOOKS else -math.inf
+    try:
+        return wave_of(annotations_of(live))
+    except ValueError:
+        return 0  # somebody wrote it there: no reason to keep the object

@@ -6,13 +6,17 @@ CustomResourceDefinitions and PersistentVolumeClaims only with the annotation
 `gitops-wf.io/prune: allowed`; nothing that says it is to be kept; nothing that
 another environment has taken over; and the very object that was looked at (its
 uid), not one of the same name.
+
+Wave after wave backwards (`ordering`): a wave may wait until the one after it is gone,
+as Argo CD has it, for what is left of that may still need it.
+https://argo-cd.readthedocs.io/en/stable/user-guide/sync-waves/
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gitops_wf.core.changeset import Change, ChangeEntry
+from gitops_wf.core.changeset import Change, ChangeEntry, ChangeSet, Leaving
 from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.identifiers import EnvironmentId
 from gitops_wf.core.inventory import Inventory, InventoryEntry, Manifest, ObjectRef
@@ -22,7 +26,7 @@ from gitops_wf.delivery.names import (
     PRUNE_ANNOTATIONS,
     label_value,
 )
-from gitops_wf.delivery.ordering import prune_order
+from gitops_wf.delivery.ordering import prune_waves
 from gitops_wf.ports.cluster import Cluster, ResourceConflictError, UnknownKindError
 
 OPT_IN_KINDS = frozenset(
@@ -121,7 +125,7 @@ def taken_by(
 class Pruned:
     """What a prune did, and the entries that stay in the inventory."""
 
-    changes: tuple[ChangeEntry, ...]
+    changes: ChangeSet
     kept: tuple[InventoryEntry, ...]
 
 
@@ -130,41 +134,70 @@ def prune(
     environment: EnvironmentId,
     entries: Iterable[InventoryEntry],
     elsewhere: Mapping[ObjectRef, EnvironmentId],
+    *,
+    waits: bool = False,
 ) -> Pruned:
     """Delete what may be deleted, in the reverse order of an apply.
 
     ``elsewhere`` are the objects that other environments' inventories name.
     An object that is still there afterwards (finalizers) stays in the inventory,
     and so does one that is kept; one that another environment took does not.
+    With ``waits`` a wave is only deleted once all of the one after it is gone, pods
+    included; to be called again until nothing holds it up.
     """
     by_ref = {entry.ref: entry for entry in entries}
+    found = {ref: _live(cluster, entry) for ref, entry in by_ref.items()}
+    there = {ref: live for ref, live in found.items() if live is not None}
+    waves = prune_waves(there)
     changes: list[ChangeEntry] = []
     kept: list[InventoryEntry] = []
-    for ref in prune_order(by_ref):
-        entry = by_ref[ref]
-        live = _live(cluster, entry)
-        if live is None:
+    holding: list[Leaving] = []
+    pending: list[ObjectRef] = []
+    for number, wave in enumerate(waves, 1):
+        if holding:
+            pending += wave
             continue
-        owner = taken_by(ref, live, environment, elsewhere)
-        why = f"kept: now of environment {owner}" if owner else kept_because(ref, live)
-        if why:
-            changes.append(ChangeEntry(ref=ref, change=Change.SKIPPED, message=why))
-            if not owner:
-                kept.append(entry)
-            continue
-        try:
-            cluster.delete(
-                ref, entry.version, uid=str((live.get("metadata") or {}).get("uid", ""))
+        is_awaited = waits and number < len(waves)
+        for ref in wave:
+            entry, live = by_ref[ref], there[ref]
+            owner = taken_by(ref, live, environment, elsewhere)
+            why = (
+                f"kept: now of environment {owner}"
+                if owner
+                else kept_because(ref, live)
             )
-        except ResourceConflictError:
-            # Another object has its name by now: that one is not ours.
-            why = "kept: replaced by another object meanwhile"
-            changes.append(ChangeEntry(ref=ref, change=Change.SKIPPED, message=why))
-            continue
-        changes.append(ChangeEntry(ref=ref, change=Change.DELETED))
-        if _live(cluster, entry) is not None:
-            kept.append(entry)
-    return Pruned(changes=tuple(changes), kept=tuple(kept))
+            if why:
+                changes.append(ChangeEntry(ref=ref, change=Change.SKIPPED, message=why))
+                if not owner:
+                    kept.append(entry)
+                continue
+            changes.append(_delete(cluster, entry, live, with_pods=is_awaited))
+            if changes[-1].change is Change.SKIPPED:
+                continue
+            left = _live(cluster, entry)
+            if left is not None:
+                kept.append(entry)
+                holding += [Leaving.of(left)] if is_awaited else []
+    kept += [by_ref[ref] for ref in pending]
+    told = ChangeSet(
+        entries=tuple(changes), holding=tuple(holding), pending=tuple(pending)
+    )
+    return Pruned(changes=told, kept=tuple(kept))
+
+
+def _delete(
+    cluster: Cluster, entry: InventoryEntry, live: Manifest, *, with_pods: bool
+) -> ChangeEntry:
+    """Delete the very object; ``with_pods`` lets it stay until its own are gone."""
+    uid = str((live.get("metadata") or {}).get("uid", ""))
+    propagation = "Foreground" if with_pods else "Background"
+    try:
+        cluster.delete(entry.ref, entry.version, uid=uid, propagation=propagation)
+    except ResourceConflictError:
+        # Another object has its name by now: that one is not ours.
+        why = "kept: replaced by another object meanwhile"
+        return ChangeEntry(ref=entry.ref, change=Change.SKIPPED, message=why)
+    return ChangeEntry(ref=entry.ref, change=Change.DELETED)
 
 
 def _live(cluster: Cluster, entry: InventoryEntry) -> Manifest | None:

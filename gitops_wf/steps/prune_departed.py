@@ -1,13 +1,15 @@
 """prune-departed: deletes what steps that left the workflow own; the daemon adds it."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
 from pydantic import Field
 
-from gitops_wf.core.changeset import Change, ChangeEntry, ChangeSet
+from gitops_wf.core.backoff import next_look
+from gitops_wf.core.changeset import Change, summary
 from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.phases import Phase, Reason
@@ -31,7 +33,7 @@ class PruneDepartedProperties(Properties):
 
 
 class PruneDepartedRunner:
-    """Deletes at once; what is gone already counts as deleted."""
+    """Deletes wave by wave; what is gone already counts as deleted."""
 
     def __init__(self, delivery: Delivery, jobs: JobRuns) -> None:
         self._delivery = delivery
@@ -39,6 +41,13 @@ class PruneDepartedRunner:
 
     def attempt(self, context: StepContext) -> StepResult:
         """Delete what other steps than those to keep own on the target."""
+        return self._gone_on(context, {})
+
+    def look(self, context: StepContext) -> StepResult:
+        """Go on with the next wave, once what is on its way out is gone."""
+        return self._gone_on(context, context.memo)
+
+    def _gone_on(self, context: StepContext, memo: Mapping[str, Any]) -> StepResult:
         environment, target, keep = _asked(context)
         changes = self._delivery.prune_departed(
             environment,
@@ -47,24 +56,35 @@ class PruneDepartedRunner:
             allow_empty=context.environment.allow_empty,
             now=context.now,
         )
-        if context.subject.inputs == REMOVED:
-            forgotten = self._jobs.forget_once(environment, target)
-            changes = ChangeSet(entries=(*changes.entries, *forgotten.entries))
-        return StepResult(
+        entries = changes.entries
+        if context.subject.inputs == REMOVED and not changes.holding:
+            entries += self._jobs.forget_once(environment, target).entries
+        # What was on its way out at the look before is told once.
+        told = {
+            str(each.ref): [str(each.change), each.message] for each in entries
+        } | memo.get("told", {})
+        result = StepResult(
             phase=Phase.SUCCEEDED,
-            message=_told(changes.entries),
+            message=_told(told),
             outputs={
-                "changes": str(changes),
+                "changes": summary(Counter(Change(each) for each, _ in told.values())),
                 "objects": [
-                    {
-                        "object": str(entry.ref),
-                        "change": str(entry.change),
-                        "message": entry.message,
-                    }
-                    for entry in changes.entries[:OUTPUT_OBJECTS]
-                ],
+                    {"object": ref, "change": change, "message": message}
+                    for ref, (change, message) in told.items()
+                ][:OUTPUT_OBJECTS],
             },
             inventory=self._delivery.inventory(environment, target),
+        )
+        if not changes.holding:
+            return result
+        names = _some([str(each) for each in changes.holding], ", ")
+        return replace(
+            result,
+            phase=Phase.RUNNING,
+            message=f"{result.message}; waiting for {names} to be gone: the waves "
+            "before are deleted then",
+            retry_after=next_look(context.look),
+            memo={"told": told},
         )
 
     def plan(self, context: StepContext) -> Planned:
@@ -82,10 +102,6 @@ class PruneDepartedRunner:
         forgotten = self._jobs.plan_forgotten(environment, target)
         return replace(forgotten, objects=(*planned.objects, *forgotten.objects))
 
-    def look(self, context: StepContext) -> StepResult:
-        """Do it again: it never asks for a look."""
-        return self.attempt(context)
-
 
 def _asked(context: StepContext) -> tuple[EnvironmentId, TargetName, Sequence[str]]:
     """Return whose objects are to go, from where, and the steps that keep theirs."""
@@ -98,12 +114,12 @@ def _asked(context: StepContext) -> tuple[EnvironmentId, TargetName, Sequence[st
     return context.subject.environment, context.target, keep
 
 
-def _told(entries: Sequence[ChangeEntry]) -> str:
-    deleted = [str(entry.ref) for entry in entries if entry.change is Change.DELETED]
+def _told(changes: Mapping[str, Sequence[str]]) -> str:
+    deleted = [ref for ref, (change, _) in changes.items() if change == Change.DELETED]
     others = [
-        f"{entry.ref} {entry.message}"
-        for entry in entries
-        if entry.change is not Change.DELETED
+        f"{ref} {message}"
+        for ref, (change, message) in changes.items()
+        if change != Change.DELETED
     ]
     parts = [f"deleted {_some(deleted, ', ')}"] if deleted else []
     parts += [_some(others, "; ")] if others else []

@@ -1,4 +1,4 @@
-"""Hooks of Argo CD on the sandbox: when each runs, runs again, and goes."""
+"""Hooks on the sandbox: when each runs, runs again, and goes; and waves of a prune."""
 
 import uuid
 
@@ -8,6 +8,7 @@ from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.core.phases import Phase
 from gitops_wf.steps.deploy2env import STEP_TYPE as DEPLOY
+from gitops_wf.steps.prune_departed import STEP_TYPE as PRUNE_DEPARTED
 from tests import sandbox_process
 from tests.clusters import eventually
 from tests.delivering import World
@@ -355,3 +356,99 @@ def test_a_hook_without_a_name_has_one_of_its_content(world):
     assert changed.message == "1 created, 1 unchanged, 1 deleted; 2 healthy"
     assert len(jobs(world)) == 1
     assert jobs(world).keys().isdisjoint(first)
+
+
+def held(name, wave):
+    made = config_map(name, **argo(sync_wave=wave))
+    made["metadata"]["finalizers"] = ["example.com/hold"]
+    return made
+
+
+def let_go(world, name):
+    live = world.get("v1", "ConfigMap", name)
+    metadata = {**live["metadata"], "finalizers": []}
+    world.cluster.replace({**live, "metadata": metadata})
+
+
+def test_what_left_is_deleted_by_waves_backwards_each_once_the_one_after_is_gone(world):
+    # What is yet to go is not waited for to be well.
+    broken = job("first", "fail:1")
+    world.write(config_map("stays"), broken, held("last", "2"))
+    world.attempt(DEPLOY, wait=False)
+    world.write(config_map("stays"))
+
+    waiting = world.look(DEPLOY, world.attempt(DEPLOY))
+    kept = live_job(world, "first")
+    let_go(world, "last")
+    last = world.until_done(DEPLOY, waiting)
+
+    assert waiting.phase is Phase.RUNNING
+    assert waiting.message == (
+        "1 unchanged, 1 deleted; 1 healthy; waiting for "
+        f"ConfigMap/{world.namespace}/last (finalizers: example.com/hold) to be gone: "
+        "the waves before are deleted then"
+    )
+    assert kept is not None
+    assert last.message == "1 unchanged, 2 deleted; 1 healthy"
+    assert live_job(world, "first") is None
+
+
+def test_what_left_is_only_ordered_where_health_is_not_awaited(world):
+    world.write(config_map("stays"), config_map("first"), held("last", "2"))
+    deploy(world)
+    world.write(config_map("stays"))
+
+    result = world.attempt(DEPLOY, wait=False)
+    let_go(world, "last")
+
+    assert result.message == "1 unchanged, 2 deleted; health not awaited"
+    assert world.get("v1", "ConfigMap", "first") is None
+
+
+def test_a_deployment_of_a_later_wave_goes_with_its_pods_before_what_it_needs(world):
+    labels = {"app": "web"}
+    web = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "annotations": argo(sync_wave="1")},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "a", "image": "a:1"}]},
+            },
+        },
+    }
+    world.write(config_map("stays"), config_map("settings"), web)
+    deploy(world)
+    world.write(config_map("stays"))
+
+    last = deploy(world)
+
+    assert last.message == "1 unchanged, 2 deleted; 1 healthy"
+    pods = world.cluster.resource("v1", "Pod")
+    assert world.cluster.list(pods, world.namespace) == []
+
+
+def test_what_a_departed_step_owned_goes_by_waves_backwards_too(world):
+    world.write(config_map("first"), held("last", "2"))
+    deploy(world)
+    keep = {"here": ["other"]}
+    world.environment["allow_empty"] = True
+
+    waiting = world.attempt(PRUNE_DEPARTED, keep=keep)
+    again = world.look(PRUNE_DEPARTED, waiting, keep=keep)
+    kept = world.get("v1", "ConfigMap", "first")
+    let_go(world, "last")
+    last = world.until_done(PRUNE_DEPARTED, again, keep=keep)
+
+    place = f"ConfigMap/{world.namespace}"
+    assert waiting.message == again.message
+    assert again.message == (
+        f"deleted {place}/last; waiting for {place}/last (finalizers: "
+        "example.com/hold) to be gone: the waves before are deleted then"
+    )
+    assert kept is not None
+    assert last.phase is Phase.SUCCEEDED
+    assert last.outputs["changes"] == "2 deleted"
+    assert world.get("v1", "ConfigMap", "first") is None

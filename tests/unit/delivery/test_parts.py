@@ -13,7 +13,7 @@ from gitops_wf.core.secret import Secret
 from gitops_wf.delivery.digest import digest_of
 from gitops_wf.delivery.inventories import Writer, decode, encode, merged
 from gitops_wf.delivery.names import ENVIRONMENT_LABEL, inventory_name, label_value
-from gitops_wf.delivery.ordering import prune_order, stages
+from gitops_wf.delivery.ordering import prune_waves, stages
 from gitops_wf.delivery.pruning import kept_because, left_behind
 from gitops_wf.delivery.rendering import Desired
 from gitops_wf.delivery.selector import Selector
@@ -109,12 +109,42 @@ def test_what_others_need_is_applied_first_and_webhooks_last():
 
 
 def test_a_prune_goes_the_other_way():
-    kinds = ["Namespace", "Deployment", "ConfigMap"]
+    live = {"metadata": {}}
+    kinds = ["Namespace", "Deployment", "ConfigMap", "ValidatingWebhookConfiguration"]
 
-    assert [each.kind for each in prune_order(ref(kind) for kind in kinds)] == [
-        "Deployment",
-        "ConfigMap",
-        "Namespace",
+    found = prune_waves({ref(kind): live for kind in kinds})
+
+    assert [[each.kind for each in wave] for wave in found] == [
+        ["ValidatingWebhookConfiguration"],
+        ["Deployment", "ConfigMap"],
+        ["Namespace"],
+    ]
+
+
+def test_a_prune_goes_by_the_waves_that_the_live_objects_name():
+    def live(**annotations):
+        names = {f"argocd.argoproj.io/{key}": v for key, v in annotations.items()}
+        return {"metadata": {"annotations": names}}
+
+    wave = {"sync-wave": "5"}
+    found = prune_waves(
+        {
+            ref("Namespace", "n"): live(**wave),
+            ref(name="before"): live(hook="PreSync"),
+            ref(name="zeroth"): live(),
+            ref("Deployment", "late"): live(**wave),
+            ref(name="late"): live(**wave),
+            ref(name="odd"): live(**{"sync-wave": "soon"}),
+            ref(name="after"): live(hook="PostSync"),
+        }
+    )
+
+    assert [[f"{each.kind} {each.name}" for each in wave] for wave in found] == [
+        ["ConfigMap after"],
+        ["Deployment late", "ConfigMap late"],
+        ["ConfigMap zeroth", "ConfigMap odd"],
+        ["ConfigMap before"],
+        ["Namespace n"],
     ]
 
 
