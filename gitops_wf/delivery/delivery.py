@@ -382,6 +382,10 @@ class Delivery:
             and (objects is None or str(entry.ref) in objects)
         )
 
+    def runs(self, order: Order) -> bool:
+        """Whether objects come alive on the order's target."""
+        return self._clusters.cluster(order.target, order.id).has_status
+
     def live(self, order: Order, ref: ObjectRef, version: str) -> Manifest | None:
         """Return an object as it is on the order's target now."""
         cluster = self._clusters.cluster(order.target, order.id)

@@ -5,14 +5,13 @@ the attempt itself, or by the look that sees it. What the memo says of it was re
 whoever is killed before that applies one wave again, which changes nothing.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
 from gitops_wf.core.backoff import FIRST_LOOK, LAST_LOOK, next_look
-from gitops_wf.core.changeset import Change, ChangeSet, summary
+from gitops_wf.core.changeset import Change, summary
 from gitops_wf.core.errors import DefinitionError, TransientError
 from gitops_wf.core.health import Health
 from gitops_wf.core.phases import Phase, Reason
@@ -21,7 +20,13 @@ from gitops_wf.delivery.claims import ObjectClaimedError
 from gitops_wf.delivery.delivery import Delivery, Order, Rendered
 from gitops_wf.delivery.names import CLAIMED
 from gitops_wf.delivery.observing import DONE, ObjectHealth
-from gitops_wf.delivery.rendering import Desired
+from gitops_wf.delivery.progress import (
+    after_look,
+    after_prune,
+    after_wave,
+    hooks_to_delete,
+    next_wave,
+)
 from gitops_wf.ports.runner import StepContext, StepResult
 
 SHARED_AGE = timedelta(seconds=2)
@@ -37,7 +42,6 @@ OUTPUT_OBJECTS = 200
 TOLD_OBJECTS = 50
 """Stored with the step's run, for people; expressions see more while it is written."""
 
-MEMO_OBJECTS = 500
 GOES = "hook-delete-policy: succeeded"
 _AWAY = frozenset({Health.NOT_FOUND, Health.TERMINATING})
 
@@ -91,7 +95,7 @@ class Deployment:
                 ),
             )
         except TransientError as exc:
-            if not _next_wave(memo):
+            if not next_wave(memo):
                 raise
             return StepResult(
                 phase=Phase.RUNNING,
@@ -121,21 +125,22 @@ class Deployment:
         rendered: Rendered | None = None
         if memo.get("holding"):
             rendered = self._delivery.render(order)
-            memo = _pruned(memo, self._delivery.prune(order, rendered))
+            memo = after_prune(memo, self._delivery.prune(order, rendered))
         while True:
             if memo:
                 found = self._found(order, memo, max_age) if waits else []
-                memo = _passed(memo, found)
-                if not _next_wave(memo) or _is_held(found):
+                memo = after_look(memo, found)
+                if not next_wave(memo) or _is_held(found):
                     judged = self._judged(context, order, memo, found, waits=waits)
                     if completes and judged.phase is Phase.SUCCEEDED:
                         inventory = self._delivery.complete(order)
                         judged = replace(judged, inventory=inventory)
                     return replace(judged, digest=str(memo["digest"]))
             rendered = rendered or self._delivery.render(order)
-            number = _next_wave(memo)
+            number = next_wave(memo)
             changes = self._delivery.deliver(order, rendered, number, waits=waits)
-            memo = _noted(memo, rendered, number, changes)
+            runs = self._delivery.runs(order)
+            memo = after_wave(memo, rendered, number, changes, runs=runs)
             max_age = timedelta()
 
     def _found(
@@ -146,7 +151,7 @@ class Deployment:
             order.id,
             order.target,
             steps=[order.step],
-            objects=set(memo["wave"]) if _next_wave(memo) else None,
+            objects=set(memo["wave"]) if next_wave(memo) else None,
             max_age=max_age,
         )
         passed, going = memo["passed"], {*memo["leaving"], *memo["pending"]}
@@ -165,7 +170,7 @@ class Deployment:
         Only when all is done: what a Job runs as may be a hook, too, and Helm's are of
         several phases at once.
         """
-        done = _done_hooks(memo) if memo.get("ending") else []
+        done = hooks_to_delete(memo) if memo.get("ending") else []
         if not done:
             return memo
         changes = self._delivery.take_away(order, done)
@@ -173,7 +178,7 @@ class Deployment:
         for entry in changes.entries:
             if entry.change is Change.SKIPPED:
                 told[str(entry.ref)] = [str(entry.change), entry.message]
-        return {**_pruned(memo, changes), "leaving": memo["leaving"] | told}
+        return {**after_prune(memo, changes), "leaving": memo["leaving"] | told}
 
     def _judged(
         self,
@@ -218,7 +223,7 @@ class Deployment:
         if memo["holding"]:
             names = _listed(memo["holding"])
             then = f"waiting for {names} to be gone: the waves before are deleted then"
-        elif done := _done_hooks(memo):
+        elif done := hooks_to_delete(memo):
             then = f"deleting {_listed(done)} ({GOES})"
         if then:
             return StepResult(
@@ -256,94 +261,6 @@ def guarded(context: StepContext, act: Callable[[], StepResult]) -> StepResult:
 def _is_held(found: Iterable[ObjectHealth]) -> bool:
     """Whether the next wave has to wait, or never comes."""
     return any(each.status.health not in DONE for each in found)
-
-
-def _next_wave(memo: Mapping[str, Any]) -> int:
-    """Return which wave is to be applied next, from 0; 0 also where none is left."""
-    applied = int(memo.get("applied", 0))
-    return applied if applied < int(memo.get("waves", 0)) else 0
-
-
-def _noted(
-    memo: Mapping[str, Any], rendered: Rendered, number: int, changes: ChangeSet
-) -> dict[str, Any]:
-    """Return what the next look has to know, by JSON's own types.
-
-    ``wave`` are the objects of a wave that others wait for, ``leaving`` those that
-    nobody waits for, ``changed`` those that are not what they were. ``pending`` are to
-    be deleted once ``holding`` are gone. ``once`` are those that may be gone once they
-    are done, each with whether it is to be, and ``passed`` those that are done.
-    """
-    counts = _counted(memo, changes)
-    changed, leaving = dict(memo.get("changed", {})), dict(memo.get("leaving", {}))
-    awaited = {item.ref for item in rendered.owned}
-    for entry in changes.entries:
-        note = [str(entry.change), entry.message]
-        if entry.change in {Change.DELETED, Change.SKIPPED} and (
-            entry.ref not in awaited
-        ):
-            leaving[str(entry.ref)] = note
-        elif entry.change is not Change.UNCHANGED and len(changed) < MEMO_OBJECTS:
-            changed[str(entry.ref)] = note
-    waves = max(len(rendered.waves), 1)
-    is_last = number + 1 >= waves
-    return {
-        "digest": rendered.digest,
-        "counts": counts,
-        "changed": changed,
-        "leaving": leaving,
-        "applied": number + 1,
-        "waves": waves,
-        "wave": [] if is_last else [str(item.ref) for item in rendered.waves[number]],
-        "holding": [str(each) for each in changes.holding],
-        "pending": [str(ref) for ref in changes.pending],
-        "once": {
-            str(item.ref): _goes(item) for item in rendered.owned if item.runs_once
-        },
-        "passed": memo.get("passed", []),
-    }
-
-
-def _pruned(memo: Mapping[str, Any], changes: ChangeSet) -> dict[str, Any]:
-    """Return a memo with what was deleted since; what is on its way is told once."""
-    leaving = dict(memo["leaving"])
-    new = [entry for entry in changes.entries if str(entry.ref) not in leaving]
-    counts = _counted(memo, ChangeSet(entries=tuple(new)))
-    for entry in new:
-        leaving[str(entry.ref)] = [str(entry.change), entry.message]
-    return {
-        **memo,
-        "counts": counts,
-        "leaving": leaving,
-        "holding": [str(each) for each in changes.holding],
-        "pending": [str(ref) for ref in changes.pending],
-    }
-
-
-def _passed(memo: Mapping[str, Any], found: Iterable[ObjectHealth]) -> dict[str, Any]:
-    """Return a memo with what runs once, and is seen to have succeeded."""
-    done = {str(each.ref) for each in found if each.status.health is Health.CURRENT}
-    passed = {*memo["passed"], *(done & memo["once"].keys())}
-    return {**memo, "passed": sorted(passed)}
-
-
-def _done_hooks(memo: Mapping[str, Any]) -> list[str]:
-    """Return the hooks that are there, succeeded, and are deleted for that."""
-    return [
-        ref
-        for ref in memo.get("passed", ())
-        if memo["once"].get(ref) and ref not in memo["leaving"]
-    ]
-
-
-def _goes(item: Desired) -> bool:
-    return item.marks.hook is not None and item.marks.hook.goes
-
-
-def _counted(memo: Mapping[str, Any], changes: ChangeSet) -> dict[str, int]:
-    counts = Counter({Change(key): n for key, n in memo.get("counts", {}).items()})
-    counts.update(entry.change for entry in changes.entries)
-    return {str(change): count for change, count in counts.items()}
 
 
 def _changes(memo: Mapping[str, Any]) -> str:

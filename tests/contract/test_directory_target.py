@@ -69,6 +69,29 @@ def test_an_environment_is_written_and_pruned(world, tmp_path):
     assert written["spec"] == {"replicas": 1}
 
 
+def test_a_hook_runs_elsewhere_and_so_its_file_stays_and_is_kept_up_to_date(world):
+    def job(image):
+        marks = {
+            "argocd.argoproj.io/hook": "PostSync",
+            "argocd.argoproj.io/hook-delete-policy": "HookSucceeded,BeforeHookCreation",
+        }
+        return {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {"name": "smoke", "annotations": marks},
+            "spec": {"template": {"spec": {"containers": [{"image": image}]}}},
+        }
+
+    world.write(job("a:1"))
+    first = world.attempt(DEPLOY)
+    world.write(job("a:2"))
+    last = world.attempt(DEPLOY)
+
+    assert (first.phase, last.phase) == (Phase.SUCCEEDED, Phase.SUCCEEDED)
+    written = world.get("batch/v1", "Job", "smoke")
+    assert written["spec"]["template"]["spec"]["containers"] == [{"image": "a:2"}]
+
+
 def test_a_selector_that_selects_nothing_is_a_mistake(world):
     world.write(deployment())
 
