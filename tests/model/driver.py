@@ -24,6 +24,7 @@ from gitops_wf.ports.executor import AttemptWork
 from gitops_wf.ports.git import Remote
 from gitops_wf.ports.runner import StepContext, StepResult
 from gitops_wf.services.brake import Brake
+from gitops_wf.services.reaching import Reaching
 from tests.fakes.clock import FakeClock
 from tests.fakes.executor import ManualExecutor
 from tests.gitworktree import bare_repository
@@ -136,6 +137,7 @@ class Daemon(ReleaseLine):
     def up(self) -> None:
         """Begin, as a process does: with nothing but the store, the clone, the queue."""
         self.store = MortalStore(open_store(self.path / "store.db"))
+        self.reaching = Reaching(clock=self.clock)
         remote = Remote(url=str(self.remote), branch="main")
         self._watch(self.path / "clone.git", remote, targets=(TargetName(OPEN),))
         self.catalogue = FewStepTypes(self.world)
