@@ -246,6 +246,16 @@ class Delivery:
         wanted = [item.ref for item in rendered.objects]
         return plan(self._rehearsed(order.target, order.id), wanted, deliver)
 
+    def plan_claim(self, order: Order) -> frozenset[ObjectRef]:
+        """Claim what `deliver` would, before it does anything; return these objects.
+
+        The clusters are rehearsed. Errors: those of `render` and of the claim.
+        """
+        self._rehearsed(order.target, order.id)
+        rendered = self.render(order)
+        self._claim(self.inventory_store(order.id, order.target), order, rendered)
+        return frozenset(item.ref for item in rendered.owned)
+
     def plan_departed(
         self,
         environment: EnvironmentId,
@@ -292,35 +302,12 @@ class Delivery:
         """
         store = self.inventory_store(order.id, order.target)
         objects = rendered.objects
-        new = [entry_of(item, order.step) for item in rendered.owned]
-        wanted = [item.ref for item in objects]
-
-        def claimed(old: Inventory) -> Inventory:
-            check_number(old, order.number, order.id, store.place)
-            left_behind(
-                old,
-                wanted,
-                steps=[order.step],
-                concerns=order.concerns,
-                allow_empty=order.environment.allow_empty or not order.prune,
-            )
-            return replace(
-                old,
-                entries=merged(old.entries, new),
-                number=order.number,
-                commit=order.commit,
-                completed={
-                    step: digest
-                    for step, digest in old.completed.items()
-                    if step != order.step or digest == order.inputs
-                },
-            )
-
-        before = self._claim(store, order, rendered, claimed)
+        before = self._claim(store, order, rendered)
         rollout = self._rollout(order, force_conflicts=order.force_conflicts, told=told)
         changes = rollout.apply(stages(rendered.waves[wave] if objects else ()))
         if not order.prune or wave + 1 < len(rendered.waves):
             return ChangeSet(entries=tuple(changes))
+        wanted = [item.ref for item in objects]
         pruned = self._prune(store, order, wanted, before, waits=waits)
         return replace(pruned, entries=(*changes, *pruned.entries))
 
@@ -542,12 +529,35 @@ class Delivery:
         store: InventoryStore,
         order: Order,
         rendered: Rendered,
-        claimed: Callable[[Inventory], Inventory],
     ) -> Inventory:
         """Write old and new into the inventory; return it.
 
         The one write that may come before it is the inventory's own namespace.
         """
+        new = [entry_of(item, order.step) for item in rendered.owned]
+        wanted = [item.ref for item in rendered.objects]
+
+        def claimed(old: Inventory) -> Inventory:
+            check_number(old, order.number, order.id, store.place)
+            left_behind(
+                old,
+                wanted,
+                steps=[order.step],
+                concerns=order.concerns,
+                allow_empty=order.environment.allow_empty or not order.prune,
+            )
+            return replace(
+                old,
+                entries=merged(old.entries, new),
+                number=order.number,
+                commit=order.commit,
+                completed={
+                    step: digest
+                    for step, digest in old.completed.items()
+                    if step != order.step or digest == order.inputs
+                },
+            )
+
         try:
             return store.update(self._writer(order.now), claimed)
         except ClusterRefusalError as exc:

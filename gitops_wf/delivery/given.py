@@ -41,7 +41,7 @@ Gives = Callable[[StepContext, Order], Given]
 
 
 class GivenRunner:
-    """Runs a step type that gives an object; a StepPlanner and an ObjectKeeper."""
+    """Runs a step type that gives an object; a StepClaimer and an ObjectKeeper."""
 
     def __init__(self, delivery: Delivery, gives: Gives) -> None:
         self._delivery = delivery
@@ -77,6 +77,10 @@ class GivenRunner:
     def plan(self, context: StepContext) -> Planned:
         """Return what an attempt would apply, and delete."""
         return self._delivery.plan(self._ordered(context)[0])
+
+    def plan_claim(self, context: StepContext) -> frozenset[ObjectRef]:
+        """Claim the object."""
+        return self._delivery.plan_claim(self._ordered(context)[0])
 
     def compare(
         self, context: StepContext, rules: tuple[IgnoreRule, ...], *, max_age: timedelta

@@ -143,6 +143,17 @@ class StepPlanner(Protocol):
         """Return it; raises what `attempt` would raise or end with."""
 
 
+@runtime_checkable
+class StepClaimer(StepPlanner, Protocol):
+    """A planner whose attempt claims objects for its environment before all else.
+
+    Runs of one commit go side by side, so a plan lets each claim before any goes on.
+    """
+
+    def plan_claim(self, context: StepContext) -> frozenset[ObjectRef]:
+        """Claim them, and return them; raises what `attempt` would raise."""
+
+
 T = TypeVar("T")
 
 NO_KEY = Secret("")

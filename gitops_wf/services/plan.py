@@ -24,8 +24,13 @@ from gitops_wf.ports.store import EnvironmentRecord, Reader
 from gitops_wf.services.departures import latest_runs
 from gitops_wf.services.folders import Folders
 from gitops_wf.services.holding import hold_of
+from gitops_wf.services.plan_order import Begun, preceded, rehearsal_order
 from gitops_wf.services.plan_run import PlanRun
-from gitops_wf.services.plan_views import PlannedCommit, PlannedEnvironment
+from gitops_wf.services.plan_views import (
+    PlannedCommit,
+    PlannedEnvironment,
+    PlannedStep,
+)
 from gitops_wf.services.query import ReadableStore
 from gitops_wf.services.read_revision import ReadRevision, Snapshot
 from gitops_wf.services.recall import Recall, Recalled
@@ -62,6 +67,27 @@ class _Meant:
     shot: Snapshot | None
     before: Snapshot | None
     targets: tuple[TargetName, ...]
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """The environments that it waits for."""
+        known = self.shot.known if self.shot else None
+        return tuple(str(each.environment) for each in known.after) if known else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draft:
+    """An environment as it is planned, but for its steps.
+
+    ``run`` is what would run, None for nothing; ``waits`` says that it does not begin
+    with the commit.
+    """
+
+    meant: _Meant
+    recalled: Recalled
+    planned: PlannedEnvironment
+    run: tuple[Revision, Workflow] | None = None
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +129,11 @@ class Plan:
         names = frozenset(str(each.record.name) for each in meant)
         reader = self.store.read() if self.store is not None else nullcontext(None)
         with reader as known:
-            planned = tuple(
-                self._environment(wish, each, recalled[each.record.id], known, names)
+            drafts = [
+                self._draft(wish, each, recalled[each.record.id], known, names)
                 for each in _in_order(meant)
-            )
+            ]
+            planned = self._rehearsed(drafts)
         problems = folders.problems
         return PlannedCommit(
             repository=self.watched.name,
@@ -181,16 +208,51 @@ class Plan:
         self.progress("asking targets")
         return self.recall.read(wanted)
 
-    def _environment(
+    def _rehearsed(self, drafts: Sequence[_Draft]) -> tuple[PlannedEnvironment, ...]:
+        """Return the drafts with their steps, in their order."""
+        by_name = {each.planned.name: each for each in drafts}
+        steps: dict[str, tuple[PlannedStep, ...]] = {}
+        for name in self._order(by_name):
+            self.progress(f"planning {name}")
+            each = by_name[name]
+            if each.run is not None:
+                problems = each.recalled.problems
+                steps[name] = self.runs.steps(*each.run, problems, self.now)
+        return tuple(
+            replace(each.planned, steps=steps.get(name, ()))
+            for name, each in by_name.items()
+        )
+
+    def _order(self, drafts: Mapping[str, _Draft]) -> Sequence[str]:
+        """Let all that begin together claim their objects; return who goes on when."""
+        if len(drafts) == 1:
+            return list(drafts)
+        begun: dict[str, Begun] = {}
+        for name, each in drafts.items():
+            begun[name] = Begun()
+            if each.run is not None and not each.waits:
+                self.progress(f"reading {name}")
+                problems = each.recalled.problems
+                begun[name] = self.runs.begun(*each.run, problems, self.now)
+        owned = {
+            name: {
+                target: frozenset(entry.ref for entry in inventory.entries)
+                for target, inventory in each.recalled.inventories.items()
+            }
+            for name, each in drafts.items()
+        }
+        after = {name: each.meant.after for name, each in drafts.items()}
+        return rehearsal_order(list(drafts), after, begun, owned)
+
+    def _draft(
         self,
         wish: Wish,
         meant: _Meant,
         recalled: Recalled,
         reader: Reader | None,
         names: Collection[str],
-    ) -> PlannedEnvironment:
-        """Return what would become of one environment."""
-        self.progress(f"planning {meant.record.name}")
+    ) -> _Draft:
+        """Return what would become of one environment, but for its steps."""
         known = reader.environment(meant.record.id) if reader is not None else None
         last = max(recalled.newest.number, known.last_number if known else 0)
         if meant.shot is None:
@@ -207,18 +269,22 @@ class Plan:
             notes=notes,
         )
         if revision is None:
-            return replace(planned, number=None)
+            planned = replace(planned, number=None)
+            return _Draft(meant=meant, recalled=recalled, planned=planned)
         planned = replace(planned, rollback_of=revision.rollback_of)
         if revision.workflow is None:
-            return replace(planned, problems=tuple(revision.message.splitlines()))
+            problems = tuple(revision.message.splitlines())
+            planned = replace(planned, problems=problems)
+            return _Draft(meant=meant, recalled=recalled, planned=planned)
         workflow = self._workflow(revision, recalled, reader)
-        return replace(
-            planned,
-            holds=(
-                *self._holds(revision, names, reader),
-                *self._running(revision, reader),
-            ),
-            steps=self.runs.steps(revision, workflow, recalled.problems, self.now),
+        holds = tuple(self._holds(revision, names, reader))
+        running, is_waited_for = self._running(revision, reader)
+        return _Draft(
+            meant=meant,
+            recalled=recalled,
+            planned=replace(planned, holds=(*holds, *running)),
+            run=(revision, workflow),
+            waits=bool(holds) or is_waited_for,
         )
 
     def _revision(
@@ -305,20 +371,22 @@ class Plan:
                 soak = f", {format_duration(after.soak)} ago" if after.soak else ""
                 yield f"waits until {after.environment} has succeeded{soak}"
 
-    def _running(self, revision: Revision, reader: Reader | None) -> Iterator[str]:
-        """Yield what becomes of a run that has not ended."""
+    def _running(
+        self, revision: Revision, reader: Reader | None
+    ) -> tuple[tuple[str, ...], bool]:
+        """Return what becomes of a run that has not ended, and if it is waited for."""
         active = reader.active_run(revision.environment) if reader else None
         if active is None:
-            return
+            return (), False
         definition = revision.environment_definition
         commits = definition.commits if definition else Commits.EVERY
         number = active.subject.number
         if revision.is_rollback or commits is Commits.LATEST:
-            yield f"#{number} ends Superseded at its next safe point"
-        elif active.is_waiting_for_approval and commits is Commits.EVERY:
-            yield f"#{number}, which waits for approval, ends Superseded"
-        else:
-            yield f"waits until #{number} has ended; live objects may change by then"
+            return (f"#{number} ends Superseded at its next safe point",), False
+        if active.is_waiting_for_approval and commits is Commits.EVERY:
+            return (f"#{number}, which waits for approval, ends Superseded",), False
+        text = f"waits until #{number} has ended; live objects may change by then"
+        return (text,), True
 
     def _notes(self, wish: Wish, meant: _Meant, recalled: Recalled) -> Iterator[str]:
         """Yield what a person should know beside the steps."""
@@ -399,17 +467,5 @@ def _owned(recalled: Recalled) -> Iterator[Inventory]:
 def _in_order(meant: Sequence[_Meant]) -> list[_Meant]:
     """Return environments by name, each after those that it waits for."""
     by_name = {str(each.record.name): each for each in meant}
-    done: dict[str, _Meant] = {}
-
-    def visit(name: str, above: frozenset[str]) -> None:
-        each = by_name.get(name)
-        if each is None or name in done or name in above:
-            return
-        known = each.shot.known if each.shot else None
-        for after in known.after if known else ():
-            visit(str(after.environment), above | {name})
-        done[name] = each
-
-    for name in sorted(by_name):
-        visit(name, frozenset())
-    return list(done.values())
+    names = preceded(sorted(by_name), lambda name: by_name[name].after)
+    return [by_name[name] for name in names]

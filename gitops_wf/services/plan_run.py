@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gitops_wf.core.engine import (
+    advance,
     foretell,
     needs_outputs,
     new_run,
@@ -20,6 +21,7 @@ from gitops_wf.core.identifiers import (
     TargetName,
     environment_name,
 )
+from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.planned import Planned
 from gitops_wf.core.revision import Revision
@@ -27,8 +29,9 @@ from gitops_wf.core.run import Run, StepRun
 from gitops_wf.core.verdict import SUSPEND
 from gitops_wf.core.workflow import Step, Workflow
 from gitops_wf.delivery import failed
-from gitops_wf.ports.runner import StepPlanner
+from gitops_wf.ports.runner import StepClaimer, StepPlanner
 from gitops_wf.services.approvals import Approvals
+from gitops_wf.services.plan_order import Begun
 from gitops_wf.services.plan_views import Asked, PlannedStep
 from gitops_wf.services.revisions import subject_of
 from gitops_wf.services.step_runners import StepRunners
@@ -59,14 +62,7 @@ class PlanRun:
 
         ``unreachable`` are the targets that did not answer, and how.
         """
-        decided, conditions = undecided(workflow)
-        run = new_run(
-            run=RunId(f"{revision.environment}#{revision.number}.1"),
-            ordinal=1,
-            subject=subject_of(revision),
-            workflow=decided,
-            now=now,
-        )
+        run, conditions = _first_run(revision, workflow, now)
         planned: dict[StepName, Planned] = {}
 
         def ending(so_far: Run, step: StepRun) -> tuple[Phase, str]:
@@ -96,6 +92,53 @@ class PlanRun:
             for step in run.steps
             if not step.is_container and self._is_meant(step.target)
         )
+
+    def begun(
+        self,
+        revision: Revision,
+        workflow: Workflow,
+        unreachable: Collection[TargetName],
+        now: datetime,
+    ) -> Begun:
+        """Let a first run's first steps claim their objects; say what it came to.
+
+        What fails, fails when the steps are planned.
+        """
+        run, _ = _first_run(revision, workflow, now)
+        first = {each.step for each in advance(run, now)[1]}
+        claims: dict[TargetName, frozenset[ObjectRef]] = {}
+        reached: set[TargetName] = set()
+
+        def ending(so_far: Run, step: StepRun) -> tuple[Phase, str]:
+            definition = places(so_far.workflow)[step.name].step
+            target = step.target
+            if self._waits(revision, so_far, step, definition, now):
+                return Phase.FAILED, ""
+            if (
+                target is None
+                or target in unreachable
+                or not self._is_meant(target)
+                or needs_outputs(definition)
+            ):
+                return Phase.SUCCEEDED, ""
+            try:
+                self._check_target(revision.environment, target)
+                runner = self.runners.runner(step)
+                if not isinstance(runner, StepClaimer):
+                    return Phase.SUCCEEDED, ""
+                if step.name in first:
+                    context = self.runners.context(
+                        so_far, step, revision, started=now, now=now
+                    )
+                    found = runner.plan_claim(context)
+                    claims[target] = claims.get(target, frozenset()) | found
+            except GitOpsError:
+                return Phase.FAILED, ""
+            reached.add(target)
+            return Phase.SUCCEEDED, ""
+
+        foretell(run, now, ending)
+        return Begun(claims=claims, reached=frozenset(reached))
 
     def _planned(
         self,
@@ -137,6 +180,19 @@ class PlanRun:
                 reason=Reason.TARGET_NOT_ALLOWED,
             )
 
+    def _waits(
+        self,
+        revision: Revision,
+        run: Run,
+        step: StepRun,
+        definition: Step,
+        now: datetime,
+    ) -> bool:
+        """Whether a step waits for people, or for a time, before its work."""
+        if step.type == SUSPEND or self._asked(revision, run, step, definition):
+            return True
+        return self._frozen(run, step, now) is not None
+
     def _asked(
         self, revision: Revision, run: Run, step: StepRun, definition: Step
     ) -> tuple[Asked, ...]:
@@ -156,3 +212,18 @@ class PlanRun:
         """Return what freezes the step's writes now."""
         found = [frozen for _, frozen in self.approvals.freezes(run, step, now)]
         return found[0] if found and step.phase is not Phase.SKIPPED else None
+
+
+def _first_run(
+    revision: Revision, workflow: Workflow, now: datetime
+) -> tuple[Run, Mapping[StepName, str]]:
+    """Return a revision's first run, and the conditions that only it can decide."""
+    decided, conditions = undecided(workflow)
+    run = new_run(
+        run=RunId(f"{revision.environment}#{revision.number}.1"),
+        ordinal=1,
+        subject=subject_of(revision),
+        workflow=decided,
+        now=now,
+    )
+    return run, conditions

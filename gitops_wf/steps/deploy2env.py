@@ -88,6 +88,10 @@ class DeployRunner:
         """Return what an attempt would apply and prune."""
         return self._delivery.plan(_order(context, self._cloud))
 
+    def plan_claim(self, context: StepContext) -> frozenset[ObjectRef]:
+        """Claim what an attempt would apply."""
+        return self._delivery.plan_claim(_order(context, self._cloud))
+
     def look(self, context: StepContext) -> StepResult:
         """Look at the objects, and apply the next wave when its time has come."""
         order, waits = _order(context, self._cloud), _waits(context)

@@ -12,6 +12,7 @@ from gitops_wf.core.backoff import next_look
 from gitops_wf.core.changeset import Change, summary
 from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.identifiers import EnvironmentId, TargetName
+from gitops_wf.core.inventory import ObjectRef
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.planned import Planned
 from gitops_wf.core.revision import REMOVED
@@ -102,6 +103,10 @@ class PruneDepartedRunner:
         forgotten = self._jobs.plan_forgotten(environment, target)
         return replace(forgotten, objects=(*planned.objects, *forgotten.objects))
 
+    def plan_claim(self, context: StepContext) -> frozenset[ObjectRef]:
+        """Claim nothing: it only lets go."""
+        del context
+        return frozenset()
 
 def _asked(context: StepContext) -> tuple[EnvironmentId, TargetName, Sequence[str]]:
     """Return whose objects are to go, from where, and the steps that keep theirs."""

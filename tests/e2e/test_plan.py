@@ -101,6 +101,10 @@ class Shop:
                 done[name] = "created" if each["code"] == 201 else "configured"
         return done
 
+    def live(self, name):
+        """A ConfigMap as it is on the target."""
+        return self.daemon.kubectl("get", "configmap", name, "-n", "eu")
+
     def requests(self):
         log = self.daemon.sandbox / "requests.log"
         return [json.loads(line) for line in log.read_text().splitlines()]
@@ -151,6 +155,11 @@ def config_map(name, **data):
 def service(name, address):
     spec = {"clusterIP": address, "ports": [{"port": 80}]}
     return manifest("Service", name, spec=spec)
+
+
+def changes(step):
+    """What is to become of each object of a step, by name."""
+    return {each["name"]: each["change"] for each in step["objects"]}
 
 
 def foretold(planned):
@@ -207,6 +216,106 @@ def test_a_plan_of_a_branch_is_what_the_deploy_then_does(shop, name):
     assert CANARY not in json.dumps([planned, told]) + text
     assert "-  password: '*** (before)'\n+  password: '*** (after)'" in text
     assert "-  k: '1'\n+  k: '2'" in text
+
+
+@pytest.mark.parametrize("to", ["a", "z"])
+def test_an_object_that_moves_is_left_alone_and_taken_over(shop, name, to):
+    """As the deploy then does it, whichever of the two comes first by its name."""
+    old, new = f"m{name}", f"{to}{name}"
+    moved = f"{name}-moves"
+    shop.release(
+        old,
+        {"m.yaml": config_map(moved, k="1"), "b.yaml": config_map(f"{name}-b", k="1")},
+    )
+    shop.release(new, {"c.yaml": config_map(f"{name}-c", k="1")})
+    uid = shop.live(moved)["metadata"]["uid"]
+    shop.branch(
+        f"pr-{name}",
+        {f"envs/{old}/m.yaml": None, f"envs/{new}/m.yaml": config_map(moved, k="2")},
+    )
+
+    planned, code = shop.plan("--commit", f"pr-{name}")
+
+    assert code == 1
+    told = {each["environment"]: each["steps"][0] for each in planned["environments"]}
+    assert changes(told[old])[moved] == "skipped"
+    assert f"kept: now of environment shop/{new}" in json.dumps(told[old])
+    assert changes(told[new])[moved] == "configured"
+    shop.merge(f"pr-{name}", new, ["Succeeded", "Succeeded"])
+    shop.daemon.reaches(old, ["Succeeded", "Succeeded"])
+    for each in (old, new):
+        assert shop.message(each)[0].startswith(f"{told[each]['message']}; ")
+    live = shop.live(moved)
+    assert (live["metadata"]["uid"], live["data"]) == (uid, {"k": "2"})
+
+
+@pytest.mark.parametrize("to", ["a", "z"])
+def test_an_object_that_the_other_keeps_is_claimed_by_both(shop, name, to):
+    old, new = f"m{name}", f"{to}{name}"
+    wanted = f"{name}-wanted"
+    shop.release(old, {"m.yaml": config_map(wanted, k="1")})
+    shop.release(new, {"c.yaml": config_map(f"{name}-c", k="1")})
+    shop.branch(
+        f"pr-{name}",
+        {
+            f"envs/{old}/m.yaml": config_map(wanted, k="2"),
+            f"envs/{new}/m.yaml": config_map(wanted, k="3"),
+        },
+    )
+
+    planned, code = shop.plan("--commit", f"pr-{name}")
+
+    assert code == 2
+    told = {each["environment"]: each["steps"][0] for each in planned["environments"]}
+    assert told[old]["phase"] == "Succeeded"
+    assert told[new]["reason"] == "ObjectClaimed"
+    assert f"shop/{new} wants it, and shop/{old} has it" in told[new]["failure"]
+
+
+def test_an_object_that_moves_to_one_that_begins_later_is_made_anew(shop, name):
+    old, new = f"m{name}", f"a{name}"
+    moved = f"{name}-moves"
+    shop.release(
+        old,
+        {"m.yaml": config_map(moved, k="1"), "b.yaml": config_map(f"{name}-b", k="1")},
+    )
+    after = in_folder(new, {"m.yaml": config_map(moved, k="2")})
+    after[f"envs/{new}/environment.yaml"] += f"after: [{{environment: {old}}}]\n"
+    shop.branch(f"pr-{name}", {f"envs/{old}/m.yaml": None, **after})
+
+    planned, code = shop.plan("--commit", f"pr-{name}")
+
+    assert code == 1
+    told = {each["environment"]: each["steps"][0] for each in planned["environments"]}
+    assert changes(told[old])[moved] == "deleted"
+    assert changes(told[new])[moved] == "created"
+    shop.merge(f"pr-{name}", new, ["Succeeded"])
+    for each in (old, new):
+        assert shop.message(each)[0].startswith(f"{told[each]['message']}; ")
+
+
+def test_an_object_that_is_let_go_only_after_an_approval_is_not_waited_for(shop, name):
+    old, new = f"a{name}", f"m{name}"
+    moved = f"{name}-moves"
+    shop.release(old, {"m.yaml": config_map(moved, k="1")})
+    flow = (
+        "apiVersion: gitops-wf.io/v1alpha1\nkind: Workflow\nsteps:\n"
+        "- {name: ask, type: suspend}\n- {name: deploy, type: deploy2env}\n"
+    )
+    shop.branch(
+        f"pr-{name}",
+        {
+            f"envs/{old}/m.yaml": config_map(f"{name}-b", k="1"),
+            f"envs/{old}/workflow.yaml": flow,
+            **in_folder(new, {"m.yaml": config_map(moved, k="2")}),
+        },
+    )
+
+    planned, code = shop.plan("--commit", f"pr-{name}")
+
+    assert code == 2
+    told = {each["environment"]: each["steps"][-1] for each in planned["environments"]}
+    assert told[new]["reason"] == "ObjectClaimed"
 
 
 def test_a_refusal_and_a_conflict_are_foretold_in_the_daemon_s_words(shop, name):
