@@ -40,6 +40,7 @@ from gitops_wf.services.content import RepositoryContent
 from gitops_wf.services.plan import Plan, Wish
 from gitops_wf.services.plan_run import PlanRun
 from gitops_wf.services.plan_views import PlannedCommit
+from gitops_wf.services.pushing import Pushing
 from gitops_wf.services.recall import Recall
 from gitops_wf.services.step_runners import StepRunners
 from gitops_wf.services.watched import Watched
@@ -87,8 +88,14 @@ def plan_commit(
         watched = Watched(config=repository, git=git)
         clusters, supposed = _clusters(config, redactor)
         cloud = cloud_rules(config)
+        catalogue = EntryPointCatalogue()
+        definitions = DefinitionReader(catalogue, known_of(config, cloud))
+        # Of the other repositories only the grants are looked at.
+        grants = {
+            each.name: Watched(config=each, git=git) for each in config.repositories
+        }
         runners = StepRunners(
-            catalogue=EntryPointCatalogue(),
+            catalogue=catalogue,
             capabilities=Capabilities(
                 clusters=RehearsedClusters(clusters, supposed),
                 content=RepositoryContent({repository.name: watched}),
@@ -106,11 +113,12 @@ def plan_commit(
                 health=health_rules(config),
                 cloud=cloud,
                 renderer=Tools(folder / "render"),
+                writers=Pushing(grants, definitions.is_environment_folder),
             ),
         )
         return Plan(
             watched=watched,
-            definitions=DefinitionReader(runners.catalogue, known_of(config, cloud)),
+            definitions=definitions,
             recall=Recall(
                 clusters=clusters, instance=config.instance, adopt=config.adopt
             ),

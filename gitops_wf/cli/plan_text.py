@@ -102,6 +102,8 @@ def _step(step: PlannedStep) -> Iterator[Text]:
 
 
 def _objects(planned: Planned) -> Iterator[Text]:
+    for effect in planned.effects:
+        yield Text(f"    > {one_line(effect)}", "cyan")
     unchanged = 0
     for each in planned.objects:
         if each.change is Change.UNCHANGED and not each.message:
@@ -117,7 +119,7 @@ def _objects(planned: Planned) -> Iterator[Text]:
         )
         text = planned.reason if is_told else f"{planned.reason}: {planned.failure}"
         yield Text(f"    the step fails: {one_line(text)}", "bold red")
-    elif not planned.objects:
+    elif not planned.objects and not planned.effects:
         yield Text("    nothing to apply", "dim")
 
 

@@ -1,4 +1,4 @@
-"""What a step would do to a cluster, object by object."""
+"""What a step would do: to a cluster, object by object, and elsewhere."""
 
 from dataclasses import dataclass
 
@@ -33,14 +33,21 @@ class PlannedObject:
 class Planned:
     """What an attempt of a step would do.
 
+    ``effects`` say what else it does than to change these objects, each one line.
     ``failure`` is what it would end with, and ``reason`` its cause; empty where it
     would go well. ``is_unknown`` says that it could not be found out.
     """
 
     objects: tuple[PlannedObject, ...] = ()
+    effects: tuple[str, ...] = ()
     failure: str = ""
     reason: str = ""
     is_unknown: bool = False
+
+    def __str__(self) -> str:
+        """Return in one line what it would do."""
+        changes = (str(self.changes),) if self.objects or not self.effects else ()
+        return "; ".join((*self.effects, *changes))
 
     @property
     def changes(self) -> ChangeSet:

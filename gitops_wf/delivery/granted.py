@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gitops_wf.core.errors import TerminalError, cut
 from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.secret import Secret
-from gitops_wf.ports.properties import SecretSource
+from gitops_wf.ports.properties import SecretSource, UrlSource
 from gitops_wf.ports.secrets import SecretRef, Secrets
 
 _URL = re.compile(
@@ -104,6 +104,39 @@ class GrantedSecrets:
                 "daemon config do not name it",
                 reason="SecretNotGranted",
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread(Secrets):
+    """Secrets whose values nobody looks at; ``seen`` are the references asked for.
+
+    For what is only rehearsed, where the values need not be there.
+    """
+
+    secrets: Secrets
+    seen: list[SecretRef] = field(default_factory=list)
+
+    def resolve(self, ref: SecretRef, *, environment: EnvironmentId | None) -> Secret:
+        """Return no value."""
+        del environment
+        self.seen.append(ref)
+        return Secret("***")
+
+    def may_be_sent_to(self, ref: SecretRef, host: str) -> bool:
+        """Whether the grant of this secret names the host."""
+        return self.secrets.may_be_sent_to(ref, host)
+
+    def may_be_written_to(self, ref: SecretRef, target: TargetName) -> bool:
+        """Whether the grant of this secret names the target."""
+        return self.secrets.may_be_written_to(ref, target)
+
+
+def told_url(source: UrlSource) -> str:
+    """Return a URL as messages may have it."""
+    if source.secret_ref is None:
+        return cut(str(source.value), 200)
+    ref = SecretRef(name=source.secret_ref.name, key=source.secret_ref.key)
+    return f"the URL of secret {ref}"
 
 
 def _reference(source: Mapping[str, Any]) -> SecretRef:

@@ -19,9 +19,10 @@ from gitops_wf.core.notifications.verdict import (
     judge_http,
 )
 from gitops_wf.core.phases import Phase
+from gitops_wf.core.planned import Planned
 from gitops_wf.core.redaction import redact
 from gitops_wf.core.secret import Secret
-from gitops_wf.delivery.granted import GrantedSecrets
+from gitops_wf.delivery.granted import GrantedSecrets, Unread, told_url
 from gitops_wf.ports.outbound import HttpRequest, HttpResponse, Outbound
 from gitops_wf.ports.properties import Duration, Properties, SecretSource, UrlSource
 from gitops_wf.ports.runner import StepContext, StepResult
@@ -140,6 +141,36 @@ class HttpCalls:
         )
         response = self.outbound.send(request)
         return _judged(properties, response, (*where.secrets, *values.secrets), context)
+
+    def plan(
+        self,
+        context: StepContext,
+        properties: HttpCallProperties,
+        *,
+        method: str,
+        headers: Mapping[str, TextSource],
+        body: Body,
+    ) -> Planned:
+        """Return what `send` would send, and with which secrets; no value is read.
+
+        Errors: TerminalError where a secret may not go there, or the URL is none.
+        """
+        unread = Unread(secrets=self.secrets)
+        granted = GrantedSecrets(
+            secrets=unread, environment=context.subject.environment
+        )
+        text = f"sends {method} to {told_url(properties.url)}"
+        if properties.url.secret_ref is not None:
+            return Planned(effects=(text,))
+        where = granted.destination({"value": properties.url.value})
+        values = _Values(granted, where.host)
+        for value in headers.values():
+            values.one(value)
+        values.body(body)
+        if unread.seen:
+            names = dict.fromkeys(map(str, unread.seen))
+            text += f", with {', '.join(names)} of the daemon's secrets"
+        return Planned(effects=(text,))
 
 
 class _Values:

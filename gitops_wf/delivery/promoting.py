@@ -17,7 +17,7 @@ from gitops_wf.core.inputs import ENVIRONMENT, WORKFLOW, is_decision_path
 from gitops_wf.core.phases import Reason
 from gitops_wf.core.run import Subject
 from gitops_wf.delivery.yaml_fields import Scalar, field_at, with_field
-from gitops_wf.ports.git_writer import DaemonWriter
+from gitops_wf.ports.git_writer import BranchFiles
 
 ID_TRAILER = "Promotion-Id"
 FROM_TRAILER = "Promoted-From"
@@ -71,9 +71,25 @@ def promotion_id(subject: Subject, run_ordinal: int, step: str, to: Destination)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:20]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadFiles(BranchFiles):
+    """Files that were read already, by path from the root."""
+
+    files: Mapping[str, bytes]
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file; None if there is none."""
+        return self.files.get(path)
+
+    def list_files(self, folder: str) -> tuple[str, ...]:
+        """Return the paths below a folder."""
+        prefix = f"{folder}/" if folder else ""
+        return tuple(path for path in self.files if path.startswith(prefix))
+
+
 def changes(
     source: Mapping[str, bytes],
-    writer: DaemonWriter,
+    there: BranchFiles,
     folder: str,
     *,
     paths: Sequence[str],
@@ -86,7 +102,7 @@ def changes(
     (a field), TerminalError (InvalidDefinition) for a path that leads to nothing.
     """
     prefix = f"{folder}/" if folder else ""
-    there = [path.removeprefix(prefix) for path in writer.list_files(folder)]
+    names = [path.removeprefix(prefix) for path in there.list_files(folder)]
     wanted: dict[str, bytes | None] = {}
     for path in paths:
         brought = {name: data for name, data in source.items() if _is_part(name, path)}
@@ -95,7 +111,7 @@ def changes(
                 f"paths: the environment has no {cut(path, 120)} that can be promoted",
                 reason=Reason.INVALID_DEFINITION,
             )
-        wanted |= {name: None for name in there if _is_part(name, path)}
+        wanted |= {name: None for name in names if _is_part(name, path)}
         wanted |= brought
     for wish in fields:
         if not is_promoted(wish.file, is_named=True):
@@ -110,11 +126,11 @@ def changes(
         path = f"{prefix}{wish.file}"
         before = wanted.get(wish.file)
         if before is None:
-            before = writer.read(path)
+            before = there.read(path)
         text = with_field(path, _text(before, path), wish.pointer, value)
         wanted[wish.file] = text.encode()
     named = {f"{prefix}{name}": data for name, data in wanted.items()}
-    return {path: data for path, data in named.items() if writer.read(path) != data}
+    return {path: data for path, data in named.items() if there.read(path) != data}
 
 
 def check_loop(brought: Sequence[CommitInfo], to: Destination) -> tuple[str, ...]:

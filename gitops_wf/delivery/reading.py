@@ -35,6 +35,12 @@ class ObjectProperties(Properties):
         description="The target that it is on; default: the environment's only one.",
     )
 
+    def __str__(self) -> str:
+        """Return which one, as messages name it."""
+        place = f"{self.namespace}/" if self.namespace else ""
+        on = f" on {self.target}" if self.target else ""
+        return f"{self.kind}/{place}{self.name}{on}"
+
 
 def read_targets(
     properties: ObjectProperties, environment: Environment

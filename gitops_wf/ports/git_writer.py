@@ -14,6 +14,7 @@ from gitops_wf.core.commit import CommitInfo, Person
 from gitops_wf.core.identifiers import EnvironmentId, RepositoryName, Sha
 
 __all__ = [
+    "BranchFiles",
     "BranchWriter",
     "DaemonWriter",
     "DaemonWriters",
@@ -53,11 +54,22 @@ class PushRejected:
 PushResult: TypeAlias = Pushed | PushRejected
 
 
-class BranchWriter(AbstractContextManager["BranchWriter"], Protocol):
+class BranchFiles(Protocol):
+    """The files of a branch, as they are at one commit."""
+
+    def read(self, path: str) -> bytes | None:
+        """The file there; None if there is none."""
+
+    def list_files(self, folder: str) -> tuple[str, ...]:
+        """Paths of the files below a folder; of all for an empty one."""
+
+
+class BranchWriter(BranchFiles, AbstractContextManager["BranchWriter"], Protocol):
     """A branch on which somebody commits, beside any work tree.
 
-    For a person, in their work tree or in a passing clone, a local change that is in
-    the way is a `TerminalError`: nothing of theirs is overwritten or pushed along.
+    Its files are those at `head`. For a person, in their work tree or in a passing
+    clone, a local change that is in the way is a `TerminalError`: nothing of theirs is
+    overwritten or pushed along.
     """
 
     def identity(self) -> Person:
@@ -72,12 +84,6 @@ class BranchWriter(AbstractContextManager["BranchWriter"], Protocol):
 
     def head(self) -> Sha | None:
         """The commit that the next one is built on."""
-
-    def read(self, path: str) -> bytes | None:
-        """The file at `head`; None if there is none."""
-
-    def list_files(self, folder: str) -> tuple[str, ...]:
-        """Paths of the files below a folder at `head`; of all for an empty one."""
 
     def changed_since(self, source: Sha, paths: Sequence[str]) -> tuple[str, ...]:
         """Paths of files below `paths` that differ between `source` and `head`."""
@@ -141,8 +147,14 @@ class DaemonWriters(Protocol):
         Errors: TerminalError (RepositoryNotConfigured, PushNotAllowed).
         """
 
-    def check_folder(self, repository: RepositoryName, folder: str) -> None:
-        """Refuse a folder that is no environment's: TerminalError (PushNotAllowed)."""
+    def check(
+        self, repository: RepositoryName, environment: EnvironmentId, folder: str
+    ) -> None:
+        """Refuse what an environment's step may not write to, before it is opened.
+
+        Errors: TerminalError (RepositoryNotConfigured, PushNotAllowed) where the
+        daemon config does not grant it, or the folder is no environment's.
+        """
 
     def brought(
         self, environment: EnvironmentId, commit: Sha, folder: str

@@ -134,13 +134,17 @@ class ObjectKeeper(StepRunner, Protocol):
 
 @runtime_checkable
 class StepPlanner(Protocol):
-    """A runner that can say beforehand what an attempt would do to clusters.
+    """A runner that can say beforehand what an attempt would do.
 
-    Such a one is made with clusters on which every write is a dry run.
+    Such a one is made with clusters on which every write is a dry run; whatever else
+    it does outside, it leaves, and says in `Planned.effects`.
     """
 
     def plan(self, context: StepContext) -> Planned:
-        """Return it; raises what `attempt` would raise or end with."""
+        """Return it; raises what `attempt` would raise or end with.
+
+        No value of a secret stands in it, and none is needed for it.
+        """
 
 
 @runtime_checkable

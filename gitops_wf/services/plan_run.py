@@ -37,6 +37,7 @@ from gitops_wf.services.revisions import subject_of
 from gitops_wf.services.step_runners import StepRunners
 
 _FROM_OUTPUTS = "its properties come from outputs of earlier steps: only a run can tell"
+_UNTOLD = "what it does is not known: its step type does not say it beforehand"
 _CANNOT_TELL = frozenset({Reason.TARGET_NOT_CONFIGURED, Reason.OWNED_BY_ANOTHER})
 
 
@@ -71,7 +72,7 @@ class PlanRun:
                 return Phase.SUCCEEDED, message
             planned[step.name] = found
             if not found.failure:
-                return Phase.SUCCEEDED, str(found.changes)
+                return Phase.SUCCEEDED, str(found)
             is_unknown = found.is_unknown or found.reason in _CANNOT_TELL
             return Phase.ERRORED if is_unknown else Phase.FAILED, found.failure
 
@@ -164,7 +165,7 @@ class PlanRun:
             context = self.runners.context(run, step, revision, started=now, now=now)
             runner = self.runners.runner(step)
             if not isinstance(runner, StepPlanner):
-                return None, ""
+                return None, _UNTOLD
             return runner.plan(context), ""
         except GitOpsError as error:
             return failed(error), ""

@@ -36,7 +36,7 @@ class PlannedStep:
 
     ``phase`` is Succeeded, Skipped, Failed or Errored; an approval counts as given.
     ``condition`` is an ``if`` that only the run can decide. ``planned`` is None for
-    what changes no object, or not of a target that was asked for.
+    what does not run, or whose type does not say what it would do.
     """
 
     name: StepName
@@ -65,6 +65,7 @@ class PlannedStep:
             ],
             "frozen": self.frozen.text if self.frozen else None,
             "changes": None if planned is None else counted(planned.objects),
+            "effects": None if planned is None else list(planned.effects),
             "objects": None
             if planned is None
             else [object_json(each) for each in planned.objects],

@@ -39,9 +39,29 @@ class Pushing(DaemonWriters):
         at: datetime,
     ) -> DaemonWriter:
         """Return a writer for an environment; see the port."""
-        watched = self._watched(repository)
-        grant = watched.config.push
-        if grant is None or watched.open_writer is None:
+        self._check_grant(repository, environment)
+        open_writer = self._watched(repository).open_writer
+        assert open_writer is not None
+        return open_writer(at)
+
+    def check(
+        self, repository: RepositoryName, environment: EnvironmentId, folder: str
+    ) -> None:
+        """Refuse what an environment's step may not write to; see the port."""
+        self._check_grant(repository, environment)
+        globs = self._watched(repository).config.environments
+        if not self._is_folder(folder, globs):
+            raise TerminalError(
+                f"folder {cut(folder, 120)} is none that the environments of repository"
+                f" {repository} have ({', '.join(globs)}): nothing else is written to",
+                reason=NOT_ALLOWED,
+            )
+
+    def _check_grant(
+        self, repository: RepositoryName, environment: EnvironmentId
+    ) -> None:
+        grant = self._watched(repository).config.push
+        if grant is None:
             raise TerminalError(
                 f"repository {repository} is only read: `push: true` under it in the"
                 " daemon config lets steps of its own environments commit there",
@@ -51,17 +71,6 @@ class Pushing(DaemonWriters):
             raise TerminalError(
                 f"{environment} may not commit to repository {repository}: the"
                 " `push.environments` of the daemon config do not name it",
-                reason=NOT_ALLOWED,
-            )
-        return watched.open_writer(at)
-
-    def check_folder(self, repository: RepositoryName, folder: str) -> None:
-        """Refuse a folder that is no environment's."""
-        globs = self._watched(repository).config.environments
-        if not self._is_folder(folder, globs):
-            raise TerminalError(
-                f"folder {cut(folder, 120)} is none that the environments of repository"
-                f" {repository} have ({', '.join(globs)}): nothing else is written to",
                 reason=NOT_ALLOWED,
             )
 

@@ -9,13 +9,14 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, Field, field_validator
 
 from gitops_wf.core.durations import format_duration
-from gitops_wf.core.errors import TerminalError, TransientError
+from gitops_wf.core.errors import TerminalError, TransientError, cut
 from gitops_wf.core.metrics import MetricCondition, Sample, Watch, sample_of
 from gitops_wf.core.notifications.verdict import Answer, Refused, RetryIn, judge_http
 from gitops_wf.core.phases import Phase, Reason
+from gitops_wf.core.planned import Planned
 from gitops_wf.core.redaction import redact
 from gitops_wf.core.secret import Secret
-from gitops_wf.delivery.granted import GrantedSecrets
+from gitops_wf.delivery.granted import GrantedSecrets, told_url
 from gitops_wf.ports.outbound import HttpRequest, Outbound
 from gitops_wf.ports.properties import Duration, Properties, SecretSource, UrlSource
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
@@ -91,6 +92,14 @@ class CheckMetricsRunner:
     def attempt(self, context: StepContext) -> StepResult:
         """Ask for the first time: an attempt knows nothing of the one before."""
         return self._asked(context, Watch())
+
+    def plan(self, context: StepContext) -> Planned:
+        """Return what it asks, and what for."""
+        properties = cast("CheckMetricsProperties", context.properties)
+        where = told_url(properties.metric_endpoint)
+        span = format_duration(properties.duration)
+        text = f"asks {where} until {properties.condition} has held for {span}"
+        return Planned(effects=(f"{text}: {cut(properties.query)}",))
 
     def look(self, context: StepContext) -> StepResult:
         """Ask again, and judge by what was seen since the attempt."""

@@ -20,6 +20,7 @@ from gitops_wf.core.environment import Environment
 from gitops_wf.core.identifiers import TargetName
 from gitops_wf.core.inventory import InventoryEntry, Manifest, ObjectRef
 from gitops_wf.core.phases import Phase
+from gitops_wf.core.planned import Planned
 from gitops_wf.delivery import OwnedObjects, one_target, owned_for
 from gitops_wf.ports.properties import Properties
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
@@ -71,6 +72,11 @@ class CollectRunner:
     def attempt(self, context: StepContext) -> StepResult:
         """Look for the first time."""
         return self.look(context)
+
+    def plan(self, context: StepContext) -> Planned:
+        """Return where it looks."""
+        target = one_target(_reads(context.properties, context.environment), context)
+        return Planned(effects=(f"looks for endpoints on {target}",))
 
     def look(self, context: StepContext) -> StepResult:
         """Return what is there, or what it waits for."""

@@ -18,6 +18,7 @@ from gitops_wf.core.identifiers import (
     repository_name,
 )
 from gitops_wf.core.phases import Phase, Reason
+from gitops_wf.core.planned import Planned
 from gitops_wf.core.revision import Revision
 from gitops_wf.delivery import (
     DONE,
@@ -73,6 +74,19 @@ class DependsOnRunner:
     def attempt(self, context: StepContext) -> StepResult:
         """Look for the first time."""
         return self.look(context)
+
+    def plan(self, context: StepContext) -> Planned:
+        """Return what it waits for."""
+        properties = cast("DependsOnProperties", context.properties)
+        if properties.object is not None:
+            return Planned(effects=(f"waits until {properties.object} is healthy",))
+        which = {
+            "newest": "the newest revision",
+            "atOrBefore": "the revision at or before this commit",
+            "same": "the revision of this commit",
+        }[properties.revision]
+        name = properties.environment
+        return Planned(effects=(f"waits until {which} of {name} has succeeded",))
 
     def look(self, context: StepContext) -> StepResult:
         """Say how it is."""

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from gitops_wf.core.message import Delivery, DeliveryPhase, Message
 from gitops_wf.core.notifications.channels import message_to_channel
 from gitops_wf.core.phases import Phase
+from gitops_wf.core.planned import Planned
 from gitops_wf.ports.properties import Properties, SecretSource, UrlSource
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
 
@@ -320,6 +321,16 @@ class NotificationRunner:
             retry_after=_LOOK_AGAIN,
             messages=messages,
         )
+
+    def plan(self, context: StepContext) -> Planned:
+        """Return who would be told; TerminalError as `attempt`."""
+        properties = cast("NotificationProperties", context.properties)
+        messages = _messages(properties, context, self._channels)
+        told = [
+            f"{m.item.replace('/', ' ')} ({m.kind})" if m.item != m.kind else m.item
+            for m in messages
+        ]
+        return Planned(effects=(f"tells {', '.join(told)}",))
 
     def look(self, context: StepContext) -> StepResult:
         """See how the messages went."""

@@ -5,7 +5,9 @@ from typing import cast
 
 from pydantic import Field
 
+from gitops_wf.core.errors import cut
 from gitops_wf.core.phases import Phase
+from gitops_wf.core.planned import Planned
 from gitops_wf.ports.properties import Properties
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
 
@@ -23,6 +25,11 @@ class PrintMessageRunner:
         """Succeed with the text."""
         properties = cast("PrintMessageProperties", context.properties)
         return StepResult(phase=Phase.SUCCEEDED, message=properties.message)
+
+    def plan(self, context: StepContext) -> Planned:
+        """Return the text."""
+        properties = cast("PrintMessageProperties", context.properties)
+        return Planned(effects=(f"shows {cut(properties.message)}",))
 
     def look(self, context: StepContext) -> StepResult:
         """Say the same again."""

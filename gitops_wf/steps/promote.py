@@ -17,14 +17,17 @@ from gitops_wf.core.errors import (
 )
 from gitops_wf.core.identifiers import RepositoryName, Sha, repository_name
 from gitops_wf.core.phases import Phase, Reason
+from gitops_wf.core.planned import Planned
 from gitops_wf.core.upkeep.ignoring import parse_pointer
 from gitops_wf.delivery.granted import GrantedSecrets
 from gitops_wf.delivery.names import label_value
+from gitops_wf.delivery.planning import failed
 from gitops_wf.delivery.promoting import (
     HISTORY,
     ID_TRAILER,
     Destination,
     FieldWish,
+    ReadFiles,
     changes,
     check_loop,
     message,
@@ -43,7 +46,12 @@ from gitops_wf.delivery.pull_requests import (
 )
 from gitops_wf.delivery.yaml_fields import Scalar
 from gitops_wf.ports.content import Content
-from gitops_wf.ports.git_writer import DaemonWriter, DaemonWriters, PushRejected
+from gitops_wf.ports.git_writer import (
+    BranchFiles,
+    DaemonWriter,
+    DaemonWriters,
+    PushRejected,
+)
 from gitops_wf.ports.outbound import Outbound
 from gitops_wf.ports.properties import Properties, SecretSource
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
@@ -54,6 +62,9 @@ TRIES = 5
 
 EARLIER = timedelta(hours=1)
 """How much older than the step's begin its own commit may look: clocks differ."""
+
+SHOWN = 10
+"""Files that a plan names."""
 
 FIRST_LOOK = timedelta(seconds=10)
 LAST_LOOK = timedelta(minutes=2)
@@ -225,7 +236,6 @@ class PromoteRunner:
         properties = cast("PromoteProperties", context.properties)
         task = self._task(context, properties)
         assert self.writers is not None
-        self.writers.check_folder(task.to.repository, task.to.folder)
         with self.writers.open(
             task.to.repository, context.subject.environment, at=context.started
         ) as writer:
@@ -240,6 +250,36 @@ class PromoteRunner:
                     message=str(exc),
                     is_final=True,
                 )
+
+    def plan(self, context: StepContext) -> Planned:
+        """Return which files would be committed where, as the branch is by then.
+
+        What another repository holds is not read.
+        """
+        properties = cast("PromoteProperties", context.properties)
+        task, subject = self._task(context, properties), context.subject
+        how = "pushes"
+        if properties.pull_request is not None:
+            how = f"opens a pull request ({properties.pull_request.provider})"
+        if task.to.repository != repository_name(subject.environment):
+            text = f"{how} to {task.to}: what differs there, only the run sees"
+            return Planned(effects=(text,))
+        there = self.content.folder(subject.environment, subject.commit, task.to.folder)
+        try:
+            files = self._changes(
+                task, ReadFiles(files={file.path: file.data for file in there})
+            )
+        except DefinitionError as exc:
+            return failed(exc)
+        if not files:
+            return Planned(effects=(f"{task.to} is so already: nothing to promote",))
+        shown = [
+            f"{path} deleted" if data is None else path
+            for path, data in sorted(files.items())
+        ]
+        more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
+        text = f"{how} to {subject.branch} of {task.to.repository}"
+        return Planned(effects=(f"{text}: {', '.join(shown[:SHOWN])}{more}",))
 
     def look(self, context: StepContext) -> StepResult:
         """See what became of the pull request."""
@@ -272,6 +312,7 @@ class PromoteRunner:
             raise TerminalError(
                 "nothing is committed from here", reason="PushNotAllowed"
             )
+        self.writers.check(to.repository, subject.environment, to.folder)
         came = self.writers.brought(subject.environment, subject.commit, here.folder)
         path = check_loop(came, to)
         return _Task(
@@ -353,20 +394,8 @@ class PromoteRunner:
 
     def _written(self, task: _Task, writer: DaemonWriter) -> Sha | None:
         """Commit what differs; None where nothing does."""
-        context, properties = task.context, task.properties
-        subject, folder = context.subject, context.environment.folder
-        prefix = f"{folder}/" if folder else ""
-        source = {
-            file.path.removeprefix(prefix): file.data
-            for file in self.content.folder(subject.environment, subject.commit, folder)
-        }
-        files = changes(
-            source,
-            writer,
-            task.to.folder,
-            paths=properties.all_paths,
-            fields=[target.wish() for target in properties.values],
-        )
+        properties, subject = task.properties, task.context.subject
+        files = self._changes(task, writer)
         if not files:
             return None
         title = properties.message or (
@@ -381,6 +410,23 @@ class PromoteRunner:
             commits=self._commits(task, writer),
         )
         return writer.commit(files, text)
+
+    def _changes(self, task: _Task, there: BranchFiles) -> dict[str, bytes | None]:
+        """Return the files that differ there; None deletes."""
+        context, properties = task.context, task.properties
+        subject, folder = context.subject, context.environment.folder
+        prefix = f"{folder}/" if folder else ""
+        source = {
+            file.path.removeprefix(prefix): file.data
+            for file in self.content.folder(subject.environment, subject.commit, folder)
+        }
+        return changes(
+            source,
+            there,
+            task.to.folder,
+            paths=properties.all_paths,
+            fields=[target.wish() for target in properties.values],
+        )
 
     def _commits(self, task: _Task, writer: DaemonWriter) -> tuple[CommitInfo, ...]:
         """Return the commits that come: those since what came the last time."""

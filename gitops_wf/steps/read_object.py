@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.identifiers import TargetName
 from gitops_wf.core.phases import Phase
+from gitops_wf.core.planned import Planned
 from gitops_wf.delivery import (
     ObjectProperties,
     ObjectReader,
@@ -61,6 +62,11 @@ class ReadObjectRunner:
                 "health": str(found.status.health),
             },
         )
+
+    def plan(self, context: StepContext) -> Planned:
+        """Return what it reads."""
+        properties = cast("ReadObjectProperties", context.properties)
+        return Planned(effects=(f"reads {properties}",))
 
     def look(self, context: StepContext) -> StepResult:
         """Read it again: an attempt never asks for a look."""

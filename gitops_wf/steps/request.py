@@ -7,6 +7,7 @@ from typing import Literal, Self, cast
 from pydantic import Field, JsonValue, model_validator
 
 from gitops_wf.core.errors import InvalidTransitionError
+from gitops_wf.core.planned import Planned
 from gitops_wf.delivery.http_call import (
     Body,
     HttpCallProperties,
@@ -98,12 +99,27 @@ class RequestRunner:
             properties,
             method=properties.method,
             headers=properties.all_headers,
-            body=Body(data=properties.body, text=properties.text, form=properties.form),
+            body=_body(properties),
+        )
+
+    def plan(self, context: StepContext) -> Planned:
+        """Return what would be sent."""
+        properties = cast("RequestProperties", context.properties)
+        return self._calls.plan(
+            context,
+            properties,
+            method=properties.method,
+            headers=properties.all_headers,
+            body=_body(properties),
         )
 
     def look(self, context: StepContext) -> StepResult:
         """Refuse: an attempt has an answer or raises, so there is nothing to see."""
         raise InvalidTransitionError(f"step {context.step} has nothing to look at")
+
+
+def _body(properties: RequestProperties) -> Body:
+    return Body(data=properties.body, text=properties.text, form=properties.form)
 
 
 def _make(capabilities: Capabilities) -> RequestRunner:

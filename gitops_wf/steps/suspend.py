@@ -6,7 +6,9 @@ from typing import cast
 from pydantic import Field
 
 from gitops_wf.core.durations import format_duration
+from gitops_wf.core.errors import cut
 from gitops_wf.core.phases import Phase
+from gitops_wf.core.planned import Planned
 from gitops_wf.ports.properties import Duration, Properties
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
 
@@ -30,6 +32,15 @@ class SuspendRunner:
     def attempt(self, context: StepContext) -> StepResult:
         """Suspend, until a decision or for what is left of the duration."""
         return self.look(context)
+
+    def plan(self, context: StepContext) -> Planned:
+        """Return what it waits for."""
+        properties = cast("SuspendProperties", context.properties)
+        waits = "waits for a decision"
+        if properties.duration is not None:
+            waits = f"waits {format_duration(properties.duration)}"
+        message = cut(properties.message)
+        return Planned(effects=(f"{waits}: {message}" if message else waits,))
 
     def look(self, context: StepContext) -> StepResult:
         """Say the same again, or that the duration is over."""

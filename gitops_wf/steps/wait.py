@@ -8,11 +8,13 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 from gitops_wf.core.backoff import next_look
 from gitops_wf.core.durations import format_duration
 from gitops_wf.core.environment import Environment
+from gitops_wf.core.errors import cut
 from gitops_wf.core.expressions import ExpressionError
 from gitops_wf.core.health import Health
 from gitops_wf.core.identifiers import TargetName
 from gitops_wf.core.object_condition import holds, parse_object_condition
 from gitops_wf.core.phases import Phase, Reason
+from gitops_wf.core.planned import Planned
 from gitops_wf.delivery import (
     DONE,
     ObjectProperties,
@@ -70,6 +72,15 @@ class WaitRunner:
     def attempt(self, context: StepContext) -> StepResult:
         """Look for the first time."""
         return self.look(context)
+
+    def plan(self, context: StepContext) -> Planned:
+        """Return what it waits for."""
+        properties = cast("WaitProperties", context.properties)
+        if properties.duration is not None:
+            return Planned(effects=(f"waits {format_duration(properties.duration)}",))
+        assert properties.object is not None
+        until = cut(properties.until or "it is healthy")
+        return Planned(effects=(f"waits for {properties.object} until {until}",))
 
     def look(self, context: StepContext) -> StepResult:
         """Say whether the time is over, or how the object is."""

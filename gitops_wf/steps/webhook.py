@@ -7,6 +7,7 @@ from pydantic import Field, JsonValue
 
 from gitops_wf.core.errors import InvalidTransitionError
 from gitops_wf.core.notifications.run_payload import run_payload
+from gitops_wf.core.planned import Planned
 from gitops_wf.delivery.http_call import Body, HttpCallProperties, HttpCalls
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
 
@@ -42,6 +43,17 @@ class WebhookRunner:
             method=properties.method,
             headers=properties.headers,
             body=Body(data=_data(properties, context)),
+        )
+
+    def plan(self, context: StepContext) -> Planned:
+        """Return what would be sent."""
+        properties = cast("WebhookProperties", context.properties)
+        return self._calls.plan(
+            context,
+            properties,
+            method=properties.method,
+            headers=properties.headers,
+            body=Body(data=properties.data),
         )
 
     def look(self, context: StepContext) -> StepResult:

@@ -58,13 +58,17 @@ class Shop:
         self.repository = PushingRepository(self.directory / "clone", self.remote)
         self.secrets = FakeSecrets({"forge/token": TOKEN}, host="127.0.0.1")
 
-    def capabilities(self):
+    def capabilities(self, *, may_commit=True):
         config = RepositoryConfig(name="shop", url=self.remote.url, push=self.grant)
         person = Person(name="Deployer", email="deployer@example.com")
         watched = Watched(
             config=config,
             git=self.repository,
-            open_writer=lambda at: self.repository.writer(person, at, pushed=self.wake),
+            open_writer=(
+                lambda at: self.repository.writer(person, at, pushed=self.wake)
+            )
+            if may_commit
+            else None,
         )
         both = {"shop": watched}
         definitions = DefinitionReader(None, None)
@@ -98,6 +102,12 @@ class Shop:
         runner = STEP_TYPE.make(self.capabilities())
         return runner.attempt(self.context(properties, **(more or {})))
 
+    def plan(self, **properties):
+        """What a promotion would do, as a plan has it that has no way to commit."""
+        self.repository.fetch()
+        runner = STEP_TYPE.make(self.capabilities(may_commit=False))
+        return runner.plan(self.context(properties))
+
     def at(self, path, rev="main"):
         return run_git(self.bare, "show", f"{rev}:{path}")
 
@@ -106,6 +116,10 @@ class Shop:
 
     def count(self, rev="main"):
         return int(run_git(self.bare, "rev-list", "--count", rev))
+
+
+def by_path(line):
+    return line.split("\t")[1]
 
 
 def replace_grant(secrets):
@@ -416,6 +430,54 @@ def test_nothing_is_committed_that_the_config_does_not_allow(
         shop.promote(**properties)
 
     assert shop.count() == before
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {},
+        {"paths": ["web.yaml"]},
+        {"values": [{"file": "web.yaml", "pointer": "/image", "value": "nginx:9"}]},
+    ],
+)
+def test_a_plan_names_the_files_that_are_then_committed(shop, properties):
+    before = shop.count()
+
+    (told,) = shop.plan(**properties).effects
+
+    assert shop.count() == before
+    shop.promote(**properties)
+    done = run_git(shop.bare, "show", "--format=", "--name-status", "main").split("\n")
+    names = [
+        path + " deleted" * (status == "D")
+        for status, path in (line.split("\t") for line in sorted(done, key=by_path))
+    ]
+    assert told == f"pushes to main of shop: {', '.join(names)}"
+    shop.commit = run_git(shop.bare, "rev-parse", "main")
+    assert shop.plan(**properties).effects == (
+        "shop:envs/prod is so already: nothing to promote",
+    )
+
+
+def test_a_plan_tells_a_pull_request_and_needs_no_token(shop):
+    asked = {"provider": "github", "token": {"secretRef": {"name": "none"}}}
+
+    (told,) = shop.plan(mode="pullRequest", pullRequest=asked).effects
+
+    assert told.startswith("opens a pull request (github) to main of shop: envs/prod/")
+
+
+def test_a_plan_fails_where_the_config_does_not_allow_the_promotion(shop):
+    shop.grant = None
+
+    with pytest.raises(TerminalError, match="is only read: `push: true`"):
+        shop.plan()
+
+
+def test_a_plan_tells_a_field_that_cannot_be_set(shop):
+    wish = {"file": "web.yaml", "pointer": "/nowhere/at/all", "value": 1}
+
+    assert shop.plan(values=[wish]).reason == "InvalidDefinition"
 
 
 def test_a_pull_request_is_opened_from_a_branch_of_its_own(shop, forge):

@@ -317,6 +317,22 @@ def test_what_follows_a_step_that_fails_is_skipped(line):
     ]  # fmt: skip
 
 
+def test_a_step_type_that_says_nothing_beforehand_is_shown_as_such(line):
+    flow = FLOW + (
+        "  - {name: other, type: deploy2env}\n"
+        "  - {name: ask, type: suspend, properties: {message: Ready?}}\n"
+    )
+
+    environment = the_one(
+        plan_of_first(line, {**envs(prod=HEAD), "envs/prod/workflow.yaml": flow})
+    )
+
+    other, ask = environment.steps
+    assert other.planned is None
+    assert other.message.startswith("what it does is not known")
+    assert ask.planned.effects == ("waits for a decision: Ready?",)
+
+
 def test_without_a_store_neither_number_nor_rollback_is_known(line):
     released(line, {**envs(prod=HEAD), "envs/prod/web.yaml": "a: 1\n"})
     released(line, {"envs/prod/web.yaml": "a: 2\n"})

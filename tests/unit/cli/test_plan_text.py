@@ -36,9 +36,8 @@ def step(name="deploy", *objects, phase=Phase.SUCCEEDED, failure="", reason="", 
     return PlannedStep(
         name=StepName(name),
         type="deploy2env",
-        target=TargetName("eu"),
         phase=phase,
-        **{"planned": planned, **more},
+        **{"planned": planned, "target": TargetName("eu"), **more},
     )
 
 
@@ -147,6 +146,18 @@ def test_what_holds_and_what_is_asked_for_stands_where_it_holds():
         "    nothing to apply",
         "  tell  notification  skipped: if: revision.rollback is false",
     ]
+
+
+def test_what_a_step_does_elsewhere_has_a_line_of_its_own():
+    told = Planned(effects=("sends POST to https://ci.example",))
+    found = commit(step("call", planned=told, target=None))
+
+    assert printed(plan_lines(found))[3:5] == [
+        "  call  deploy2env",
+        "    > sends POST to https://ci.example",
+    ]
+    (shown,) = found.as_json()["environments"][0]["steps"]
+    assert shown["effects"] == ["sends POST to https://ci.example"]
 
 
 def test_an_invalid_definition_runs_nothing():

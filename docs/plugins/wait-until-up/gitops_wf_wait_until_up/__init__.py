@@ -7,7 +7,8 @@ from pydantic import Field
 
 from gitops_wf.core.errors import InvalidTransitionError, TransientError
 from gitops_wf.core.phases import Phase
-from gitops_wf.delivery.granted import GrantedSecrets
+from gitops_wf.core.planned import Planned
+from gitops_wf.delivery.granted import GrantedSecrets, told_url
 from gitops_wf.ports.outbound import HttpRequest, Outbound
 from gitops_wf.ports.properties import Duration, Properties, UrlSource
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
@@ -34,6 +35,11 @@ class WaitUntilUpRunner:
     def attempt(self, context: StepContext) -> StepResult:
         """Ask for the first time."""
         return self._asked(context)
+
+    def plan(self, context: StepContext) -> Planned:
+        """Say to `gitops-wf plan` what it would do, and do nothing."""
+        properties = cast("WaitUntilUpProperties", context.properties)
+        return Planned(effects=(f"waits until {told_url(properties.url)} answers",))
 
     def look(self, context: StepContext) -> StepResult:
         """Ask again; ``memo`` is what the call before has left."""
