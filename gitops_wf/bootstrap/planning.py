@@ -32,6 +32,7 @@ from gitops_wf.core.identifiers import Sha, TargetName
 from gitops_wf.core.redaction import Redactor
 from gitops_wf.definitions.daemon import known_of
 from gitops_wf.definitions.reader import DefinitionReader
+from gitops_wf.definitions.remembered import RememberedManifests
 from gitops_wf.definitions.yaml_text import read_manifests
 from gitops_wf.delivery import RehearsedClusters
 from gitops_wf.ports.runner import Capabilities
@@ -94,10 +95,11 @@ def plan_commit(
         grants = {
             each.name: Watched(config=each, git=git) for each in config.repositories
         }
+        rehearsed = RehearsedClusters(clusters, supposed)
         runners = StepRunners(
             catalogue=catalogue,
             capabilities=Capabilities(
-                clusters=RehearsedClusters(clusters, supposed),
+                clusters=rehearsed,
                 content=RepositoryContent({repository.name: watched}),
                 outbound=HttpOutbound(AddressGuard(config.outbound)),
                 secrets=ConfigSecrets(
@@ -109,7 +111,7 @@ def plan_commit(
                 instance=config.instance,
                 adopt=config.adopt,
                 channels=config.channels,
-                manifests=read_manifests,
+                manifests=RememberedManifests(read_manifests),
                 health=health_rules(config),
                 cloud=cloud,
                 renderer=Tools(folder / "render"),
@@ -120,7 +122,7 @@ def plan_commit(
             watched=watched,
             definitions=definitions,
             recall=Recall(
-                clusters=clusters, instance=config.instance, adopt=config.adopt
+                clusters=rehearsed, instance=config.instance, adopt=config.adopt
             ),
             runs=PlanRun(
                 runners=runners,

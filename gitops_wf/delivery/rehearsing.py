@@ -5,7 +5,9 @@ What an earlier write would have left is what a later read sees, for a dry run k
 no other: an object in a namespace, or of a kind, that the same commit brings.
 """
 
+import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +26,11 @@ from gitops_wf.ports.cluster import (
     Clusters,
     UnknownKindError,
 )
+
+_LABEL = re.compile(r"(?P<key>[^\s!=,()]+)=(?P<value>[^\s!=,()]+)")
+
+_SINGLY = 4
+"""So many values of a label are listed one by one: few environments of very many."""
 
 _CRD = ("apiextensions.k8s.io", "CustomResourceDefinition")
 
@@ -49,6 +56,18 @@ class _Memory:
     taken: dict[ObjectRef, frozenset[Owner]] = field(default_factory=dict)
     """Whose share of an object was taken over, by a replace of its managedFields."""
     unserved: set[tuple[str, str]] = field(default_factory=set)
+    fresh: dict[tuple[str, str], dict[ObjectRef, None]] = field(default_factory=dict)
+    """By kind, what a write made, or gave other labels: no list of the server's has
+    it where it belongs now."""
+    lists: dict[tuple[str, str, str, str], Sequence[Manifest]] = field(
+        default_factory=dict
+    )
+    """What was listed, by kind, namespace and selector: it is asked for once."""
+    values: dict[tuple[str, str, str, str], dict[str, list[Manifest]]] = field(
+        default_factory=dict
+    )
+    """What has a label, by kind, namespace and label, and its value."""
+    singly: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
 
 
 class RehearsedCluster:
@@ -115,22 +134,55 @@ class RehearsedCluster:
         """Return objects as the writes before would have left them."""
         found: dict[ObjectRef, Manifest] = {}
         if (resource.api_version, resource.kind) not in self._memory.unserved:
-            listed = self._real.list(resource, namespace, label_selector)
+            listed = self._listed(resource, namespace, label_selector)
             found = {ObjectRef.of(manifest): manifest for manifest in listed}
             with self._lock:
                 self._memory.seen.update(found)
         selector = Selector.parse(label_selector)
         with self._lock:
-            written = dict(self._memory.left)
+            fresh = self._memory.fresh.get((resource.group, resource.kind), {})
+            written = {
+                ref: left
+                for ref in (*found, *fresh)
+                if (left := self._memory.left.get(ref)) is not None
+            }
         for ref, left in written.items():
-            if (ref.group, ref.kind) != (resource.group, resource.kind):
-                continue
             if namespace and ref.namespace != namespace:
                 continue
             found.pop(ref, None)
             if left.after is not None and selector.matches(_labels(left.after)):
                 found[ref] = left.after
         return list(found.values())
+
+    def _listed(
+        self, resource: ApiResource, namespace: str, label_selector: str
+    ) -> Sequence[Manifest]:
+        """List once what is there; many values of one label by one list of all."""
+        place = (resource.group, resource.kind, namespace)
+        whole = (*place, label_selector)
+        label = _LABEL.fullmatch(label_selector)
+        if label is not None:
+            key = (*place, label["key"])
+            with self._lock:
+                if whole not in self._memory.lists:
+                    self._memory.singly[key] += 1
+                is_one_of_many = self._memory.singly[key] > _SINGLY
+                values = self._memory.values.get(key)
+            if is_one_of_many:
+                if values is None:
+                    values = {}
+                    for each in self._listed(resource, namespace, label["key"]):
+                        values.setdefault(_labels(each)[label["key"]], []).append(each)
+                    with self._lock:
+                        self._memory.values[key] = values
+                return values.get(label["value"], ())
+        with self._lock:
+            known = self._memory.lists.get(whole)
+        if known is None:
+            known = self._real.list(resource, namespace, label_selector)
+            with self._lock:
+                self._memory.lists[whole] = known
+        return known
 
     def apply(
         self, manifest: Manifest, *, force: bool = False, dry_run: bool = False
@@ -298,6 +350,10 @@ class RehearsedCluster:
             # Several writes of one object are one change: from what was there first.
             origin = before if first is None else first.before
             self._memory.left[ref] = Left(before=origin, after=after, note=note)
+            if after is not None and (
+                origin is None or _labels(origin) != _labels(after)
+            ):
+                self._memory.fresh.setdefault((ref.group, ref.kind), {})[ref] = None
 
 
 class RehearsedClusters:

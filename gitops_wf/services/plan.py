@@ -6,6 +6,7 @@ compared with what the commit would make of it; the store is asked where there i
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,7 +25,8 @@ from gitops_wf.ports.store import EnvironmentRecord, Reader
 from gitops_wf.services.departures import latest_runs
 from gitops_wf.services.folders import Folders
 from gitops_wf.services.holding import hold_of
-from gitops_wf.services.plan_order import Begun, preceded, rehearsal_order
+from gitops_wf.services.plan_order import Begun, preceded, rehearsal_rounds
+from gitops_wf.services.plan_range import CommitRange
 from gitops_wf.services.plan_run import PlanRun
 from gitops_wf.services.plan_views import (
     PlannedCommit,
@@ -36,6 +38,9 @@ from gitops_wf.services.read_revision import ReadRevision, Snapshot
 from gitops_wf.services.recall import Recall, Recalled
 from gitops_wf.services.removal import deleting
 from gitops_wf.services.watched import Watched
+
+_AT_ONCE = 8
+"""Environments that are planned at once: most of a plan waits for clusters."""
 
 Records = Mapping[EnvironmentId, EnvironmentRecord]
 Progress = Callable[[str], None]
@@ -126,11 +131,12 @@ class Plan:
         _check_names(wish.names, new)
         meant, unaffected = self._meant(wish, old, new)
         recalled = self._recalled(meant)
+        between = CommitRange.read(self.watched.git, wish.base, wish.commit)
         names = frozenset(str(each.record.name) for each in meant)
         reader = self.store.read() if self.store is not None else nullcontext(None)
         with reader as known:
             drafts = [
-                self._draft(wish, each, recalled[each.record.id], known, names)
+                self._draft(between, each, recalled[each.record.id], known, names)
                 for each in _in_order(meant)
             ]
             planned = self._rehearsed(drafts)
@@ -211,29 +217,40 @@ class Plan:
     def _rehearsed(self, drafts: Sequence[_Draft]) -> tuple[PlannedEnvironment, ...]:
         """Return the drafts with their steps, in their order."""
         by_name = {each.planned.name: each for each in drafts}
+
+        def planned(each: _Draft) -> tuple[PlannedStep, ...]:
+            if each.run is None:
+                return ()
+            return self.runs.steps(*each.run, each.recalled.problems, self.now)
+
         steps: dict[str, tuple[PlannedStep, ...]] = {}
-        for name in self._order(by_name):
-            self.progress(f"planning {name}")
-            each = by_name[name]
-            if each.run is not None:
-                problems = each.recalled.problems
-                steps[name] = self.runs.steps(*each.run, problems, self.now)
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            for names in self._rounds(by_name, threads):
+                found = threads.map(planned, [by_name[name] for name in names])
+                for name in names:
+                    self._told("planning", name, len(steps), by_name)
+                    steps[name] = next(found)
         return tuple(
-            replace(each.planned, steps=steps.get(name, ()))
-            for name, each in by_name.items()
+            replace(each.planned, steps=steps[name]) for name, each in by_name.items()
         )
 
-    def _order(self, drafts: Mapping[str, _Draft]) -> Sequence[str]:
+    def _rounds(
+        self, drafts: Mapping[str, _Draft], threads: ThreadPoolExecutor
+    ) -> Sequence[Sequence[str]]:
         """Let all that begin together claim their objects; return who goes on when."""
-        if len(drafts) == 1:
-            return list(drafts)
+        if len(drafts) < 2:
+            return [list(drafts)]
+
+        def claimed(each: _Draft) -> Begun:
+            if each.run is None or each.waits:
+                return Begun()
+            return self.runs.begun(*each.run, each.recalled.problems, self.now)
+
+        found = threads.map(claimed, drafts.values())
         begun: dict[str, Begun] = {}
-        for name, each in drafts.items():
-            begun[name] = Begun()
-            if each.run is not None and not each.waits:
-                self.progress(f"reading {name}")
-                problems = each.recalled.problems
-                begun[name] = self.runs.begun(*each.run, problems, self.now)
+        for name in drafts:
+            self._told("rendering", name, len(begun), drafts)
+            begun[name] = next(found)
         owned = {
             name: {
                 target: frozenset(entry.ref for entry in inventory.entries)
@@ -242,11 +259,14 @@ class Plan:
             for name, each in drafts.items()
         }
         after = {name: each.meant.after for name, each in drafts.items()}
-        return rehearsal_order(list(drafts), after, begun, owned)
+        return rehearsal_rounds(list(drafts), after, begun, owned)
+
+    def _told(self, what: str, name: str, done: int, of: Collection[str]) -> None:
+        self.progress(f"{what} {name}, {done + 1} of {len(of)}")
 
     def _draft(
         self,
-        wish: Wish,
+        between: CommitRange,
         meant: _Meant,
         recalled: Recalled,
         reader: Reader | None,
@@ -256,11 +276,11 @@ class Plan:
         known = reader.environment(meant.record.id) if reader is not None else None
         last = max(recalled.newest.number, known.last_number if known else 0)
         if meant.shot is None:
-            revision = self._removal(wish, meant, recalled, last)
+            revision = self._removal(between, meant, recalled, last)
         else:
             record = replace(meant.record, barred=known.barred if known else ())
-            revision = self._revision(wish, record, meant.shot, reader, last + 1)
-        notes = tuple(self._notes(wish, meant, recalled))
+            revision = self._revision(between, record, meant.shot, reader, last + 1)
+        notes = tuple(self._notes(between, meant, recalled))
         planned = PlannedEnvironment(
             id=meant.record.id,
             folder=meant.record.folder,
@@ -289,7 +309,7 @@ class Plan:
 
     def _revision(
         self,
-        wish: Wish,
+        between: CommitRange,
         record: EnvironmentRecord,
         shot: Snapshot,
         reader: Reader | None,
@@ -301,16 +321,16 @@ class Plan:
         return self._read.revision(
             reader or _NoStore(),
             record,
-            git.commit(wish.commit),
+            git.commit(between.commit),
             shot,
             number=number,
             position=walked.position + 1 if walked else number,
-            changes=git.changes(wish.base, wish.commit),
+            changes=between.changes,
             now=self.now,
         )
 
     def _removal(
-        self, wish: Wish, meant: _Meant, recalled: Recalled, last: int
+        self, between: CommitRange, meant: _Meant, recalled: Recalled, last: int
     ) -> Revision | None:
         """Return what deletes a removed environment's objects, where it says so."""
         definition = meant.before.known if meant.before else None
@@ -323,7 +343,7 @@ class Plan:
         return deleting(
             replace(meant.record, last_number=last),
             definition,
-            self.watched.git.commit(wish.commit),
+            self.watched.git.commit(between.commit),
             workflow,
             branch=self.watched.config.branch,
             position=last + 1,
@@ -388,7 +408,9 @@ class Plan:
         text = f"waits until #{number} has ended; live objects may change by then"
         return (text,), True
 
-    def _notes(self, wish: Wish, meant: _Meant, recalled: Recalled) -> Iterator[str]:
+    def _notes(
+        self, between: CommitRange, meant: _Meant, recalled: Recalled
+    ) -> Iterator[str]:
         """Yield what a person should know beside the steps."""
         if meant.shot is None:
             definition = meant.before.known if meant.before else None
@@ -403,27 +425,19 @@ class Plan:
             if target not in _targets(meant.shot) and inventory is not None:
                 count = len(inventory.entries)
                 yield f"no longer delivers to {target}: its {count} objects stay there"
-        commits = self._commits(wish, meant)
+        commits = _commits(between, meant.shot)
         if commits > 1:
             yield (
                 f"{commits} commits change it, and unless they are merged as one, each"
                 " makes a revision: shown is what they come to together"
             )
 
-    def _commits(self, wish: Wish, meant: _Meant) -> int:
-        """Return how many commits the branch gets that change an environment.
 
-        Where the branch moves on to them; a merge is one commit of the branch.
-        """
-        known = meant.shot.known if meant.shot else None
-        if known is not None and known.commits is Commits.LATEST:
-            return 1
-        walk = self.watched.git.walk(wish.base, wish.commit)
-        if len(walk.commits) < 2 or meant.shot is None:
-            return len(walk.commits)
-        paths = meant.shot.paths
-        changing = set(self.watched.git.first_parents(wish.commit, paths))
-        return sum(commit.sha in changing for commit in walk.commits)
+def _commits(between: CommitRange, shot: Snapshot) -> int:
+    """Return how many commits the branch gets that change an environment."""
+    if shot.known is not None and shot.known.commits is Commits.LATEST:
+        return 1
+    return between.count(shot.paths)
 
 
 def _check_names(names: Collection[str], records: Records) -> None:

@@ -31,40 +31,59 @@ class Begun:
         return not self.reached
 
 
-def rehearsal_order(
+_BRINGS = frozenset(
+    {("", "Namespace"), ("apiextensions.k8s.io", "CustomResourceDefinition")}
+)
+"""Kinds that the objects of others may need."""
+
+
+def rehearsal_rounds(
     names: Sequence[str],
     after: Mapping[str, Sequence[str]],
     begun: Mapping[str, Begun],
     owned: Mapping[str, Objects],
-) -> list[str]:
+) -> list[list[str]]:
     """Return names of environments in the order in which their runs let objects go.
 
-    ``owned`` is what their inventories name. Those that wait for somebody come last,
-    each after those that it is ``after``.
+    Those of one round have nothing to do with each other. ``owned`` is what their
+    inventories name. Those that wait for somebody come last, each after those that it
+    is ``after``.
     """
-    waiting = {name for name in names if begun[name].is_waiting}
-    earlier: dict[str, list[str]] = {
-        name: list(after.get(name, ())) if name in waiting else [] for name in names
-    }
-    owners: dict[tuple[TargetName, ObjectRef], list[str]] = {}
-    for name, objects in owned.items():
-        for target, refs in objects.items():
-            for ref in refs:
-                owners.setdefault((target, ref), []).append(name)
-    for name in names:
-        for target, refs in begun[name].claims.items():
-            for ref in sorted(refs):
-                for owner in owners.get((target, ref), ()):
-                    if owner == name or owner in waiting:
-                        continue
-                    # What the owner lets go too late is not waited for.
-                    is_free = target in begun[owner].reached
-                    first, second = (owner, name) if is_free else (name, owner)
-                    earlier[second].append(first)
-    return preceded(
-        [*(n for n in names if n not in waiting), *(n for n in names if n in waiting)],
-        lambda name: earlier[name],
+    waiting = [name for name in names if begun[name].is_waiting]
+    going = [name for name in names if not begun[name].is_waiting]
+    concerned: dict[tuple[TargetName, ObjectRef], dict[str, None]] = {}
+    for name in going:
+        for objects in (begun[name].claims, owned.get(name, {})):
+            for target, refs in objects.items():
+                for ref in refs:
+                    concerned.setdefault((target, ref), {})[name] = None
+    earlier: dict[str, dict[str, None]] = {name: {} for name in going}
+    alone: set[str] = set()
+    for (target, ref), those in concerned.items():
+        if len(those) > 1 or (ref.group, ref.kind) in _BRINGS:
+            alone |= those.keys()
+        if len(those) == 1:
+            continue
+        owners = [n for n in those if ref in owned.get(n, {}).get(target, ())]
+        for name in those:
+            if ref not in begun[name].claims.get(target, ()):
+                continue
+            for owner in owners:
+                # What the owner lets go too late is not waited for.
+                is_free = target in begun[owner].reached
+                first, second = (owner, name) if is_free else (name, owner)
+                if first != second:
+                    earlier[second][first] = None
+    ordered = preceded(
+        (name for name in going if name in alone), lambda name: sorted(earlier[name])
     )
+    free = [name for name in going if name not in alone]
+    last = preceded(waiting, lambda name: after.get(name, ()))
+    return [
+        *([name] for name in ordered),
+        *([free] if free else []),
+        *([n] for n in last),
+    ]
 
 
 def preceded(

@@ -74,15 +74,67 @@ def test_a_deleted_object_is_gone_from_later_reads_only(tmp_path):
 
 def test_lists_keep_to_their_selector(tmp_path):
     cluster = RehearsedCluster(DirectoryCluster(tmp_path))
-    labelled = thing(name="b")
-    labelled["metadata"]["labels"] = {"env": "prod"}
     cluster.apply(thing())
-    cluster.apply(labelled)
+    cluster.apply(labelled("b", "prod"))
 
     resource = cluster.resource("v1", "ConfigMap")
     found = cluster.list(resource, "ns", "env=prod")
 
     assert [each["metadata"]["name"] for each in found] == ["b"]
+
+
+class Counting(DirectoryCluster):
+    """A folder that notes which lists it was asked for."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.lists = []
+
+    def list(self, resource, namespace="", label_selector=""):
+        self.lists.append(label_selector)
+        return super().list(resource, namespace, label_selector)
+
+
+def labelled(name, env):
+    made = thing(name=name)
+    made["metadata"]["labels"] = {"env": env}
+    return made
+
+
+def names_of(cluster, selector):
+    listed = cluster.list(cluster.resource("v1", "ConfigMap"), "ns", selector)
+    return sorted(each["metadata"]["name"] for each in listed)
+
+
+def test_many_values_of_one_label_are_listed_together(tmp_path):
+    real = Counting(tmp_path)
+    for number in range(40):
+        real.apply(labelled(f"c{number}", f"e{number}"))
+    cluster = RehearsedCluster(real)
+
+    found = [names_of(cluster, f"env=e{number}") for number in range(40)]
+
+    assert found == [[f"c{number}"] for number in range(40)]
+    assert names_of(cluster, "env=nowhere") == []
+    assert real.lists == ["env=e0", "env=e1", "env=e2", "env=e3", "env"]
+
+
+def test_what_was_listed_is_not_asked_for_again_and_has_what_was_written(tmp_path):
+    real = Counting(tmp_path)
+    for name in ("changes", "goes", "leaves"):
+        real.apply(labelled(name, "prod"))
+    cluster = RehearsedCluster(real)
+    assert names_of(cluster, "env=prod") == ["changes", "goes", "leaves"]
+
+    cluster.apply({**labelled("changes", "prod"), "data": {"k": "2"}})
+    cluster.apply(labelled("arrives", "prod"))
+    cluster.apply(labelled("leaves", "qa"))
+    cluster.delete(ObjectRef.of(labelled("goes", "prod")), "v1")
+
+    assert names_of(cluster, "env=prod") == ["arrives", "changes"]
+    assert names_of(cluster, "env=qa") == ["leaves"]
+    assert names_of(cluster, "") == ["arrives", "changes", "leaves"]
+    assert real.lists == ["env=prod", "env=qa", ""]
 
 
 def test_a_second_apply_of_the_same_is_no_change(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from gitops_wf.core.identifiers import TargetName
 from gitops_wf.core.inventory import ObjectRef
-from gitops_wf.services.plan_order import Begun, rehearsal_order
+from gitops_wf.services.plan_order import Begun, rehearsal_rounds
 
 EU, US = TargetName("eu"), TargetName("us")
 
@@ -24,7 +24,8 @@ def begun(claims=None, reached=(EU,)):
 
 
 def ordered(names, runs, owned, after=None):
-    return rehearsal_order(names, after or {}, runs, owned)
+    rounds = rehearsal_rounds(names, after or {}, runs, owned)
+    return [name for each in rounds for name in each]
 
 
 @pytest.mark.parametrize("names", [*permutations(["gets", "loses"])])
@@ -54,6 +55,32 @@ def test_who_waits_comes_last_and_after_those_that_it_waits_for():
     found = ordered(["a", "b", "c"], runs, {}, after={"a": ["b"], "c": ["a"]})
 
     assert found == ["c", "b", "a"]
+
+
+def test_who_has_nothing_to_do_with_others_goes_beside_them():
+    runs = {name: begun(on(EU, name)) for name in "abcd"}
+    owned = {"d": on(EU, "d", "a"), "b": on(EU, "b")}
+
+    found = rehearsal_rounds(list("abcd"), {}, runs, owned)
+
+    assert found == [["d"], ["a"], ["b", "c"]]
+
+
+@pytest.mark.parametrize(
+    ("group", "kind"),
+    [("", "Namespace"), ("apiextensions.k8s.io", "CustomResourceDefinition")],
+)
+def test_who_brings_what_others_may_need_comes_first(group, kind):
+    place = ObjectRef(group=group, kind=kind, namespace="", name="x")
+    runs = {"a": begun(on(EU, "a")), "b": begun({EU: frozenset({place})})}
+
+    assert rehearsal_rounds(["a", "b"], {}, runs, {}) == [["b"], ["a"]]
+
+
+def test_who_waits_goes_alone():
+    runs = {name: begun(reached=()) for name in "ab"}
+
+    assert rehearsal_rounds(["a", "b"], {}, runs, {}) == [["a"], ["b"]]
 
 
 def test_two_that_want_what_the_other_has_are_both_there():
