@@ -28,6 +28,19 @@ class StepObject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Remind:
+    """When one step's wait for approval is told again; None is as for all others.
+
+    ``after`` is until the first time, ``interval`` from one to the next; ``most`` 0 is
+    never.
+    """
+
+    after: timedelta | None = None
+    interval: timedelta | None = None
+    most: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepRun:
     """One execution of a step in a run.
 
@@ -37,8 +50,9 @@ class StepRun:
     the queue may begin, or when a suspended step goes on by itself. ``is_unknown``
     says that the last report could not find out how it stands. ``memo`` is what the
     runner wants to be given again; ``released`` names who let it pass a wait for
-    approval; ``reminders`` counts how often it was told again that it waits, and
-    ``reminded`` is when last. ``objects`` are the most telling of those that it
+    approval; ``reminders`` counts how often it was told again that it waits,
+    ``reminded`` is when last, and ``remind`` is when it is, where the step itself
+    says so. ``objects`` are the most telling of those that it
     delivers, ``digest`` is of all of them, as its runner said last: an approval may
     pin it. A container (a group, or a step on several targets) does nothing itself:
     its phase sums up its sub-step runs.
@@ -67,6 +81,7 @@ class StepRun:
     released: tuple[str, ...] = ()
     reminders: int = 0
     reminded: datetime | None = None
+    remind: Remind | None = None
     objects: tuple[StepObject, ...] = ()
     digest: str = ""
 

@@ -17,7 +17,7 @@ from gitops_wf.core.inventory import Inventory, ObjectRef
 from gitops_wf.core.message import Delivery, Message
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.planned import Planned
-from gitops_wf.core.run import StepObject, Subject
+from gitops_wf.core.run import Remind, StepObject, Subject
 from gitops_wf.core.secret import Secret
 from gitops_wf.core.upkeep.findings import Findings
 from gitops_wf.core.upkeep.ignoring import IgnoreRule
@@ -43,8 +43,9 @@ class StepResult:
     written with this result. ``inventory`` is what the environment owns on the
     step's target now, kept for display, and so are ``objects``: the most telling of
     those that it delivered. ``digest`` is of all that it delivers: an approval that
-    comes after it may pin it. A runner may also raise TransientError (as Errored, tried
-    again) or TerminalError (as Failed, final).
+    comes after it may pin it. ``remind`` is when a wait for a decision is told again,
+    None as the daemon config has it. A runner may also raise TransientError (as
+    Errored, tried again) or TerminalError (as Failed, final).
     """
 
     phase: Phase
@@ -58,6 +59,7 @@ class StepResult:
     inventory: Inventory | None = None
     objects: tuple[StepObject, ...] = ()
     digest: str = ""
+    remind: Remind | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -334,4 +334,5 @@ def _reported(
         retry_after=result.retry_after,
         is_final=result.is_final,
         digest=result.digest,
+        remind=result.remind,
     )

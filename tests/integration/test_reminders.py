@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from gitops_wf.core.notifications.events import event_note
+from gitops_wf.core.notifications.notices import ANY
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.policy import Gate, Policy, PolicyRule, Rulebook
 from gitops_wf.core.reminding import Reminders
@@ -76,6 +78,51 @@ def test_no_interval_reminds_nobody(make_line):
 
     line.wait(20 * DAY)
 
+    assert reminders(line) == []
+
+
+REMINDED = """\
+apiVersion: gitops-wf.io/v1alpha1
+kind: Workflow
+steps:
+  - name: go-live
+    type: suspend
+    properties: {remind: {after: 4h, interval: 12h, most: 2}}
+"""
+
+
+def test_a_step_s_own_word_counts_and_is_kept_over_restarts(make_line):
+    line = make_line(most=1)
+    sha = push(line, workflow=REMINDED)
+    line.wait(HOUR)
+
+    line.restart()
+    line.wait(3 * HOUR)
+    line.restart()
+    line.wait(3 * DAY)
+
+    told = reminders(line)
+    assert [each.metadata["edge"] for each in told] == ["1", "2"]
+    assert told[1].at - told[0].at == 12 * HOUR
+    assert told[0].metadata["needs"] == "needs an approval; may approve: anybody"
+    note = event_note(told[0], line.revisions("prod")[-1])
+    assert note.place == "prod#1"
+    assert note.headline == "still waits for approval at go-live"
+    assert note.about.startswith(sha[:8])
+    assert note.commands[0] == (
+        f"approve: gitops-wf approve {ANY} --revision {sha[:8]} --step go-live --push"
+    )
+
+
+def test_a_step_can_ask_for_silence(make_line):
+    line = make_line()
+    push(
+        line, workflow=REMINDED.replace("{after: 4h, interval: 12h, most: 2}", "never")
+    )
+
+    line.wait(20 * DAY)
+
+    assert line.run("prod").phase is Phase.SUSPENDED
     assert reminders(line) == []
 
 

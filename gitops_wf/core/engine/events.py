@@ -7,7 +7,7 @@ from typing import Any
 
 from gitops_wf.core.identifiers import StepName
 from gitops_wf.core.phases import Phase
-from gitops_wf.core.run import StepObject
+from gitops_wf.core.run import Remind, StepObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +48,7 @@ class Reported:
     retry_after: timedelta | None = None
     is_final: bool = False
     digest: str = ""
+    remind: Remind | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

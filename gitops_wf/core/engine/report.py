@@ -45,6 +45,7 @@ def reported(run: Run, step: StepRun, event: Reported) -> StepRun:
         memo=dict(event.memo) or step.memo,
         objects=event.objects or step.objects,
         digest=event.digest or step.digest,
+        remind=event.remind,
     )
     match event.phase:
         case Phase.RUNNING:

@@ -5,6 +5,7 @@ from pydantic import ValidationError
 
 from gitops_wf.core.errors import InvalidTransitionError
 from gitops_wf.core.phases import Phase
+from gitops_wf.core.run import Remind
 from gitops_wf.steps import print_message, step_group, suspend
 from tests.steps import NOW, a_context, capabilities
 
@@ -41,9 +42,45 @@ def test_a_repeated_attempt_waits_only_for_what_is_left(passed, phase, left):
 
 
 @pytest.mark.parametrize("properties", [{"approvers": ["ann"]}, {"duration": 10}])
-def test_suspend_takes_a_message_and_a_duration_only(properties):
+def test_suspend_takes_no_approvers_and_no_bare_number(properties):
     with pytest.raises(ValidationError):
         suspend.STEP_TYPE.properties.model_validate(properties)
+
+
+@pytest.mark.parametrize(
+    ("written", "remind"),
+    [
+        (None, None),
+        ("never", Remind(most=0)),
+        (
+            {"after": "4h", "interval": "12h", "most": 3},
+            Remind(after=timedelta(hours=4), interval=timedelta(hours=12), most=3),
+        ),
+    ],
+)
+def test_suspend_says_when_those_who_may_approve_are_told_again(written, remind):
+    assert suspended({"remind": written}).remind == remind
+
+
+@pytest.mark.parametrize(
+    ("properties", "text"),
+    [
+        ({"remind": 0}, "write never, or a map such as {after: 4h, interval: 12h}"),
+        ({"remind": "4h"}, "write never, or a map such as"),
+        ({"remind": {"after": "1s"}}, "write at least 1m, or `remind: never`"),
+        ({"remind": {"interval": "0s"}}, "write at least 1m, or `remind: never`"),
+        ({"remind": {"most": 0}}, "greater than or equal to 1"),
+        (
+            {"remind": {"after": "4h"}, "duration": "1d"},
+            "with duration nobody is waited for",
+        ),
+    ],
+)
+def test_a_wrong_remind_says_what_would_be_right(properties, text):
+    with pytest.raises(ValidationError) as raised:
+        suspend.STEP_TYPE.properties.model_validate(properties)
+
+    assert text in str(raised.value)
 
 
 def test_a_printed_message_is_the_steps_message():
