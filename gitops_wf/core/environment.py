@@ -34,6 +34,20 @@ class After:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Another environment that is waited for, and where a file says so."""
+
+    environment: EnvironmentName
+    path: str
+    line: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Return ``path:line``."""
+        return self.path if self.line is None else f"{self.path}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
     """How often the released revision is compared, and what follows.
 
@@ -139,7 +153,8 @@ class Environment:
     known to stay inside it. ``watch`` likewise, with what its kustomizations and its
     chart refer to. ``decryption`` is the secret of the daemon config with the keys of
     files that SOPS has encrypted, as ``name`` or ``name/key``. ``hub`` is the target
-    that the daemon config has for cloud resources.
+    that the daemon config has for cloud resources. ``waits`` are for every commit that
+    is no rollback: those of ``after`` and of the workflow's steps.
     """
 
     name: EnvironmentName
@@ -164,3 +179,4 @@ class Environment:
     substitute: Substitute | None = None
     decryption: str = ""
     hub: TargetName | None = None
+    waits: tuple[Wait, ...] = ()

@@ -13,7 +13,7 @@ from gitops_wf.core.cloud import NO_CLOUD_RULES, CloudRules
 from gitops_wf.core.config import PushConfig
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.grants import SecretGrant
-from gitops_wf.core.identifiers import RepositoryName, TargetName
+from gitops_wf.core.identifiers import EnvironmentName, RepositoryName, TargetName
 from gitops_wf.core.workflow import CLOUD_RESOURCE
 from gitops_wf.definitions.environment_file import EnvironmentFile
 from gitops_wf.definitions.expression_texts import written_expressions
@@ -171,6 +171,15 @@ class Facts:
                     continue  # as above
                 found[step.location] = targets
         return found
+
+    def environments_of(self, step: StepFact) -> tuple[EnvironmentName, ...]:
+        """Return the environments that a step waits for, as far as known."""
+        if step.type is None or step.properties is None:
+            return ()
+        try:
+            return step.type.environments(step.properties)
+        except (AttributeError, TypeError):
+            return ()  # a computed property is missing
 
     def taken_by(self, step: StepFact) -> timedelta:
         """Return the time that a step needs by its properties, as far as known."""

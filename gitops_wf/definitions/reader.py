@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from gitops_wf.core.decision import Entry
-from gitops_wf.core.environment import Environment
+from gitops_wf.core.environment import Environment, Wait
 from gitops_wf.core.errors import DefinitionError
 from gitops_wf.core.identifiers import EnvironmentName, TargetName
 from gitops_wf.core.inputs import ENVIRONMENT, WORKFLOW
@@ -25,6 +25,7 @@ from gitops_wf.definitions.kustomizations import bases_of
 from gitops_wf.definitions.problems import Problem, errors
 from gitops_wf.definitions.rules import broken_rules
 from gitops_wf.definitions.shape import shaped
+from gitops_wf.definitions.waits import waits_in
 from gitops_wf.definitions.workflow_file import WorkflowFile
 from gitops_wf.definitions.workflows import core_workflow, generated_workflow
 from gitops_wf.ports.definitions import Definition, FolderSource
@@ -93,20 +94,10 @@ class DefinitionReader:
         if environment is not None:
             watch = dict.fromkeys((*environment.watch, *bases.paths))
             environment = replace(environment, watch=tuple(watch), hub=self._known.hub)
-        workflow_file = self._workflow_file(source, environment, problems)
-        facts = Facts(
-            source=source,
-            known=self._known,
-            environment_path=environment_file.path,
-            environment_document=environment_file.document,
-            environment_file=environment_file.model,
-            environment=environment,
-            workflow_path=workflow_file.path,
-            workflow_document=workflow_file.document,
-            workflow=workflow_file.model,
-            catalogue=self._catalogue,
-        )
+        facts = self._facts(source, environment_file, environment, problems)
         problems += broken_rules(facts)
+        if environment is not None:
+            environment = replace(environment, waits=waits_in(facts))
         if problems or environment is None:
             return Definition(
                 environment=environment and self._with_values(environment),
@@ -131,6 +122,13 @@ class DefinitionReader:
             environment = replace(environment, targets=_targets(facts, environment))
         return Definition(environment=self._with_values(environment), workflow=workflow)
 
+    def waits(self, source: FolderSource) -> tuple[Wait, ...]:
+        """What an environment waits for, as far as its files can be read."""
+        problems: list[Problem] = []
+        file = self._environment_file(source, problems)
+        environment = self._environment(source, file, problems)
+        return waits_in(self._facts(source, file, environment, problems))
+
     def entries(self, path: str, data: bytes) -> Sequence[Entry]:
         """An approvals file's entries; DefinitionError where it is wrong."""
         entries: list[Entry] = []
@@ -144,6 +142,27 @@ class DefinitionReader:
         """Everything that is wrong with an approvals file."""
         found = read_decisions({path: data})
         return [one for one in found if isinstance(one, DefinitionError)]
+
+    def _facts(
+        self,
+        source: FolderSource,
+        environment_file: _File,
+        environment: Environment | None,
+        problems: list[Problem],
+    ) -> Facts:
+        workflow_file = self._workflow_file(source, environment, problems)
+        return Facts(
+            source=source,
+            known=self._known,
+            environment_path=environment_file.path,
+            environment_document=environment_file.document,
+            environment_file=environment_file.model,
+            environment=environment,
+            workflow_path=workflow_file.path,
+            workflow_document=workflow_file.document,
+            workflow=workflow_file.model,
+            catalogue=self._catalogue,
+        )
 
     def _environment_file(self, source: FolderSource, problems: list[Problem]) -> _File:
         path = _join(source.folder, ENVIRONMENT)

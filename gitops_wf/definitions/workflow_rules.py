@@ -232,13 +232,7 @@ def step_environment(facts: Facts) -> Iterator[Finding]:
     """Environments that a step asks for and that are not there."""
     known = facts.source.environments
     for step in facts.steps:
-        if step.type is None or step.properties is None:
-            continue
-        try:
-            names = step.type.environments(step.properties)
-        except (AttributeError, TypeError):
-            continue  # computed: known when the step runs
-        for name in names:
+        for name in facts.environments_of(step):
             if name == facts.source.name:
                 yield in_workflow(
                     step.at("properties"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gitops_wf.core.decision import Entry
-from gitops_wf.core.environment import Environment
+from gitops_wf.core.environment import Environment, Wait
 from gitops_wf.core.errors import DefinitionError
 from gitops_wf.core.identifiers import EnvironmentName, RepositoryName, TargetName
 from gitops_wf.core.workflow import Workflow
@@ -61,6 +61,9 @@ class Definitions(Protocol):
 
     def read(self, source: FolderSource) -> Definition:
         """Read and check everything."""
+
+    def waits(self, source: FolderSource) -> tuple[Wait, ...]:
+        """Return what an environment waits for, as far as its files can be read."""
 
     def entries(self, path: str, data: bytes) -> Sequence[Entry]:
         """Return an approvals file's entries; DefinitionError where it is wrong."""

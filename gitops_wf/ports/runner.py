@@ -241,7 +241,7 @@ def takes_no_time(_properties: BaseModel) -> timedelta:
     return timedelta()
 
 
-def asks_for_no_environment(_properties: BaseModel) -> tuple[EnvironmentName, ...]:
+def waits_for_no_environment(_properties: BaseModel) -> tuple[EnvironmentName, ...]:
     """Return no environment: for step types that mind their own."""
     return ()
 
@@ -258,7 +258,7 @@ class StepType:
     that the step's ``outputs`` expressions may start from.
     ``takes`` is the time that a step needs by its properties alone: its default timeout
     comes on top of that, and one of its own must be longer. ``environments`` are those
-    of its repository that it asks for.
+    of its repository that it waits for.
     ``files`` says which files, from the repository's root, a step uses. ``to_hub`` says
     which cloud resources it brings to the hub, by name; an empty tuple is all of them,
     None is no such step.
@@ -281,7 +281,7 @@ class StepType:
     to_hub: Callable[[BaseModel], tuple[str, ...] | None] = brings_nothing
     takes: Callable[[BaseModel], timedelta] = takes_no_time
     environments: Callable[[BaseModel], tuple[EnvironmentName, ...]] = (
-        asks_for_no_environment
+        waits_for_no_environment
     )
     output_roots: tuple[str, ...] = ()
     owns_objects: bool = False

@@ -38,6 +38,7 @@ from gitops_wf.services.arrivals import Arrival, Arrivals
 from gitops_wf.services.commit_decisions import CommitDecisions
 from gitops_wf.services.decide import Decide
 from gitops_wf.services.make_revision import MakeRevision
+from gitops_wf.services.neighbours import Neighbours
 from gitops_wf.services.origins import Origins
 from gitops_wf.services.progress import Progress
 from gitops_wf.services.read_revision import Snapshot
@@ -70,13 +71,15 @@ class _Brought:
 class _Come:
     """All that is known of an environment that is to be brought back.
 
-    ``at_head`` is as the branch's head has it; ``commit`` and ``shot`` are those of the
-    revision. ``since`` is what its targets had completed before. ``brought`` are its
-    decisions in all of history, ``brought_since`` those after the revision's commit.
+    ``at_head`` is as the branch's head has it, and ``around`` are the others there.
+    ``commit`` and ``shot`` are those of the revision. ``since`` is what its targets had
+    completed before. ``brought`` are its decisions in all of history,
+    ``brought_since`` those after the revision's commit.
     """
 
     head: Sha
     names: frozenset[EnvironmentName]
+    around: Neighbours
     at_head: Snapshot
     commit: Sha
     shot: Snapshot
@@ -177,6 +180,7 @@ class BringBack:
             history.chain, {id_: (records[id_], shot) for id_, shot in known.items()}
         )
         brought = self._brought(history, records)
+        around = self.make.neighbours(head, records)
         found = {}
         for id_, shot in known.items():
             newest = recalled[id_].newest
@@ -198,6 +202,7 @@ class BringBack:
                 at_head=shot,
                 head=head,
                 names=names,
+                around=around,
                 commit=sha,
                 shot=own,
                 recalled=recalled[id_],
@@ -290,6 +295,13 @@ class BringBack:
         for target, inventory in come.recalled.inventories.items():
             if inventory.number:
                 transaction.save_inventory(record.id, target, inventory)
+        stranger = self.recall.owner_problem(record.id, come.recalled, now)
+        workflow = come.shot.definition.workflow
+        is_over = (
+            not stranger
+            and workflow is not None
+            and is_released(workflow, come.shot.inputs, come.recalled.inventories)
+        )
         revision = self.make.revision(
             transaction,
             record,
@@ -298,14 +310,8 @@ class BringBack:
             number=come.number,
             position=position,
             changes=(),
+            around=None if is_over else come.around,
             now=now,
-        )
-        stranger = self.recall.owner_problem(record.id, come.recalled, now)
-        workflow = revision.workflow
-        is_over = (
-            not stranger
-            and workflow is not None
-            and is_released(workflow, revision.inputs, come.recalled.inventories)
         )
         transaction.save_revision(revision)
         replay = Replay(

@@ -16,6 +16,7 @@ class CommitFiles:
         self._watched = watched
         self._commit = commit
         self._prefix = f"{folder}/" if folder else ""
+        self.entries = entries
         self._entries = {entry.path: entry for entry in entries}
         self._read: dict[str, Oid | None] = {}
 

@@ -326,6 +326,9 @@ class Discover:
             position=position,
             now=now,
         )
+        around = self._make.neighbours(
+            commit.sha, progress.records, touched=touched.inputs
+        )
         for environment in sorted(touched.inputs):
             record = progress.records[environment]
             if record.is_removed or record.is_returning:
@@ -338,6 +341,7 @@ class Discover:
                 position=position,
                 changes=changes,
                 environments=progress.names,
+                around=around,
                 now=now,
             )
             progress.keep(transaction, made)

@@ -9,6 +9,7 @@ from gitops_wf.core.identifiers import EnvironmentName
 from gitops_wf.core.revision import Revision
 from gitops_wf.ports.store import EnvironmentRecord, Transaction
 from gitops_wf.services.announce import Announcer
+from gitops_wf.services.neighbours import Neighbours
 from gitops_wf.services.read_revision import ReadRevision
 from gitops_wf.services.revisions import created_event, ended_event
 
@@ -28,6 +29,7 @@ class MakeRevision(ReadRevision):
         position: int,
         changes: Sequence[PathChange],
         environments: frozenset[EnvironmentName],
+        around: Neighbours,
         now: datetime,
     ) -> EnvironmentRecord:
         """Make a revision if the inputs differ; return the environment's record."""
@@ -44,6 +46,7 @@ class MakeRevision(ReadRevision):
             number=number,
             position=position,
             changes=changes,
+            around=around,
             now=now,
         )
         transaction.save_revision(revision)

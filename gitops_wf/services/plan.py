@@ -25,6 +25,7 @@ from gitops_wf.ports.store import EnvironmentRecord, Reader
 from gitops_wf.services.departures import latest_runs
 from gitops_wf.services.folders import Folders
 from gitops_wf.services.holding import hold_of
+from gitops_wf.services.neighbours import Neighbours
 from gitops_wf.services.plan_order import Begun, preceded, rehearsal_rounds
 from gitops_wf.services.plan_range import CommitRange
 from gitops_wf.services.plan_run import PlanRun
@@ -65,9 +66,13 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Meant:
-    """An environment that is planned; ``shot`` is None where its folder goes."""
+    """An environment that is planned, and those around it.
+
+    ``shot`` is None where its folder goes.
+    """
 
     record: EnvironmentRecord
+    around: Neighbours
     what: str
     shot: Snapshot | None
     before: Snapshot | None
@@ -168,6 +173,7 @@ class Plan:
         read = self._read
         names_before = frozenset(record.name for record in old.values())
         names = frozenset(r.name for r in new.values() if not r.is_removed)
+        around = read.neighbours(wish.commit, new)
         meant: list[_Meant] = []
         unaffected: list[str] = []
         for id_, record in sorted(new.items()):
@@ -179,8 +185,8 @@ class Plan:
             )
             if record.is_removed:
                 meant.append(_Meant(
-                    record=record, what="removed", shot=None, before=before,
-                    targets=_targets(before),
+                    record=record, around=around, what="removed", shot=None,
+                    before=before, targets=_targets(before),
                 ))  # fmt: skip
                 continue
             if before is not None and earlier is not None and not wish.all_:
@@ -199,7 +205,7 @@ class Plan:
                 continue
             what = "new" if earlier is None else _changed(earlier, record, before, shot)
             meant.append(_Meant(
-                record=record, what=what, shot=shot, before=before,
+                record=record, around=around, what=what, shot=shot, before=before,
                 targets=tuple(dict.fromkeys((*_targets(shot), *_targets(before)))),
             ))  # fmt: skip
         return meant, unaffected
@@ -275,11 +281,13 @@ class Plan:
         """Return what would become of one environment, but for its steps."""
         known = reader.environment(meant.record.id) if reader is not None else None
         last = max(recalled.newest.number, known.last_number if known else 0)
-        if meant.shot is None:
+        shot = meant.shot
+        if shot is None:
             revision = self._removal(between, meant, recalled, last)
         else:
             record = replace(meant.record, barred=known.barred if known else ())
-            revision = self._revision(between, record, meant.shot, reader, last + 1)
+            meant = replace(meant, record=record)
+            revision = self._revision(between, meant, shot, reader, last + 1)
         notes = tuple(self._notes(between, meant, recalled))
         planned = PlannedEnvironment(
             id=meant.record.id,
@@ -310,7 +318,7 @@ class Plan:
     def _revision(
         self,
         between: CommitRange,
-        record: EnvironmentRecord,
+        meant: _Meant,
         shot: Snapshot,
         reader: Reader | None,
         number: int,
@@ -320,12 +328,13 @@ class Plan:
         walked = reader.repository(self.watched.name) if reader else None
         return self._read.revision(
             reader or _NoStore(),
-            record,
+            meant.record,
             git.commit(between.commit),
             shot,
             number=number,
             position=walked.position + 1 if walked else number,
             changes=between.changes,
+            around=meant.around,
             now=self.now,
         )
 

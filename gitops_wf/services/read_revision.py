@@ -1,13 +1,13 @@
 """What a commit says of an environment: its inputs, its definition, its revision."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
 from gitops_wf.core.commit import CommitInfo, PathChange, Tree, TreeEntry
-from gitops_wf.core.environment import Environment
+from gitops_wf.core.environment import Environment, Wait
 from gitops_wf.core.errors import cut
 from gitops_wf.core.identifiers import EnvironmentId, EnvironmentName, Oid, Sha
 from gitops_wf.core.inputs import decides_somewhere, inputs_digest
@@ -17,6 +17,7 @@ from gitops_wf.ports.definitions import Definition, Definitions, FolderSource
 from gitops_wf.ports.store import EnvironmentRecord
 from gitops_wf.services.commit_files import CommitFiles
 from gitops_wf.services.folders import prefixes
+from gitops_wf.services.neighbours import Neighbours
 from gitops_wf.services.watched import Watched
 
 _MOST_PATHS = 100
@@ -65,6 +66,23 @@ class ReadRevision:
     definitions: Definitions
     _last: dict[EnvironmentId, _Read] = field(default_factory=dict)
 
+    def neighbours(
+        self,
+        commit: Sha,
+        records: Mapping[EnvironmentId, EnvironmentRecord],
+        *,
+        touched: Collection[EnvironmentId] | None = None,
+    ) -> Neighbours:
+        """Return the environments at a commit; without ``touched``, any may be."""
+
+        def read(record: EnvironmentRecord) -> tuple[Wait, ...]:
+            files = self._files(record, commit)
+            return self.definitions.waits(self._source(record, files))
+
+        return Neighbours(
+            repository=self.watched.name, records=records, touched=touched, read=read
+        )
+
     def snapshot(
         self,
         record: EnvironmentRecord,
@@ -72,17 +90,15 @@ class ReadRevision:
         environments: frozenset[EnvironmentName],
     ) -> Snapshot:
         """Read an environment at a commit, given all names in its repository."""
-        tree = self.watched.git.tree(commit, record.folder)
-        entries = tree.entries if tree else ()
-        files = CommitFiles(self.watched, commit, record.folder, entries)
+        files = self._files(record, commit)
         definition = self._definition(record, files, environments)
         known: Environment | None = definition.environment or record.definition
         return Snapshot(
-            inputs=self._inputs(record.folder, entries, commit, known),
+            inputs=self._inputs(record.folder, files.entries, commit, known),
             paths=(record.folder, *(known.watch if known else ())),
             definition=definition,
             known=known,
-            oids=tuple(entry.oid for entry in entries),
+            oids=tuple(entry.oid for entry in files.entries),
         )
 
     def digest(self, record: EnvironmentRecord, commit: Sha, shot: Snapshot) -> str:
@@ -149,20 +165,27 @@ class ReadRevision:
         if last is not None and last.around == around and files.has(last.oids):
             return last.definition
         definition = self.definitions.read(
-            FolderSource(
-                repository=self.watched.name,
-                folder=record.folder,
-                name=record.name,
-                paths=files.paths,
-                read=files.read,
-                targets=self.watched.config.targets,
-                environments=environments,
-            )
+            replace(self._source(record, files), environments=environments)
         )
         self._last[record.id] = _Read(
             around=around, oids=files.read_so_far, definition=definition
         )
         return definition
+
+    def _files(self, record: EnvironmentRecord, commit: Sha) -> CommitFiles:
+        tree = self.watched.git.tree(commit, record.folder)
+        entries = tree.entries if tree else ()
+        return CommitFiles(self.watched, commit, record.folder, entries)
+
+    def _source(self, record: EnvironmentRecord, files: CommitFiles) -> FolderSource:
+        return FolderSource(
+            repository=self.watched.name,
+            folder=record.folder,
+            name=record.name,
+            paths=files.paths,
+            read=files.read,
+            targets=self.watched.config.targets,
+        )
 
     def fetch(self, shot: Snapshot, commit: Sha) -> None:
         """Fetch the blobs that a revision needs, in one request."""
@@ -187,9 +210,13 @@ class ReadRevision:
         number: int,
         position: int,
         changes: Sequence[PathChange],
+        around: Neighbours | None,
         now: datetime,
     ) -> Revision:
-        """Return the revision of a snapshot, after fetching what it needs."""
+        """Return the revision of a snapshot, after fetching what it needs.
+
+        Those ``around`` may wait for it; None for what has been released.
+        """
         self.fetch(shot, commit.sha)
         definition = shot.definition
         same = earlier.revision_for(record.id, shot.inputs)
@@ -212,13 +239,16 @@ class ReadRevision:
             environment_definition=definition.environment,
             workflow=definition.workflow,
         )
-        if definition.problems or definition.workflow is None:
+        problems = definition.problems
+        if around is not None and not revision.is_rollback:
+            problems = (*problems, *around.circle(revision.environment_definition))
+        if problems or definition.workflow is None:
             revision = replace(
                 revision,
                 phase=Phase.FAILED,
                 reason=Reason.INVALID_DEFINITION,
                 message="\n".join(
-                    str(problem) for problem in definition.problems[:_MOST_PROBLEMS]
+                    str(problem) for problem in problems[:_MOST_PROBLEMS]
                 ),
                 ended=now,
                 workflow=None,

@@ -80,6 +80,7 @@ class Settle:
             self.decisions.reread(
                 transaction, commit, progress, position=position, now=now
             )
+        around = self.make.neighbours(head, progress.records)
         for environment in sorted(progress.records):
             place = progress.records[environment]
             if environment not in known:
@@ -98,6 +99,7 @@ class Settle:
                 position=position,
                 changes=(),
                 environments=progress.names,
+                around=around,
                 now=now,
             )
             progress.keep(transaction, made)

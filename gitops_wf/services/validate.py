@@ -1,13 +1,14 @@
 """Checking the environments of a tree of files, before anybody commits it."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from gitops_wf.core.config import RepositoryConfig
-from gitops_wf.core.environment import Environment
+from gitops_wf.core.environment import Environment, Wait
 from gitops_wf.core.errors import DefinitionError
 from gitops_wf.core.identifiers import EnvironmentName
 from gitops_wf.core.inputs import ENVIRONMENT, is_decision_path
+from gitops_wf.core.waiting import circle_problem
 from gitops_wf.delivery.choosing import Part, manifest_files
 from gitops_wf.delivery.rendering import read_sources
 from gitops_wf.ports.content import File
@@ -50,9 +51,10 @@ class Validate:
     def check(self, tree: FileTree) -> tuple[Checked, ...]:
         """Return every environment of the tree, by folder."""
         taken: dict[EnvironmentName, str] = {}
+        waits: dict[EnvironmentName, tuple[Wait, ...]] = {}
         found = []
         for folder in self._folders(tree):
-            checked = self._environment(tree, folder)
+            checked, own = self._environment(tree, folder)
             if checked.name in taken:
                 clash = DefinitionError(
                     _join(folder, ENVIRONMENT),
@@ -70,8 +72,9 @@ class Validate:
                 )
                 continue
             taken[checked.name] = folder
+            waits[checked.name] = own
             found.append(checked)
-        return tuple(found)
+        return tuple(_with_circle(checked, waits) for checked in found)
 
     def _folders(self, tree: FileTree) -> list[str]:
         globs = self.repository.environments
@@ -88,7 +91,10 @@ class Validate:
             if self.definitions.is_environment_folder(folder, globs)
         )
 
-    def _environment(self, tree: FileTree, folder: str) -> Checked:
+    def _environment(
+        self, tree: FileTree, folder: str
+    ) -> tuple[Checked, tuple[Wait, ...]]:
+        """Return an environment, and what it waits for."""
         prefix = f"{folder}/" if folder else ""
         paths = [p for p in tree.paths if p.startswith(prefix)]
         problems: list[DefinitionError] = []
@@ -109,13 +115,14 @@ class Validate:
                 problems += self._entries(tree, path)
         if definition.environment is not None:
             problems += self._manifests(tree, paths, definition.environment)
-        workflow = definition.workflow
-        return Checked(
+        workflow, environment = definition.workflow, definition.environment
+        checked = Checked(
             name=name,
             folder=folder,
             steps=len(workflow.steps) if workflow else 0,
             problems=tuple(problems),
         )
+        return checked, environment.waits if environment else ()
 
     def _entries(self, tree: FileTree, path: str) -> Sequence[DefinitionError]:
         """Return what is wrong with an approvals file."""
@@ -149,6 +156,16 @@ class Validate:
 
         for file in files:
             yield from _raised(read, file.path, tree)
+
+
+def _with_circle(
+    checked: Checked, waits: Mapping[EnvironmentName, tuple[Wait, ...]]
+) -> Checked:
+    """Add what is wrong where it waits for environments that wait for it."""
+    problem = circle_problem(checked.name, lambda name: waits.get(name, ()))
+    if problem is None:
+        return checked
+    return replace(checked, problems=(*checked.problems, problem))
 
 
 def _raised(

@@ -108,6 +108,7 @@ class PruneDepartedRunner:
         del context
         return frozenset()
 
+
 def _asked(context: StepContext) -> tuple[EnvironmentId, TargetName, Sequence[str]]:
     """Return whose objects are to go, from where, and the steps that keep theirs."""
     properties = cast("PruneDepartedProperties", context.properties)

@@ -340,3 +340,15 @@ def test_without_a_store_neither_number_nor_rollback_is_known(line):
     environment = the_one(plan(line, {"envs/prod/web.yaml": "a: 1\n"}, store=False))
 
     assert (environment.number, environment.rollback_of) == (None, None)
+
+
+def test_a_commit_that_closes_a_circle_of_waits_is_told_before_it_is_merged(line):
+    after = HEAD + "targets: [cluster]\nafter: [{{environment: {}}}]\n"
+    free = HEAD + "targets: [cluster]\n"
+    released(line, envs(staging=free, prod=after.format("staging")))
+
+    found = the_one(plan(line, envs(staging=after.format("prod"))))
+
+    (problem,) = found.problems
+    assert "staging waits for prod" in problem
+    assert "which waits for staging (envs/prod/environment.yaml:4)" in problem

@@ -165,6 +165,27 @@ def test_what_the_inventory_proves_is_adopted_and_nothing_is_run_or_told(line, t
     assert [e.kind for e in line.events()] == ["added", "adopted"]
 
 
+def test_what_waits_for_each_other_since_then_is_adopted_all_the_same(line, targets):
+    head = "apiVersion: gitops-wf.io/v1alpha1\nkind: Environment\n"
+    after = head + "after: [{{environment: {}}}]\n"
+    push(line, "one", PLAIN.replace("eu", "us"), env="staging")
+    own = {"envs/prod/environment.yaml": after.format("staging")}
+    push(line, "one", PLAIN, files=own)
+    other = {"envs/staging/environment.yaml": after.format("prod")}
+    push(line, "two", env="staging", files=other)
+    assert line.phases("prod") == ["Succeeded"]
+    assert line.phases("staging") == ["Succeeded", "Failed/InvalidDefinition"]
+    before = targets.files()
+
+    line.lose_store()
+    line.settle()
+
+    assert line.phases("prod") == ["Succeeded/Adopted"]
+    assert line.phases("staging") == ["Failed/InvalidDefinition"]
+    assert "which waits for staging" in newest(line, "staging").message
+    assert targets.files() == before
+
+
 def test_an_adopted_revision_is_what_a_revert_after_the_loss_goes_on_from(
     line, targets
 ):
