@@ -4,6 +4,12 @@ What the steps use is named here; the modules behind it are each one part.
 """
 
 from gitops_wf.delivery.allowing import refusal
+from gitops_wf.delivery.awaiting import (
+    AwaitedProperties,
+    look_again,
+    reads_awaited,
+    until_healthy,
+)
 from gitops_wf.delivery.choosing import Part
 from gitops_wf.delivery.claims import ObjectClaimedError
 from gitops_wf.delivery.copying import CopyProperties, ResourceName
@@ -18,7 +24,7 @@ from gitops_wf.delivery.job_manifests import JobOrder
 from gitops_wf.delivery.job_states import JobState
 from gitops_wf.delivery.jobs import JobRuns, RanBefore
 from gitops_wf.delivery.names import owner_label
-from gitops_wf.delivery.observing import DONE, ObjectHealth
+from gitops_wf.delivery.observing import ObjectHealth
 from gitops_wf.delivery.owned import OwnedObjects, owned_for
 from gitops_wf.delivery.planning import failed
 from gitops_wf.delivery.reading import (
@@ -44,7 +50,7 @@ from gitops_wf.delivery.targeting import (
 )
 
 __all__ = [
-    "DONE",
+    "AwaitedProperties",
     "CopyProperties",
     "DeletionRunner",
     "Deletions",
@@ -85,15 +91,18 @@ __all__ = [
     "guarded",
     "joined",
     "list_inventories",
+    "look_again",
     "one_target",
     "only_one",
     "owned_for",
     "owner_label",
     "read_targets",
     "reader_for",
+    "reads_awaited",
     "refusal",
     "shared",
     "some",
     "target_of",
     "told",
+    "until_healthy",
 ]

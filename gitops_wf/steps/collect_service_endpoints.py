@@ -6,7 +6,6 @@ from typing import Literal, cast
 
 from pydantic import BaseModel, Field
 
-from gitops_wf.core.backoff import next_look
 from gitops_wf.core.endpoints import (
     HTTP_ROUTE,
     KINDS,
@@ -21,11 +20,10 @@ from gitops_wf.core.identifiers import TargetName
 from gitops_wf.core.inventory import InventoryEntry, Manifest, ObjectRef
 from gitops_wf.core.phases import Phase
 from gitops_wf.core.planned import Planned
-from gitops_wf.delivery import OwnedObjects, one_target, owned_for
+from gitops_wf.delivery import OwnedObjects, look_again, one_target, owned_for
 from gitops_wf.ports.properties import Properties
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
 
-LAST_LOOK = timedelta(seconds=15)
 SHOWN = 3
 MOST_ENDPOINTS = 200
 GATEWAY_VERSION = "gateway.networking.k8s.io/v1"
@@ -105,11 +103,7 @@ class CollectRunner:
         if chosen:
             return _collected(chosen, properties)
         if pending:
-            return StepResult(
-                phase=Phase.RUNNING,
-                message=f"waiting for an endpoint: {_some(pending)}",
-                retry_after=next_look(context.look, last=LAST_LOOK),
-            )
+            return look_again(context, f"waiting for an endpoint: {_some(pending)}")
         return _none_fits(meant, found)
 
     def _around(

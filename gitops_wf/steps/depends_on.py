@@ -5,14 +5,10 @@ from typing import Literal, Self, cast
 
 from pydantic import BaseModel, Field, model_validator
 
-from gitops_wf.core.backoff import next_look
-from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import TerminalError, cut
 from gitops_wf.core.expressions import did_you_mean
-from gitops_wf.core.health import Health
 from gitops_wf.core.identifiers import (
     EnvironmentName,
-    TargetName,
     environment_id,
     environment_name,
     repository_name,
@@ -21,20 +17,19 @@ from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.planned import Planned
 from gitops_wf.core.revision import Revision
 from gitops_wf.delivery import (
-    DONE,
+    AwaitedProperties,
     ObjectProperties,
     ObjectReader,
-    read_targets,
+    look_again,
     reader_for,
+    reads_awaited,
+    until_healthy,
 )
-from gitops_wf.ports.properties import Properties
 from gitops_wf.ports.revisions import Revisions
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
 
-LAST_LOOK = timedelta(seconds=15)
 
-
-class DependsOnProperties(Properties):
+class DependsOnProperties(AwaitedProperties):
     """What the step takes: an environment, or an object."""
 
     environment: str | None = Field(
@@ -44,9 +39,6 @@ class DependsOnProperties(Properties):
         default="newest",
         description="Which of its revisions must have succeeded: the newest there is, "
         "the newest at or before this commit, or that of this very commit.",
-    )
-    object: ObjectProperties | None = Field(
-        default=None, description="An object that must be healthy, in place of that."
     )
     if_missing: Literal["wait", "fail"] = Field(
         default="wait",
@@ -132,28 +124,18 @@ class DependsOnRunner:
                 "changes nothing of it; `revision: atOrBefore` takes the one before",
             )
         if found is None:
-            return _again(context, f"waits for a first revision of {name}")
+            return look_again(context, f"waits for a first revision of {name}")
         return _judged(context, name, found)
 
     def _object(
         self, context: StepContext, wanted: ObjectProperties, if_missing: str
     ) -> StepResult:
         found = self._reader.read(context, wanted)
-        if found.manifest is None:
-            if if_missing == "wait":
-                return _again(context, found.missing)
+        if found.manifest is None and if_missing == "fail":
             return StepResult(
                 phase=Phase.FAILED, reason="NotFound", message=found.missing
             )
-        text = f"{found.ref}: {found.status.message or found.status.health}"
-        if found.status.health is Health.FAILED:
-            return StepResult(
-                phase=Phase.FAILED, reason=Reason.DEPENDENCY_FAILED, message=text
-            )
-        if found.status.health in DONE:
-            message = f"{found.ref} is {found.status.health}"
-            return StepResult(phase=Phase.SUCCEEDED, message=message)
-        return _again(context, f"waiting for {text}")
+        return until_healthy(context, found, reason=Reason.DEPENDENCY_FAILED)
 
 
 def _judged(context: StepContext, name: str, found: Revision) -> StepResult:
@@ -182,25 +164,10 @@ def _judged(context: StepContext, name: str, found: Revision) -> StepResult:
             message=f"{what} has ended {found.phase}" + (f": {why}" if why else ""),
             outputs=outputs,
         )
-    return _again(
+    return look_again(
         context,
         f"waits for {what}, which is {found.phase}" + (f": {why}" if why else ""),
     )
-
-
-def _again(context: StepContext, message: str) -> StepResult:
-    return StepResult(
-        phase=Phase.RUNNING,
-        message=message,
-        retry_after=next_look(context.look, last=LAST_LOOK),
-    )
-
-
-def _reads(properties: BaseModel, environment: Environment) -> tuple[TargetName, ...]:
-    assert isinstance(properties, DependsOnProperties)
-    if properties.object is None:
-        return ()
-    return read_targets(properties.object, environment)
 
 
 def _environments(properties: BaseModel) -> tuple[EnvironmentName, ...]:
@@ -218,7 +185,7 @@ STEP_TYPE = StepType(
     properties=DependsOnProperties,
     make=_make,
     default_timeout=timedelta(hours=1),
-    reads=_reads,
+    reads=reads_awaited,
     environments=_environments,
     output_roots=("dependency",),
     summary="wait until another environment has succeeded, or an object is healthy",

@@ -5,38 +5,30 @@ from typing import Self, cast
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from gitops_wf.core.backoff import next_look
 from gitops_wf.core.durations import format_duration
-from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import cut
 from gitops_wf.core.expressions import ExpressionError
-from gitops_wf.core.health import Health
-from gitops_wf.core.identifiers import TargetName
 from gitops_wf.core.object_condition import holds, parse_object_condition
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.planned import Planned
 from gitops_wf.delivery import (
-    DONE,
-    ObjectProperties,
+    AwaitedProperties,
     ObjectReader,
     Read,
-    read_targets,
+    look_again,
     reader_for,
+    reads_awaited,
+    until_healthy,
 )
-from gitops_wf.ports.properties import Duration, Properties
+from gitops_wf.ports.properties import Duration
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
 
-LAST_LOOK = timedelta(seconds=15)
 
-
-class WaitProperties(Properties):
+class WaitProperties(AwaitedProperties):
     """What the step takes: a time, or an object and what must hold of it."""
 
     duration: Duration | None = Field(
         default=None, description="How long to wait, from the step's begin."
-    )
-    object: ObjectProperties | None = Field(
-        default=None, description="The object to wait for."
     )
     until: str | None = Field(
         default=None,
@@ -89,10 +81,8 @@ class WaitRunner:
             return _timed(context, properties.duration)
         assert properties.object is not None
         found = self._reader.read(context, properties.object)
-        if found.manifest is None:
-            return _again(context, found.missing)
-        if properties.until is None:
-            return _healthy(context, found)
+        if found.manifest is None or properties.until is None:
+            return until_healthy(context, found, reason=Reason.HEALTH_CHECK_FAILED)
         return _held(context, found, properties.until)
 
 
@@ -109,18 +99,6 @@ def _timed(context: StepContext, duration: timedelta) -> StepResult:
     )
 
 
-def _healthy(context: StepContext, found: Read) -> StepResult:
-    text = f"{found.ref}: {found.status.message or found.status.health}"
-    if found.status.health is Health.FAILED:
-        return StepResult(
-            phase=Phase.FAILED, reason=Reason.HEALTH_CHECK_FAILED, message=text
-        )
-    if found.status.health in DONE:
-        message = f"{found.ref} is {found.status.health}"
-        return StepResult(phase=Phase.SUCCEEDED, message=message)
-    return _again(context, f"waiting for {text}")
-
-
 def _held(context: StepContext, found: Read, until: str) -> StepResult:
     assert found.manifest is not None
     try:
@@ -135,26 +113,11 @@ def _held(context: StepContext, found: Read, until: str) -> StepResult:
     if is_so:
         message = f"{found.ref}: {until}"
         return StepResult(phase=Phase.SUCCEEDED, message=message)
-    return _again(
+    return look_again(
         context,
         f"waiting for {found.ref} until {until}; it is {found.status.health}"
         + (f": {found.status.message}" if found.status.message else ""),
     )
-
-
-def _again(context: StepContext, message: str) -> StepResult:
-    return StepResult(
-        phase=Phase.RUNNING,
-        message=message,
-        retry_after=next_look(context.look, last=LAST_LOOK),
-    )
-
-
-def _reads(properties: BaseModel, environment: Environment) -> tuple[TargetName, ...]:
-    assert isinstance(properties, WaitProperties)
-    if properties.object is None:
-        return ()
-    return read_targets(properties.object, environment)
 
 
 def _takes(properties: BaseModel) -> timedelta:
@@ -171,7 +134,7 @@ STEP_TYPE = StepType(
     properties=WaitProperties,
     make=_make,
     default_timeout=timedelta(minutes=30),
-    reads=_reads,
+    reads=reads_awaited,
     takes=_takes,
     only_tells=True,
     summary="let some time pass, or wait until something holds of an object",
