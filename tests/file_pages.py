@@ -79,7 +79,8 @@ FILES = (
             "the environment delivers to the targets that it lists, and to no other;",
             (
                 "it waits until `staging` has succeeded with the same commit or an earlier"
-                " one;"
+                " one; of another watched repository (`shared/dns`), whose commits are in no"
+                " order with these, the newest revision must have succeeded;"
             ),
             "a change of a watched path is a change of the environment.",
         ),

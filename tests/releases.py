@@ -192,6 +192,39 @@ def _never(seconds: float) -> None:
     raise AssertionError("the store of these tests is never away")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """Another repository of the same daemon, and a person's work tree of it."""
+
+    work: GitWorkTree
+    git: PushingRepository
+    watched: Watched
+
+    @classmethod
+    def of(cls, path: Path, name: str, targets: tuple[str, ...]) -> "Beside":
+        remote = bare_repository(path / f"{name}.git")
+        git = PushingRepository(
+            path / f"{name}-clone.git", Remote(url=str(remote), branch="main")
+        )
+        config = RepositoryConfig(
+            name=RepositoryName(name),
+            url=str(remote),
+            environments=("envs/*",),
+            targets=tuple(TargetName(each) for each in targets),
+        )
+        return cls(
+            work=GitWorkTree.init(path / name, remote=str(remote)),
+            git=git,
+            watched=Watched(config=config, git=git),
+        )
+
+    def commit(self, files: Mapping[str, str | bytes | None]) -> str:
+        """Commit and push; return the commit's id."""
+        sha = self.work.commit(files, "Change")
+        self.work.push()
+        return sha
+
+
 class ReleaseLine:
     """A repository, a daemon without its loops, and a person's work tree."""
 
@@ -212,6 +245,7 @@ class ReleaseLine:
         sender: Sender | None = None,
         push: PushConfig | None = None,
         reminders: Reminders = NEVER,
+        beside: tuple[str, ...] = (),
     ) -> None:
         self.remote = bare_repository(path / "remote.git")
         self.work = GitWorkTree.init(path / "work", remote=str(self.remote))
@@ -219,6 +253,9 @@ class ReleaseLine:
         self.store_file = path / "store.db"
         self.store = open_store(self.store_file)
         self.executor = ManualExecutor(self.clock)
+        self.beside = {
+            RepositoryName(name): Beside.of(path, name, targets) for name in beside
+        }
         where = remote or (lambda bare: Remote(url=str(bare), branch="main"))
         self._watch(
             path / "clone.git",
@@ -251,7 +288,8 @@ class ReleaseLine:
             verifier=verifier,
             open_writer=partial(self.git.writer, DEPLOYER),
         )
-        self.content = RepositoryContent({REPOSITORY: self.watched})
+        others = {name: each.watched for name, each in self.beside.items()}
+        self.content = RepositoryContent({REPOSITORY: self.watched, **others})
 
     def restart(
         self,
@@ -292,7 +330,7 @@ class ReleaseLine:
                 content=self.content,
                 instance=instance,
                 adopt=adopt,
-                revisions=KnownRevisions(self.store),
+                revisions=KnownRevisions(self.store, {REPOSITORY, *self.beside}),
                 **{
                     "clusters": self.clusters,
                     "renderer": None,
@@ -315,15 +353,21 @@ class ReleaseLine:
             recorder=Recorder(wait=_never),
             reaching=self.reaching,
         )
-        self.discover = Discover(
-            watched=self.watched,
-            store=self.store,
-            clock=self.clock,
-            definitions=definitions,
-            decide=decide,
-            advance=advance,
-            announcer=announcer,
-            recall=Recall(clusters=self.clusters, instance=instance, adopt=adopt),
+        self.discover, *self.discover_beside = (
+            Discover(
+                watched=watched,
+                store=self.store,
+                clock=self.clock,
+                definitions=definitions,
+                decide=decide,
+                advance=advance,
+                announcer=announcer,
+                recall=Recall(clusters=self.clusters, instance=instance, adopt=adopt),
+            )
+            for watched in (
+                self.watched,
+                *(each.watched for each in self.beside.values()),
+            )
         )
         self.conditions = TargetConditions(
             store=self.store,
@@ -369,7 +413,8 @@ class ReleaseLine:
 
     def close(self) -> None:
         """Let go of the clone and the store."""
-        self.git.close()
+        for git in (self.git, *(each.git for each in self.beside.values())):
+            git.close()
         self.store.close()
 
     def commit(
@@ -382,7 +427,8 @@ class ReleaseLine:
 
     def poll(self) -> None:
         """Let the daemon see what was pushed, without carrying anything out."""
-        self.discover.poll()
+        for discover in (self.discover, *self.discover_beside):
+            discover.poll()
 
     def settle(self) -> None:
         """Poll, and carry out all that is due now."""

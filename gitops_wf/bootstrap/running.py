@@ -255,7 +255,9 @@ def _put_together(
             cloud=cloud,
             renderer=Tools(Path(config.directory) / "render", config.rendering),
             writers=Pushing(watched, definitions.is_environment_folder),
-            revisions=KnownRevisions(store),
+            revisions=KnownRevisions(
+                store, frozenset(each.name for each in config.repositories)
+            ),
         ),
     )
     attempts = Attempts(

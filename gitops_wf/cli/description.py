@@ -74,7 +74,7 @@ def head(told: Description, now: datetime) -> Iterator[Text]:
             yield _pair("Commits", str(definition.commits))
         for after in definition.after:
             soak = f", {format_duration(after.soak)} ago" if after.soak else ""
-            yield _pair("After", f"{after.environment} has succeeded{soak}")
+            yield _pair("After", f"{after.title} has succeeded{soak}")
     if view.paused:
         yield _pair("Paused", view.paused, "yellow")
     ready = {True: "True", False: "False", None: "Unknown"}[view.is_ready]

@@ -5,7 +5,13 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
-from gitops_wf.core.identifiers import EnvironmentName, TargetName
+from gitops_wf.core.identifiers import (
+    EnvironmentId,
+    EnvironmentName,
+    RepositoryName,
+    TargetName,
+    environment_id,
+)
 from gitops_wf.core.policy import Policy
 from gitops_wf.core.upkeep.ignoring import IgnoreRule
 
@@ -27,10 +33,24 @@ class OnRemove(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class After:
-    """Another environment that must have succeeded first, and for how long."""
+    """Another environment that must have succeeded first, and for how long.
+
+    ``repository`` is another one's; None: it is of the same.
+    """
 
     environment: EnvironmentName
+    repository: RepositoryName | None = None
     soak: timedelta = timedelta()
+
+    @property
+    def title(self) -> str:
+        """Return how it prints: ``staging``, or ``shop/staging`` of another."""
+        here = self.repository is None
+        return self.environment if here else f"{self.repository}/{self.environment}"
+
+    def seen_from(self, repository: RepositoryName) -> EnvironmentId:
+        """Return which one it is for an environment of a repository."""
+        return environment_id(self.repository or repository, self.environment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

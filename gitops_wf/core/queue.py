@@ -144,10 +144,15 @@ def held_by(
     """Say why another environment holds a revision, if it does.
 
     What counts is that environment's newest revision at or before this commit: it
-    must have Succeeded, ``soak`` ago. ``others`` come newest first.
+    must have Succeeded, ``soak`` ago. Commits of different repositories come in no
+    order: of another repository's environment, the newest there is counts.
+    ``others`` come newest first.
     """
-    name = after.environment
-    newest = next((r for r in others if r.position <= revision.position), None)
+    name = after.title
+    is_far = after.repository is not None
+    newest = next(
+        (r for r in others if is_far or r.position <= revision.position), None
+    )
     reason = Reason.WAITING_FOR_ENVIRONMENT
     if newest is None:
         return Hold(reason=reason, message=f"waits for a first revision of {name}")

@@ -52,6 +52,7 @@ def read_daemon_config(
 def known_of(config: DaemonConfig, cloud: CloudRules) -> Known:
     """What environments may name; ``cloud`` are the rules that hold."""
     return Known(
+        repositories=frozenset(each.name for each in config.repositories),
         targets=None if config.is_all_sandbox else frozenset(config.targets),
         channels=frozenset(config.channels),
         secrets=config.secrets,

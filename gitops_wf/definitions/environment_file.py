@@ -1,6 +1,7 @@
 """The shape of environment.yaml, and its core value."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -15,7 +16,14 @@ from gitops_wf.core.environment import (
     Subscription,
     Substitute,
 )
-from gitops_wf.core.identifiers import EnvironmentName, TargetName
+from gitops_wf.core.identifiers import (
+    EnvironmentId,
+    EnvironmentName,
+    RepositoryName,
+    TargetName,
+    environment_name,
+    repository_name,
+)
 from gitops_wf.definitions.drift import DriftPart
 from gitops_wf.definitions.fields import (
     API_VERSION,
@@ -64,10 +72,21 @@ class WorkflowRef(Part):
 class AfterPart(Part):
     """An environment that must have succeeded first."""
 
-    environment: PathName = Field(description="Its name, in the same repository.")
+    environment: PathName = Field(
+        description="Its name; repository/name for one of another watched repository."
+    )
     soak: Span | None = Field(
         default=None, description="How long it must have been well before this begins."
     )
+
+    def to_core(self, meant: EnvironmentId, own: RepositoryName) -> After:
+        """The core's value, where the name means that environment."""
+        repository = repository_name(meant)
+        return After(
+            environment=environment_name(meant),
+            repository=None if repository == own else repository,
+            soak=self.soak or timedelta(),
+        )
 
 
 class NotifyPart(Part):
@@ -208,6 +227,7 @@ class EnvironmentFile(Part):
         watch: tuple[str, ...],
         helm: HelmChart | None,
         groups: Mapping[str, tuple[str, ...]],
+        after: tuple[After, ...],
     ) -> Environment:
         """The core's value; paths are resolved already."""
         own = self.targets
@@ -218,13 +238,7 @@ class EnvironmentFile(Part):
             application=self.application or "",
             targets=targets if own is None else tuple(map(TargetName, own)),
             workflow_ref=workflow_ref,
-            after=tuple(
-                After(
-                    environment=EnvironmentName(one.environment),
-                    **({} if one.soak is None else {"soak": one.soak}),
-                )
-                for one in self.after
-            ),
+            after=after,
             commits=Commits(self.commits),
             max_pending=self.max_pending,
             watch=watch,

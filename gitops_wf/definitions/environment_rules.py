@@ -85,7 +85,8 @@ def after_itself(facts: Facts) -> Iterator[Finding]:
     if facts.environment_file is None:
         return
     for number, part in enumerate(facts.environment_file.after):
-        if part.environment == facts.source.name:
+        own = environment_id(facts.source.repository, facts.source.name)
+        if facts.meant(part.environment) == own:
             yield in_environment(
                 ("after", number, "environment"),
                 f"`{part.environment}` would wait for itself; name another environment",
@@ -94,16 +95,27 @@ def after_itself(facts: Facts) -> Iterator[Finding]:
 
 def after_unknown(facts: Facts) -> Iterator[Finding]:
     """An environment that waits for one that is not there."""
-    known = facts.source.environments
-    if facts.environment_file is None or known is None:
+    if facts.environment_file is None:
         return
     for number, part in enumerate(facts.environment_file.after):
-        if part.environment not in known and part.environment != facts.source.name:
+        if facts.meant(part.environment) is None:
             yield in_environment(
                 ("after", number, "environment"),
-                f"there is no environment `{part.environment}` in this repository"
-                f"{did_you_mean(part.environment, known)}",
+                no_environment(part.environment, facts),
             )
+
+
+def no_environment(written: str, facts: Facts) -> str:
+    """Return that a name means no environment, and what would."""
+    text = f"there is no environment `{cut(written, 64)}` in this repository"
+    repository, _, name = written.partition("/")
+    repositories = facts.known.repositories
+    if not name or repositories is None or repository == facts.source.repository:
+        return text + did_you_mean(written, facts.source.environments or ())
+    return (
+        f"{text}, and no repository `{cut(repository, 64)}` in the daemon config"
+        f"{did_you_mean(repository, repositories)}"
+    )
 
 
 def watch_outside(facts: Facts) -> Iterator[Finding]:

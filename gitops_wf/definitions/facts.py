@@ -13,7 +13,14 @@ from gitops_wf.core.cloud import NO_CLOUD_RULES, CloudRules
 from gitops_wf.core.config import PushConfig
 from gitops_wf.core.environment import Environment
 from gitops_wf.core.grants import SecretGrant
-from gitops_wf.core.identifiers import EnvironmentName, RepositoryName, TargetName
+from gitops_wf.core.identifiers import (
+    EnvironmentId,
+    EnvironmentName,
+    RepositoryName,
+    TargetName,
+    environment_id,
+    meant_environment,
+)
 from gitops_wf.core.workflow import CLOUD_RESOURCE
 from gitops_wf.definitions.environment_file import EnvironmentFile
 from gitops_wf.definitions.expression_texts import written_expressions
@@ -27,6 +34,7 @@ from gitops_wf.ports.runner import StepCatalogue, StepType
 class Known:
     """What the daemon config has; None means that it is not known and not checked."""
 
+    repositories: frozenset[str] | None = None
     targets: frozenset[str] | None = None
     channels: frozenset[str] | None = None
     secrets: Mapping[str, SecretGrant] | None = None
@@ -38,6 +46,18 @@ class Known:
     """Values of variables by target."""
     push: Mapping[RepositoryName, PushConfig] | None = None
     """Who may let the daemon commit, by repository; those that are read only lack."""
+
+
+def meant(source: FolderSource, known: Known, written: str) -> EnvironmentId | None:
+    """Return the environment that a name in these files means; None: there is none."""
+    if written == source.name:
+        return environment_id(source.repository, source.name)
+    return meant_environment(
+        written,
+        source.repository,
+        own=source.environments,
+        others=known.repositories,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +191,10 @@ class Facts:
                     continue  # as above
                 found[step.location] = targets
         return found
+
+    def meant(self, written: str) -> EnvironmentId | None:
+        """Return the environment that a name means here; None: there is none."""
+        return meant(self.source, self.known, written)
 
     def environments_of(self, step: StepFact) -> tuple[EnvironmentName, ...]:
         """Return the environments that a step waits for, as far as known."""

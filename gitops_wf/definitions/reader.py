@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from gitops_wf.core.decision import Entry
 from gitops_wf.core.environment import Environment, Wait
 from gitops_wf.core.errors import DefinitionError
-from gitops_wf.core.identifiers import EnvironmentName, TargetName
+from gitops_wf.core.identifiers import EnvironmentName, TargetName, environment_id
 from gitops_wf.core.inputs import ENVIRONMENT, WORKFLOW
 from gitops_wf.definitions import globs
 from gitops_wf.definitions.charts import chart_of, needs
@@ -19,7 +19,7 @@ from gitops_wf.definitions.decisions import read_decisions
 from gitops_wf.definitions.documents import empty_file, single_map
 from gitops_wf.definitions.environment_file import EnvironmentFile
 from gitops_wf.definitions.environment_rules import resolved
-from gitops_wf.definitions.facts import Facts, Known
+from gitops_wf.definitions.facts import Facts, Known, meant
 from gitops_wf.definitions.fields import API_VERSION, MAX_NAME, Part, PathName
 from gitops_wf.definitions.kustomizations import bases_of
 from gitops_wf.definitions.problems import Problem, errors
@@ -199,6 +199,17 @@ class DefinitionReader:
             watch=tuple(path for path in paths if path is not None),
             helm=chart,
             groups=self._known.groups,
+            after=tuple(
+                # One that means nothing is told of by its rule.
+                part.to_core(
+                    meant(source, self._known, part.environment)
+                    or environment_id(
+                        source.repository, EnvironmentName(part.environment)
+                    ),
+                    source.repository,
+                )
+                for part in model.after
+            ),
         )
 
     def _with_values(self, environment: Environment) -> Environment:

@@ -85,7 +85,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "after-unknown",
-        "An environment waits for environments of its repository.",
+        "An environment waits for others that there are, or of watched repositories.",
         environment.after_unknown,
     ),
     Rule(
@@ -172,7 +172,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "step-environment",
-        "A step asks for other environments of its repository.",
+        "A step waits for environments that there are, or of watched repositories.",
         workflow.step_environment,
     ),
     Rule(

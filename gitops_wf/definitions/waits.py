@@ -4,7 +4,11 @@ from collections.abc import Iterator
 
 from gitops_wf.core.environment import Wait
 from gitops_wf.core.expressions import ExpressionError, parse_condition
-from gitops_wf.core.identifiers import EnvironmentName
+from gitops_wf.core.identifiers import (
+    EnvironmentName,
+    environment_name,
+    repository_name,
+)
 from gitops_wf.definitions.facts import Facts
 from gitops_wf.definitions.problems import line_at
 
@@ -13,7 +17,7 @@ _FORWARD = {"revision": {"rollback": False}}
 
 
 def waits_in(facts: Facts) -> tuple[Wait, ...]:
-    """Return the waits of an environment's files, in their order.
+    """Return the waits of an environment's files for others of its repository.
 
     A step with an `if` that reads anything else than whether it is a rollback is left
     out: whether it waits is known when it runs.
@@ -25,11 +29,12 @@ def _after(facts: Facts) -> Iterator[Wait]:
     file = facts.environment_file
     for number, part in enumerate(file.after if file is not None else ()):
         place = ("after", number, "environment")
-        yield Wait(
-            environment=EnvironmentName(part.environment),
-            path=facts.environment_path,
-            line=line_at(facts.environment_document, place),
-        )
+        for name in _own(facts, part.environment):
+            yield Wait(
+                environment=name,
+                path=facts.environment_path,
+                line=line_at(facts.environment_document, place),
+            )
 
 
 def _steps(facts: Facts) -> Iterator[Wait]:
@@ -38,12 +43,20 @@ def _steps(facts: Facts) -> Iterator[Wait]:
         if not all(map(_is_taken, conditions)):
             continue
         place = step.at("properties", "environment")
-        for name in facts.environments_of(step):
-            yield Wait(
-                environment=name,
-                path=facts.workflow_path,
-                line=line_at(facts.workflow_document, place),
-            )
+        for written in facts.environments_of(step):
+            for name in _own(facts, written):
+                yield Wait(
+                    environment=name,
+                    path=facts.workflow_path,
+                    line=line_at(facts.workflow_document, place),
+                )
+
+
+def _own(facts: Facts, written: str) -> Iterator[EnvironmentName]:
+    """Yield the environment that is meant, if it is of this repository."""
+    meant = facts.meant(written)
+    if meant is not None and repository_name(meant) == facts.source.repository:
+        yield environment_name(meant)
 
 
 def _is_taken(condition: str | None) -> bool:

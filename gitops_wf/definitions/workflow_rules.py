@@ -11,6 +11,7 @@ from gitops_wf.core.errors import cut
 from gitops_wf.core.expressions import ROOTS, did_you_mean
 from gitops_wf.core.identifiers import environment_id
 from gitops_wf.definitions import kubevela
+from gitops_wf.definitions.environment_rules import no_environment
 from gitops_wf.definitions.expression_texts import written_expressions
 from gitops_wf.definitions.facts import Facts, StepFact
 from gitops_wf.definitions.finding import Finding, in_environment, in_workflow
@@ -230,20 +231,20 @@ def step_timeout(facts: Facts) -> Iterator[Finding]:
 
 def step_environment(facts: Facts) -> Iterator[Finding]:
     """Environments that a step asks for and that are not there."""
-    known = facts.source.environments
+    own = environment_id(facts.source.repository, facts.source.name)
     for step in facts.steps:
         for name in facts.environments_of(step):
-            if name == facts.source.name:
+            meant = None if "${{" in name else facts.meant(name)
+            if meant == own:
                 yield in_workflow(
                     step.at("properties"),
                     f"step `{step.name}` would wait for its own environment; name"
                     " another",
                 )
-            elif known is not None and name not in known and "${{" not in name:
+            elif meant is None and "${{" not in name:
                 yield in_workflow(
                     step.at("properties"),
-                    f"step `{step.name}`: there is no environment `{cut(name, 64)}` in"
-                    f" this repository{did_you_mean(name, known)}",
+                    f"step `{step.name}`: {no_environment(name, facts)}",
                 )
 
 

@@ -1,6 +1,6 @@
 """What other environments have come to, as a role: for steps that wait for them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from gitops_wf.core.errors import TerminalError
@@ -14,6 +14,9 @@ class Revisions(Protocol):
     Every method may raise TransientError where the store cannot be read now.
     """
 
+    def repositories(self) -> Collection[RepositoryName]:
+        """Return the repositories that are watched."""
+
     def environments(self, repository: RepositoryName) -> Sequence[EnvironmentName]:
         """Return the environments that a repository has now, by name."""
 
@@ -25,9 +28,16 @@ class Revisions(Protocol):
     ) -> Revision | None:
         """Return the newest revision, or the newest at or before a position."""
 
+    def of_commit(self, environment: EnvironmentId, commit: str) -> Revision | None:
+        """Return the newest revision whose commit's id begins so."""
+
 
 class NoRevisions:
     """Knows of none: for programs without a store."""
+
+    def repositories(self) -> Collection[RepositoryName]:
+        """Return none."""
+        return ()
 
     def environments(self, repository: RepositoryName) -> Sequence[EnvironmentName]:
         """Refuse."""
@@ -43,6 +53,11 @@ class NoRevisions:
     ) -> Revision | None:
         """Refuse."""
         del position
+        raise self._refusal(environment)
+
+    def of_commit(self, environment: EnvironmentId, commit: str) -> Revision | None:
+        """Refuse."""
+        del commit
         raise self._refusal(environment)
 
     def _refusal(self, name: str) -> TerminalError:

@@ -158,7 +158,10 @@ class Reader(Protocol):
         """Return all environments (of a repository), by id."""
 
     def followers(self, repository: RepositoryName) -> Sequence[EnvironmentRecord]:
-        """Return the environments of a repository that wait for others (`after`)."""
+        """Return the environments that may wait for a repository's (`after`).
+
+        Those of it that wait for any, and those that wait for other repositories'.
+        """
 
     def revision(self, environment: EnvironmentId, number: int) -> Revision | None:
         """Return a revision."""

@@ -24,7 +24,6 @@ from gitops_wf.core.event import Event
 from gitops_wf.core.identifiers import (
     EnvironmentId,
     RunId,
-    environment_name,
     repository_name,
 )
 from gitops_wf.core.phases import Phase, Reason
@@ -333,11 +332,11 @@ class Advance:
         self, transaction: Transaction, run: Run, now: datetime
     ) -> None:
         """Make environments that wait for this one look again at once."""
-        repository = repository_name(run.subject.environment)
-        name = environment_name(run.subject.environment)
-        for record_ in transaction.followers(repository):
+        ended = run.subject.environment
+        for record_ in transaction.followers(repository_name(ended)):
             definition = record_.definition
-            if definition and any(a.environment == name for a in definition.after):
+            after = definition.after if definition else ()
+            if any(each.seen_from(record_.repository) == ended for each in after):
                 transaction.set_due(record_.id, now)
 
 

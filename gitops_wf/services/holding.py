@@ -1,14 +1,23 @@
 """What keeps a revision whose turn has come from beginning."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 
-from gitops_wf.core.identifiers import environment_id, repository_name
+from gitops_wf.core.environment import After
+from gitops_wf.core.identifiers import repository_name
 from gitops_wf.core.phases import Reason
 from gitops_wf.core.queue import Hold, held_by
 from gitops_wf.core.revision import Revision
 from gitops_wf.ports.store import Reader
 from gitops_wf.services.brake import paused_text
 from gitops_wf.services.known_revisions import newest_up_to
+
+LOOK_AGAIN = timedelta(minutes=1)
+"""When another repository's environment is looked at again.
+
+The end of a run there is told at once; what is adopted, or ends without a run, is not.
+"""
 
 
 def hold_of(
@@ -29,12 +38,18 @@ def hold_of(
     if latest is not None and latest.suspend:
         text = "environment.yaml says suspend: true"
         return Hold(reason=Reason.PAUSED, message=text)
-    repository = repository_name(revision.environment)
     for after in definition.after:
-        other = environment_id(repository, after.environment)
-        newest_of = newest_up_to(reader, other, revision.position)
-        others = () if newest_of is None else (newest_of,)
-        hold = held_by(after, others, revision, now)
+        hold = held_by(after, _others(reader, after, revision), revision, now)
         if hold is not None:
-            return hold
+            is_far = after.repository is not None and hold.until is None
+            return replace(hold, until=now + LOOK_AGAIN) if is_far else hold
     return None
+
+
+def _others(reader: Reader, after: After, revision: Revision) -> Sequence[Revision]:
+    """Return the revision that is waited for, if there is one."""
+    other = after.seen_from(repository_name(revision.environment))
+    if after.repository is not None:
+        return reader.revisions(other, limit=1)
+    newest = newest_up_to(reader, other, revision.position)
+    return () if newest is None else (newest,)

@@ -17,7 +17,6 @@ from gitops_wf.core.errors import GitOpsError
 from gitops_wf.core.identifiers import (
     EnvironmentId,
     RunId,
-    environment_id,
     repository_name,
 )
 from gitops_wf.core.phases import Phase
@@ -372,7 +371,7 @@ def _waited_for(reader: Reader) -> dict[EnvironmentId, set[int]]:
     for revision in reader.unfinished_revisions():
         definition = revision.environment_definition
         for after in definition.after if definition else ():
-            repository = repository_name(revision.environment)
-            other = environment_id(repository, after.environment)
-            found.setdefault(other, set()).add(revision.position)
+            if after.repository is None:  # of others the newest counts, and is kept
+                other = after.seen_from(repository_name(revision.environment))
+                found.setdefault(other, set()).add(revision.position)
     return found

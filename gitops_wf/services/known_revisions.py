@@ -1,6 +1,6 @@
 """What environments have come to, from the store, for the steps that ask."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from gitops_wf.core.identifiers import EnvironmentId, EnvironmentName, RepositoryName
 from gitops_wf.core.revision import Revision
@@ -10,10 +10,18 @@ _FIRST_LIMITS = (1, 20)
 
 
 class KnownRevisions:
-    """The Revisions port over the store; each answer is one consistent look."""
+    """The Revisions port over the store; each answer is one consistent look.
 
-    def __init__(self, store: Store) -> None:
+    ``repositories`` are those of the daemon config: some may not have been read yet.
+    """
+
+    def __init__(self, store: Store, repositories: Collection[RepositoryName]) -> None:
         self._store = store
+        self._repositories = repositories
+
+    def repositories(self) -> Collection[RepositoryName]:
+        """Return the repositories that are watched."""
+        return self._repositories
 
     def environments(self, repository: RepositoryName) -> Sequence[EnvironmentName]:
         """Return the environments that a repository has now, by name."""
@@ -34,6 +42,12 @@ class KnownRevisions:
             if position is None:
                 return next(iter(reader.revisions(environment, limit=1)), None)
             return newest_up_to(reader, environment, position)
+
+    def of_commit(self, environment: EnvironmentId, commit: str) -> Revision | None:
+        """Return the newest revision whose commit's id begins so."""
+        with self._store.read() as reader:
+            found = reader.revisions(environment)
+        return next((r for r in found if r.commit.startswith(commit)), None)
 
 
 def newest_up_to(

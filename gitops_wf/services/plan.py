@@ -80,9 +80,13 @@ class _Meant:
 
     @property
     def after(self) -> tuple[str, ...]:
-        """The environments that it waits for."""
+        """The environments of its repository that it waits for."""
         known = self.shot.known if self.shot else None
-        return tuple(str(each.environment) for each in known.after) if known else ()
+        return tuple(
+            str(each.environment)
+            for each in (known.after if known else ())
+            if each.repository is None
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -395,10 +399,11 @@ class Plan:
         if definition is None or revision.is_rollback:
             return
         for after in definition.after:
-            is_open = reader is None or after.environment in planned
+            is_planned = after.repository is None and after.environment in planned
+            is_open = reader is None or is_planned
             if is_open and hold is None:
                 soak = f", {format_duration(after.soak)} ago" if after.soak else ""
-                yield f"waits until {after.environment} has succeeded{soak}"
+                yield f"waits until {after.title} has succeeded{soak}"
 
     def _running(
         self, revision: Revision, reader: Reader | None

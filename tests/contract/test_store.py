@@ -370,6 +370,24 @@ class TestRepositoriesAndEnvironments:
         with store.read() as reader:
             assert reader.followers("shop") == []
 
+    def test_those_that_wait_for_other_repositories_are_found_for_each(
+        self, store: Store
+    ):
+        far = After(environment="dns", repository="shared")
+        near = After(environment="test")
+        definition = a_definition(after=(near, far))
+        save(
+            store,
+            replace(an_environment(PROD), definition=definition),
+            replace(an_environment(TEST), definition=a_definition(after=(near,))),
+        )
+
+        with store.read() as reader:
+            found = {each.id for each in reader.followers("shared")}
+            own = {each.id for each in reader.followers("shop")}
+        assert found == {PROD}
+        assert own == {PROD, TEST}
+
     def test_what_is_due_comes_first_due_first(self, store: Store):
         save(store, an_environment(PROD), an_environment(TEST))
 

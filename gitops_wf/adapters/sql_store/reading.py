@@ -16,6 +16,7 @@ from gitops_wf.adapters.sql_store.stored import (
     DELIVERY,
     ENVIRONMENT,
     EVENT,
+    FAR,
     INVENTORY,
     PAUSE,
     REPOSITORY,
@@ -118,12 +119,14 @@ class SqlReader(RunReading, Measuring, SurplusReading):
         return found
 
     def followers(self, repository: RepositoryName) -> Sequence[EnvironmentRecord]:
-        """Return the environments of a repository that wait for others."""
+        """Return the environments that may wait for a repository's."""
         table = schema.environment
-        query = select(table.c.payload).where(
+        near = select(table.c.payload).where(
             table.c.repository == repository, table.c.follows == ACTIVE
         )
-        return [ENVIRONMENT.load(text) for text in self._texts(query)]
+        far = select(table.c.payload).where(table.c.follows == FAR)
+        texts = (*self._texts(near), *self._texts(far))
+        return [ENVIRONMENT.load(text) for text in texts]
 
     def revision(self, environment: EnvironmentId, number: int) -> Revision | None:
         """Return a revision."""

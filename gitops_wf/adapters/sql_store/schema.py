@@ -105,7 +105,7 @@ environment = Table(
     Column("due", Time, index=True),
     # New with each change: who read the payload under it need not read it again.
     Column("stamp", BigInteger, nullable=False),
-    # Whether it waits for others (`after`).
+    # Whether it waits for others (`after`): 1 of its repository only, 2 further away.
     Column("follows", SmallInteger, nullable=False),
     Column("payload", Text, nullable=False),
     Index(
@@ -113,6 +113,12 @@ environment = Table(
         "repository",
         sqlite_where=text("follows = 1"),
         postgresql_where=text("follows = 1"),
+    ),
+    Index(
+        "ix_environment_follows_far",
+        "follows",
+        sqlite_where=text("follows = 2"),
+        postgresql_where=text("follows = 2"),
     ),
 )
 

@@ -32,3 +32,4 @@ UPKEEP = Payload(UpkeepState)
 
 # Written out, not bound: SQLite uses a partial index only where it sees the value.
 ACTIVE: ColumnElement[int] = literal_column("1")
+FAR: ColumnElement[int] = literal_column("2")

@@ -108,7 +108,7 @@ class SqlTransaction(Forgetting):
             {
                 "repository": record.repository,
                 "stamp": secrets.randbits(63),
-                "follows": int(bool(record.definition and record.definition.after)),
+                "follows": _follows(record),
                 "payload": ENVIRONMENT.dump(self._masked(record)),
             },
         )
@@ -456,3 +456,9 @@ def _verdict(revision: Revision) -> int:
     if revision.barred:
         return 2
     return int(revision.phase is Phase.SUCCEEDED)
+
+
+def _follows(record: EnvironmentRecord) -> int:
+    """Return whether it waits for others of its repository (1), or further away (2)."""
+    after = record.definition.after if record.definition else ()
+    return max((1 if each.repository is None else 2 for each in after), default=0)

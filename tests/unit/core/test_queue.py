@@ -231,6 +231,17 @@ def test_only_revisions_at_or_before_this_commit_count():
     assert hold.message == "waits for a first revision of staging"
 
 
+def test_of_another_repository_the_newest_counts_whatever_its_place():
+    far = After(environment="prod", repository="shared", soak=timedelta(minutes=30))
+    later = staging(3, 51, Phase.SUCCEEDED, ended=NOW - timedelta(days=1))
+    running = staging(4, 2, Phase.RUNNING)
+
+    assert held_by(far, [later], PROD, NOW) is None
+    hold = held_by(far, [running], PROD, NOW)
+    assert hold is not None
+    assert hold.message == "waits for shared/prod#4"
+
+
 def test_the_same_commit_counts():
     same = staging(3, 50, Phase.SUCCEEDED, ended=NOW - timedelta(days=1))
 

@@ -9,6 +9,7 @@ down_revision = None
 _ACTIVE = sa.text("active = 1")
 _OPEN = sa.text("delivery IS NULL")
 _FOLLOWS = sa.text("follows = 1")
+_FOLLOWS_FAR = sa.text("follows = 2")
 _RELEASED = sa.text("released = 1")
 
 
@@ -49,6 +50,13 @@ def _make_nouns() -> None:
         ["repository"],
         sqlite_where=_FOLLOWS,
         postgresql_where=_FOLLOWS,
+    )
+    op.create_index(
+        "ix_environment_follows_far",
+        "environment",
+        ["follows"],
+        sqlite_where=_FOLLOWS_FAR,
+        postgresql_where=_FOLLOWS_FAR,
     )
     op.create_index("ix_environment_due", "environment", ["due"])
     op.create_index("ix_environment_repository", "environment", ["repository"])
