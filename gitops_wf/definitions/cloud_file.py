@@ -9,10 +9,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from gitops_wf.core.cloud import CloudRule, parse_secret_place
 from gitops_wf.core.errors import cut
 from gitops_wf.core.expressions import ExpressionError
-from gitops_wf.definitions.documents import empty_file, single_map
 from gitops_wf.definitions.fields import Part, Text, broken
-from gitops_wf.definitions.problems import Outcome, errors, line_at
-from gitops_wf.definitions.shape import shaped
+from gitops_wf.definitions.problems import Outcome
+from gitops_wf.definitions.shipped import ShippedFile, read_shipped
 
 _API_VERSION = re.compile(r"(\*|(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+)/(\*|v\w+)")
 _FIELD = re.compile(r"[A-Za-z]\w*(\.[A-Za-z]\w*)+")
@@ -129,21 +128,6 @@ class CloudPart(Part):
     )
 
 
-class _ShippedFile(Part):
-    project: Text
-    rules: tuple[CloudRulePart, ...] = Field(min_length=1)
-
-
 def read_shipped_cloud_rules(data: bytes, path: str) -> Outcome[list[CloudRule]]:
     """Read one of the package's files."""
-    document, problems = single_map(data, path)
-    if document is None:
-        return errors(problems or [empty_file(path, "write `project` and `rules`")])
-    file, problems = shaped(_ShippedFile, document, path)
-    if file is None:
-        return errors(problems)
-    return [
-        rule
-        for number, part in enumerate(file.rules)
-        for rule in part.to_core(f"{path}:{line_at(document, ('rules', number))}")
-    ]
+    return read_shipped(data, path, ShippedFile[CloudRulePart], CloudRulePart.to_core)

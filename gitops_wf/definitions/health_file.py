@@ -16,10 +16,9 @@ from gitops_wf.core.errors import cut
 from gitops_wf.core.expressions import Expression, ExpressionError
 from gitops_wf.core.health import HealthRule
 from gitops_wf.core.health.rules import parse_rule_condition, parse_rule_message
-from gitops_wf.definitions.documents import empty_file, single_map
 from gitops_wf.definitions.fields import ConditionText, Part, Text, broken
-from gitops_wf.definitions.problems import Outcome, errors, line_at
-from gitops_wf.definitions.shape import shaped
+from gitops_wf.definitions.problems import Outcome
+from gitops_wf.definitions.shipped import ShippedFile, read_shipped
 
 _API_VERSION = re.compile(r"(?:\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?/(\*|v\w+)")
 _CORE = re.compile(r"v\d\w*")
@@ -145,25 +144,10 @@ class _ShippedPart(HealthRulePart):
     suspended_message: Annotated[tuple[Text, ...], BeforeValidator(_listed)] = ()
 
 
-class _ShippedFile(Part):
-    project: Text
-    rules: tuple[_ShippedPart, ...] = Field(min_length=1)
-
-
 def read_shipped_rules(data: bytes, path: str) -> Outcome[list[HealthRule]]:
     """Read one of the package's files.
 
     Its expressions are parsed when an object of their kind is first judged: all of
     them together would take a second.
     """
-    document, problems = single_map(data, path)
-    if document is None:
-        return errors(problems or [empty_file(path, "write `project` and `rules`")])
-    file, problems = shaped(_ShippedFile, document, path)
-    if file is None:
-        return errors(problems)
-    return [
-        rule
-        for number, part in enumerate(file.rules)
-        for rule in part.to_core(f"{path}:{line_at(document, ('rules', number))}")
-    ]
+    return read_shipped(data, path, ShippedFile[_ShippedPart], _ShippedPart.to_core)
