@@ -1,12 +1,11 @@
 """Sends one outbox row's message, once, and says how it went."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import formataddr
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 
 from gitops_wf.core.backoff import backoff
 from gitops_wf.core.durations import format_duration
@@ -16,10 +15,12 @@ from gitops_wf.core.notifications import dingtalk, lark, slack
 from gitops_wf.core.notifications.channels import KINDS
 from gitops_wf.core.notifications.verdict import (
     Answer,
+    Posted,
     Refused,
     RetryIn,
     Sent,
     Verdict,
+    as_json,
     judge_http,
 )
 from gitops_wf.core.pacing import receiver_of
@@ -40,6 +41,21 @@ MAX_TRIES = 8
 MAX_AGE = timedelta(hours=1)
 FIRST_WAIT = timedelta(seconds=5)
 LONGEST_WAIT = timedelta(minutes=10)
+
+
+class _Chat(Protocol):
+    """A chat platform: what is posted to it, and what it answers."""
+
+    def posted(
+        self, payload: Mapping[str, Any], sign: Secret | None, now: datetime, /
+    ) -> Posted:
+        """Return what is posted, signed where the robot's secret is given."""
+
+    def judge(self, answer: Answer, now: datetime, /) -> Verdict:
+        """Say what the platform's answer means."""
+
+
+_CHATS: Mapping[str, _Chat] = {"slack": slack, "dingding": dingtalk, "lark": lark}
 
 
 class ChannelSender:
@@ -102,12 +118,8 @@ class ChannelSender:
         )
         channel = self._configured(message, str(name)) if name else message.channel
         match message.kind:
-            case "slack":
-                return self._slack(channel, message.payload, granted, now)
-            case "dingding":
-                return self._dingtalk(channel, message.payload, granted, now)
-            case "lark":
-                return self._lark(channel, message.payload, granted, now)
+            case kind if kind in _CHATS:
+                return self._chat(channel, message, granted, now)
             case "apprise":
                 return self._apprise(channel, message.payload, granted)
             case "webhook":
@@ -131,51 +143,23 @@ class ChannelSender:
             )
         return channel
 
-    def _slack(
+    def _chat(
         self,
         channel: Mapping[str, Any],
-        payload: Mapping[str, Any],
+        message: Message,
         granted: GrantedSecrets,
         now: datetime,
     ) -> Verdict:
-        where = granted.destination(_part(channel, "url"))
-        answer = self._posted(where, where.url, slack.body(payload))
-        return slack.judge(answer, now)
-
-    def _dingtalk(
-        self,
-        channel: Mapping[str, Any],
-        payload: Mapping[str, Any],
-        granted: GrantedSecrets,
-        now: datetime,
-    ) -> Verdict:
-        where = granted.destination(_part(channel, "url"))
-        url = where.url
-        if channel.get("sign"):
-            secret = granted.value(_part(channel, "sign"), host=where.host)
-            plain = url.reveal() if isinstance(url, Secret) else url
-            joint = "&" if "?" in plain else "?"
-            url = Secret(f"{plain}{joint}{dingtalk.signature(secret, now)}")
-            where = Destination(
-                url=url, host=where.host, secrets=(*where.secrets, secret, url)
-            )
-        answer = self._posted(where, url, dingtalk.body(payload))
-        return dingtalk.judge(answer, now)
-
-    def _lark(
-        self,
-        channel: Mapping[str, Any],
-        payload: Mapping[str, Any],
-        granted: GrantedSecrets,
-        now: datetime,
-    ) -> Verdict:
+        chat = _CHATS[message.kind]
         where = granted.destination(_part(channel, "url"))
         sign = None
         if channel.get("sign"):
             sign = granted.value(_part(channel, "sign"), host=where.host)
             where = replace(where, secrets=(*where.secrets, sign))
-        answer = self._posted(where, where.url, lark.body(payload, sign, now))
-        return lark.judge(answer, now)
+        posted = chat.posted(message.payload, sign, now)
+        if posted.query:
+            where = _signed(where, posted.query)
+        return chat.judge(self._posted(where, posted.body), now)
 
     def _apprise(
         self,
@@ -206,18 +190,12 @@ class ChannelSender:
                 if isinstance(value, Mapping)
                 else str(value)
             )
-        answer = self._posted(
-            where,
-            where.url,
-            json.dumps(delivery.message.payload, ensure_ascii=False).encode(),
-            headers,
-        )
-        return judge_http(answer, now)
+        body = as_json(delivery.message.payload)
+        return judge_http(self._posted(where, body, headers), now)
 
     def _posted(
         self,
         where: Destination,
-        url: str | Secret,
         body: bytes,
         headers: Mapping[str, str | Secret] | None = None,
     ) -> Answer:
@@ -225,7 +203,7 @@ class ChannelSender:
         all_headers: dict[str, str | Secret] = {"Content-Type": "application/json"}
         all_headers |= headers or {}
         response = self._outbound.send(
-            HttpRequest(method="POST", url=url, headers=all_headers, body=body)
+            HttpRequest(method="POST", url=where.url, headers=all_headers, body=body)
         )
         secrets = [v for v in all_headers.values() if isinstance(v, Secret)]
         return Answer(
@@ -270,6 +248,13 @@ class ChannelSender:
                 exc.message = redact(exc.message, (password,))
             raise
         return Sent(detail=cut(answer))
+
+
+def _signed(where: Destination, query: str) -> Destination:
+    """Return an address with what signs it."""
+    plain = where.url.reveal() if isinstance(where.url, Secret) else where.url
+    url = Secret(f"{plain}{'&' if '?' in plain else '?'}{query}")
+    return replace(where, url=url, secrets=(*where.secrets, url))
 
 
 def _part(channel: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -16,10 +16,12 @@ from typing import Any
 from gitops_wf.core.errors import cut
 from gitops_wf.core.notifications.verdict import (
     Answer,
+    Posted,
     Refused,
     RetryIn,
     Sent,
     Verdict,
+    as_json,
     describe,
     judge_http,
 )
@@ -40,9 +42,10 @@ def compose(subject: str, text: str) -> dict[str, Any]:
     return {"msgtype": "text", "text": {"content": f"{subject}\n{text}"}}
 
 
-def body(payload: Mapping[str, Any]) -> bytes:
-    """Return what is posted."""
-    return json.dumps(payload, ensure_ascii=False).encode()
+def posted(payload: Mapping[str, Any], sign: Secret | None, now: datetime) -> Posted:
+    """Return what is posted, its address signed where the robot's secret is given."""
+    query = "" if sign is None else signature(sign, now)
+    return Posted(body=as_json(payload), query=query)
 
 
 def signature(secret: Secret, now: datetime) -> str:

@@ -16,10 +16,12 @@ from typing import Any
 from gitops_wf.core.errors import cut
 from gitops_wf.core.notifications.verdict import (
     Answer,
+    Posted,
     Refused,
     RetryIn,
     Sent,
     Verdict,
+    as_json,
     describe,
     judge_http,
     retry_after,
@@ -44,14 +46,14 @@ def compose(subject: str, text: str) -> dict[str, Any]:
     return {"msg_type": "text", "content": {"text": safe}}
 
 
-def body(payload: Mapping[str, Any], sign: Secret | None, now: datetime) -> bytes:
-    """Return what is posted, signed where the robot's secret is given."""
+def posted(payload: Mapping[str, Any], sign: Secret | None, now: datetime) -> Posted:
+    """Return what is posted, signed in itself where the robot's secret is given."""
     signed = dict(payload)
     if sign is not None:
         timestamp = int(now.timestamp())
         signed = {"timestamp": str(timestamp), "sign": signature(sign, timestamp)}
         signed |= payload
-    return json.dumps(signed, ensure_ascii=False).encode()
+    return Posted(body=as_json(signed))
 
 
 def signature(secret: Secret, timestamp: int) -> str:

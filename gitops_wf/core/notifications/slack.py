@@ -13,14 +13,17 @@ from typing import Any
 from gitops_wf.core.errors import cut
 from gitops_wf.core.notifications.verdict import (
     Answer,
+    Posted,
     Refused,
     RetryIn,
     Sent,
     Verdict,
+    as_json,
     describe,
     judge_http,
     retry_after,
 )
+from gitops_wf.core.secret import Secret
 
 _LIMITED = frozenset({"ratelimited", "rate_limited"})
 _TRANSIENT = frozenset(
@@ -49,9 +52,10 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def body(payload: Mapping[str, Any]) -> bytes:
-    """Return what is posted."""
-    return json.dumps(payload, ensure_ascii=False).encode()
+def posted(payload: Mapping[str, Any], sign: Secret | None, now: datetime) -> Posted:
+    """Return what is posted; Slack knows no signature."""
+    del sign, now
+    return Posted(body=as_json(payload))
 
 
 def judge(answer: Answer, now: datetime) -> Verdict:

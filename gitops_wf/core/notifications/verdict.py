@@ -1,9 +1,11 @@
-"""What a receiver's answer means: sent, to be tried again, or refused."""
+"""What a receiver is sent, and what its answer means: sent, try again, refused."""
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 from gitops_wf.core.errors import cut
 
@@ -43,6 +45,22 @@ class Refused:
 
 
 Verdict = Sent | RetryIn | Refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """What a receiver is sent: JSON, and what its address's query needs besides.
+
+    A ``query`` signs, and is as secret as an address that holds a token.
+    """
+
+    body: bytes
+    query: str = ""
+
+
+def as_json(payload: Mapping[str, Any]) -> bytes:
+    """Return a payload as it is posted."""
+    return json.dumps(payload, ensure_ascii=False).encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

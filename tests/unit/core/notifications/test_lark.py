@@ -25,12 +25,12 @@ def test_the_signature_is_what_openssl_computes():
 def test_a_signed_body_has_seconds_beside_the_message():
     payload = {"msg_type": "text", "content": {"text": "hi"}}
 
-    sent = json.loads(lark.body(payload, Secret("SECdemo"), NOW))
+    sent = json.loads(lark.posted(payload, Secret("SECdemo"), NOW).body)
 
     assert sent.pop("timestamp") == str(int(NOW.timestamp()))
     assert sent.pop("sign")
     assert sent == payload
-    assert json.loads(lark.body(payload, None, NOW)) == payload
+    assert json.loads(lark.posted(payload, None, NOW).body) == payload
 
 
 @pytest.mark.parametrize(

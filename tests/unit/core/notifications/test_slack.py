@@ -58,7 +58,7 @@ def test_a_strangers_text_cannot_call_everybody():
 def test_the_message_is_posted_as_it_stands():
     payload = {"text": "grüße", "attachments": [{"color": "good"}], "thread_ts": "1.2"}
 
-    assert json.loads(slack.body(payload)) == payload
+    assert json.loads(slack.posted(payload, None, NOW).body) == payload
 
 
 @pytest.mark.parametrize(
