@@ -286,7 +286,7 @@ class ReleaseLine:
             config=RepositoryConfig(name=REPOSITORY, url=remote.url, **config),
             git=self.git,
             verifier=verifier,
-            open_writer=partial(self.git.writer, DEPLOYER),
+            open_writer=partial(self.git.writer, DEPLOYER, pushed=lambda: None),
         )
         others = {name: each.watched for name, each in self.beside.items()}
         self.content = RepositoryContent({REPOSITORY: self.watched, **others})
