@@ -1,15 +1,17 @@
 """Checks of an environment against what is around it."""
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from posixpath import normpath
 
 from gitops_wf.core.errors import cut
 from gitops_wf.core.expressions import did_you_mean
 from gitops_wf.core.identifiers import environment_id
-from gitops_wf.core.inputs import WORKFLOW
+from gitops_wf.core.inputs import WORKFLOW, is_ignored
 from gitops_wf.definitions.facts import Facts
 from gitops_wf.definitions.finding import Finding, in_environment
 from gitops_wf.definitions.policies import quorum_message
+from gitops_wf.delivery.choosing import CONTROL_STEMS, MANIFEST_SUFFIXES
 
 
 def resolved(folder: str, path: str) -> str | None:
@@ -201,3 +203,25 @@ def no_targets(facts: Facts) -> Iterator[Finding]:
             "names no target and has no workflow, so nothing would be done; add"
             " `targets`",
         )
+
+
+def control_file_name(facts: Facts) -> Iterator[Finding]:
+    """Files that are meant as ours, but by their names are not read as ours.
+
+    Nor are they delivered, so a gate in a workflow.yml would be lost without a word.
+    """
+    if facts.environment is None:
+        return
+    ignore = facts.environment.ignore
+    for path in sorted(facts.source.paths):
+        name = PurePosixPath(path)
+        if name.suffix not in MANIFEST_SUFFIXES - {".yaml"} or is_ignored(path, ignore):
+            continue
+        is_ours = len(name.parts) == 1 and name.stem in CONTROL_STEMS
+        if is_ours or name.parent == PurePosixPath("approvals"):
+            yield Finding(
+                location=(),
+                message=f"is not read: rename it to {name.stem}.yaml, or name it under"
+                " `ignore` of environment.yaml",
+                file=f"{facts.source.folder}/{path}" if facts.source.folder else path,
+            )

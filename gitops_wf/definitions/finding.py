@@ -11,16 +11,20 @@ from gitops_wf.definitions.problems import Location, Problem, line_at
 class Finding:
     """A broken rule: where in which file, and what would be right.
 
-    `extra_lines` is how far below the start of a text of several lines it is.
+    `extra_lines` is how far below the start of a text of several lines it is; `file`
+    is the path of one that is neither the workflow's nor environment.yaml.
     """
 
     location: Location
     message: str
     in_workflow: bool = True
     extra_lines: int = 0
+    file: str | None = None
 
     def problem(self, rule: str, facts: Facts) -> Problem:
         """The finding with its path and line."""
+        if self.file is not None:
+            return Problem(rule=rule, path=self.file, line=None, message=self.message)
         document = (
             facts.workflow_document if self.in_workflow else facts.environment_document
         )

@@ -47,6 +47,12 @@ RULES: tuple[Rule, ...] = (
     Rule("size-syntax", "Sizes are numbers with units, as of Kubernetes' memory."),
     Rule("size-bounds", "Sizes are within what their field can use."),
     Rule("person-syntax", "People are named by e-mail addresses."),
+    # The folder.
+    Rule(
+        "control-file-name",
+        "Control files and approvals end in .yaml.",
+        environment.control_file_name,
+    ),
     # environment.yaml
     Rule("duplicate-target", "An environment names each target once."),
     Rule(

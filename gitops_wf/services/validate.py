@@ -18,6 +18,12 @@ from gitops_wf.services.folders import prefixes
 from gitops_wf.services.watched import CONTROL_FILES
 
 
+_MEANT_AS_CONTROL_FILES = frozenset(
+    (*CONTROL_FILES, *(name.removesuffix("yaml") + "yml" for name in CONTROL_FILES))
+)
+"""With the other suffix they make no environment, which validation tells."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
     """An environment of the tree, and what is wrong with it."""
@@ -81,7 +87,7 @@ class Validate:
         candidates: set[str] = set()
         for path in tree.paths:
             folder, _, name = path.rpartition("/")
-            if name in CONTROL_FILES:
+            if name in _MEANT_AS_CONTROL_FILES:
                 candidates.add(folder)
             if self.repository.implicit:
                 candidates.update(prefixes(folder))

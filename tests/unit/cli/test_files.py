@@ -136,6 +136,23 @@ def test_two_environments_of_one_name_are_a_problem(gitops_wf, example):
     assert "an environment named prod stands in envs/prod already" in result.out
 
 
+@pytest.mark.parametrize("left", ["environment.yaml", None])
+def test_a_workflow_by_another_name_is_a_problem_and_no_lost_gate(
+    gitops_wf, example, left
+):
+    folder = example / "envs/prod"
+    (folder / "workflow.yaml").rename(folder / "workflow.yml")
+    if left is None:
+        (folder / "environment.yaml").unlink()
+
+    result = gitops_wf("validate", example)
+
+    assert result.code == 1
+    assert "envs/prod/workflow.yml: is not read: rename it to workflow.yaml" in (
+        result.out
+    )
+
+
 def test_a_tree_without_environments_is_not_valid(gitops_wf, tmp_path):
     (tmp_path / "empty").mkdir()
 
