@@ -186,6 +186,7 @@ _TYPED_TAGS: dict[str, type | tuple[type, ...]] = {
 }
 _MAP_TAGS = frozenset({None, "!", f"{_STANDARD}map"})
 _LIST_TAGS = frozenset({None, "!", f"{_STANDARD}seq"})
+_CONFLICT = re.compile(rb"^<{7} .*$(?s:.*)^>{7} ", re.MULTILINE)
 _BARE_EXPRESSION = re.compile(r"[:-]\s+!")
 _MERGE = "<<"
 
@@ -227,7 +228,9 @@ class _Reader:
             reason = str(getattr(exc, "reason", None) or exc).split("\n")[0]
             position = getattr(exc, "position", None)
             line = data[:position].count(b"\n") + 1 if position else None
-            raise self._error(line, f"is no valid YAML: {cut(reason)}") from exc
+            # What is refused before there are tokens is a character of the file.
+            mend = "; save the file as UTF-8 text" if position is not None else ""
+            raise self._error(line, f"is no valid YAML: {cut(reason)}{mend}") from exc
         finally:
             loader.dispose()
 
@@ -425,6 +428,13 @@ class _Reader:
         )
 
     def _syntax_error(self, exc: yaml.MarkedYAMLError, data: bytes) -> DefinitionError:
+        conflict = _CONFLICT.search(data)
+        if conflict is not None:
+            return self._error(
+                data.count(b"\n", 0, conflict.start()) + 1,
+                "holds a merge conflict: keep one of the two sides, and take out the"
+                " lines that begin with <<<<<<<, ======= and >>>>>>>",
+            )
         mark = exc.problem_mark or exc.context_mark
         line = None if mark is None else mark.line + 1
         problem = cut(exc.problem or str(exc))
@@ -438,6 +448,10 @@ class _Reader:
             problem += "; indent with spaces, not tabs"
         elif "mapping values are not allowed" in problem:
             problem += "; put text that holds `: ` in quotes, or mend the indentation"
+        elif problem.startswith(
+            ("did not find expected '-'", "did not find expected <bl")
+        ):
+            problem += "; what belongs together begins in the same column"
         return self._error(line, f"is no valid YAML: {problem}")
 
     def _error(self, line: int | None, message: str) -> DefinitionError:
