@@ -105,8 +105,8 @@ class NotifyAllPart(Part):
 
     channel: Name = Field(description="A channel under `channels`.")
     on: tuple[
-        EventKind
-        | Literal[
+        Literal[
+            EventKind,
             "repositoryFailed",
             "repositoryRecovered",
             "historyRewritten",

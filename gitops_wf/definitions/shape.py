@@ -1,6 +1,7 @@
 """Checks a document against a model and says each problem in the user's words."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -39,7 +40,7 @@ def shaped(model: type[M], value: Any, path: str) -> tuple[M | None, list[Proble
     try:
         return model.model_validate(value), []
     except ValidationError as exc:
-        found = exc.errors(include_url=False, include_context=True)
+        found = map(_untagged, exc.errors(include_url=False, include_context=True))
         return None, [
             Problem(
                 rule=rule_of(error),
@@ -47,9 +48,27 @@ def shaped(model: type[M], value: Any, path: str) -> tuple[M | None, list[Proble
                 line=line_at(value, error["loc"]),
                 message=sentence(error, model),
             )
-            for error in found[:_MOST_ERRORS]
+            for error in islice(found, _MOST_ERRORS)
             if not _is_echo(error)
         ]
+
+
+def _untagged(error: ErrorDetails) -> ErrorDetails:
+    """Return what is wrong with the field that tells models apart as of any field."""
+    context = error.get("ctx", {})
+    location = (*error["loc"], str(context.get("discriminator", "")).strip("'"))
+    if error["type"] == "union_tag_not_found":
+        return {**error, "type": "missing", "loc": location}
+    if error["type"] != "union_tag_invalid":
+        return error
+    *most, last = str(context["expected_tags"]).split(", ")
+    return {
+        **error,
+        "type": "literal_error",
+        "loc": location,
+        "input": context["tag"],
+        "ctx": {"expected": f"{', '.join(most)} or {last}" if most else last},
+    }
 
 
 def _is_echo(error: ErrorDetails) -> bool:
