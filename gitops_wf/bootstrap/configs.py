@@ -25,8 +25,10 @@ def load_config(path: Path) -> DaemonConfig:
     absolute = path.expanduser().absolute()
     try:
         data = absolute.read_bytes()
+    except FileNotFoundError as error:
+        raise DefinitionError(str(path), None, "there is no such file") from error
     except OSError as error:
-        problem = cut(f"cannot be read: {error}")
+        problem = cut(f"cannot be read: {error.strerror or error}")
         raise DefinitionError(str(path), None, problem) from error
     config = read_daemon_config(data, str(absolute), home=str(Path.home()))
     if isinstance(config, tuple):

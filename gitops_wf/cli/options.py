@@ -25,7 +25,7 @@ ConfigOption = Annotated[
         "--config",
         "-c",
         metavar="FILE",
-        help=f"The daemon config; else .gitops-wf below here, else ${VARIABLE}.",
+        help=f"The daemon config; else .gitops-wf here or above, else ${VARIABLE}.",
         show_default=False,
     ),
 ]

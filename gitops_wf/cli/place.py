@@ -1,7 +1,7 @@
 """Finding the daemon that a command is about: its config, and so its store.
 
-In this order: ``--config``; the ``.gitops-wf`` folder below the working directory,
-where ``run`` left a note of what it was told; the variable ``GITOPS_WF_CONFIG``.
+In this order: ``--config``; the ``.gitops-wf`` folder, here or above here in the work
+tree, where ``run`` left a note of what it was told; the variable ``GITOPS_WF_CONFIG``.
 """
 
 from __future__ import annotations
@@ -86,6 +86,22 @@ class Told:
             ) from exc
 
 
+def noted() -> Told | None:
+    """Return what the nearest note says, here or above here in the work tree.
+
+    Beyond the work tree nothing is believed: what is there may be anybody's.
+
+    Errors: DefinitionError where a note cannot be read.
+    """
+    folders = [Path.cwd(), *Path.cwd().parents]
+    top = next((n for n, one in enumerate(folders) if (one / ".git").exists()), 0)
+    for folder in folders[: top + 1]:
+        told = Told.remembered(folder / FOLDER)
+        if told is not None:
+            return told
+    return None
+
+
 def find(config: Path | None) -> Told:
     """Return what the daemon that is meant was told.
 
@@ -94,7 +110,7 @@ def find(config: Path | None) -> Told:
     directory = Path.cwd() / FOLDER
     if config is not None:
         return Told(directory=directory, config=config)
-    told = Told.remembered(directory)
+    told = noted()
     if told is not None:
         return told
     named = os.environ.get(VARIABLE)
@@ -103,7 +119,7 @@ def find(config: Path | None) -> Told:
     raise TerminalError(
         f"no daemon config: name it with --config FILE or in {VARIABLE}, or come to"
         f" the directory where `gitops-wf run` was started (there is no {FOLDER}"
-        " here)",
+        " here or above)",
         reason="NoConfig",
     )
 

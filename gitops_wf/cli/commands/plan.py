@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gitops_wf.cli.options import ConfigOption, Output, OutputOption
-from gitops_wf.cli.place import FOLDER, Told, find
+from gitops_wf.cli.place import FOLDER, Told, find, noted
 from gitops_wf.cli.printing import print_value
 from gitops_wf.cli.table import console
 from gitops_wf.core.errors import GitOpsError
@@ -157,8 +157,7 @@ def _sandboxed() -> Told:
     """Return what `run --sandbox --repo` would be told of this directory."""
     from gitops_wf.bootstrap.writing import branch_of
 
-    directory = Path.cwd() / FOLDER
-    told = Told.remembered(directory)
+    told = noted()
     if told is not None and told.repository is not None:
         return told
     branch = branch_of(Path.cwd())
@@ -166,7 +165,7 @@ def _sandboxed() -> Told:
         raise typer.BadParameter(
             "--sandbox: this is no repository with a branch checked out"
         )
-    made = Told(directory=directory, repository=Path.cwd(), branch=branch)
+    made = Told(directory=Path.cwd() / FOLDER, repository=Path.cwd(), branch=branch)
     made.remember()  # else the sandbox's files would be taken for the repository's
     return made
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gitops_wf.cli.options import ConfigOption, Output, OutputOption
-from gitops_wf.cli.place import FOLDER, NOTE, VARIABLE, find_config
+from gitops_wf.cli.place import FOLDER, VARIABLE, find_config, noted
 from gitops_wf.cli.printing import print_value
 from gitops_wf.cli.table import Table, print_table
 from gitops_wf.core.errors import TerminalError
@@ -112,8 +112,8 @@ def _place(directory: Path | None, config: Path | None) -> Path:
     """Return the directory that is meant, absolute."""
     if directory is not None:
         return directory.absolute()
+    is_named = config is not None or noted() is not None or VARIABLE in os.environ
     here = Path.cwd() / FOLDER
-    is_named = config is not None or (here / NOTE).exists() or VARIABLE in os.environ
     return Path(find_config(config).directory if is_named else here) / _FOLDER
 
 

@@ -50,6 +50,34 @@ def test_a_note_that_cannot_be_read_is_an_error_that_names_it(here):
         find(None)
 
 
+def test_the_note_is_found_from_a_folder_of_the_work_tree(here, monkeypatch):
+    told = Told(directory=here / FOLDER, repository=here, branch="main")
+    told.remember()
+    (here / ".git").mkdir()
+    (here / "envs/prod").mkdir(parents=True)
+    monkeypatch.chdir(here / "envs/prod")
+
+    assert find(None) == told
+
+
+def test_no_note_is_believed_that_stands_outside_the_work_tree(here, monkeypatch):
+    Told(directory=here / FOLDER, config=Path("anybodys.yaml")).remember()
+    (here / "shop/.git").mkdir(parents=True)
+    (here / "plain").mkdir()
+
+    for folder in ("shop", "plain"):
+        monkeypatch.chdir(here / folder)
+        with pytest.raises(TerminalError, match="no daemon config"):
+            find(None)
+
+
+def test_a_config_that_is_not_there_is_said_to_be_so(here):
+    with pytest.raises(DefinitionError) as caught:
+        find(Path("nope.yaml")).load()
+
+    assert str(caught.value) == "nope.yaml: there is no such file"
+
+
 def test_without_any_the_ways_are_told():
     with pytest.raises(TerminalError, match="--config FILE"):
         find(None)
