@@ -107,7 +107,10 @@ def _note_signature(at: Desk, written: Written) -> None:
 
 
 def _next(at: Desk, *, is_pushed: bool, what: str, name: str) -> None:
-    """Say where the commit is now, and what is left to do."""
+    """Say where the commit is now, and what is left to do.
+
+    Errors: TerminalError where it is nowhere: what is shown would have been it.
+    """
     branch = at.repository.branch
     if is_pushed:
         _say(f"pushed to {branch}; gitops-wf describe {name} shows what came of it")
@@ -119,9 +122,10 @@ def _next(at: Desk, *, is_pushed: bool, what: str, name: str) -> None:
             f" git push {at.remote} {branch}"
         )
     else:
-        _say(
+        raise TerminalError(
             "nothing was written: this is no work tree of the repository, and without"
-            f" --push the commit has nowhere to stay; {what} again with --push"
+            f" --push the commit has nowhere to stay; {what} again with --push",
+            reason="NoEffect",
         )
 
 

@@ -330,4 +330,6 @@ def _title(record: EnvironmentRecord, revision: Revision, entry: Entry) -> str:
 
 
 def _no_effect(reason: str) -> TerminalError:
-    return TerminalError(f"it would not act: {reason}", reason="NoEffect")
+    return TerminalError(
+        f"nothing was committed, for it would not act: {reason}", reason="NoEffect"
+    )

@@ -9,6 +9,7 @@ from gitops_wf.adapters.sql_store import open_store
 from gitops_wf.adapters.system_clock import SystemClock
 from gitops_wf.bootstrap.files import definition_reader
 from gitops_wf.bootstrap.writing import open_writer
+from gitops_wf.cli.place import FOLDER, Told
 from gitops_wf.core.config import DaemonConfig
 from gitops_wf.core.decision import Verb
 from gitops_wf.core.environment import Commits
@@ -19,11 +20,14 @@ from gitops_wf.core.policy import PolicyRule, Rulebook
 from gitops_wf.services.roll_back import RollBack
 from gitops_wf.services.write_decision import Wish, WriteDecision
 from tests import shop
+from tests.commandline import gitops_wf
 from tests.gitworktree import BOB, GitWorkTree, bare_repository, run_git
 from tests.shop import ANN, POLICIES, PROD, STAGING
 
 APPROVALS = "envs/prod/approvals.yaml"
 SEEN = f"sha256:{'1' * 64}"
+
+__all__ = ["gitops_wf"]  # a fixture
 
 
 @pytest.fixture(autouse=True)
@@ -153,6 +157,22 @@ def test_away_from_a_work_tree_a_passing_clone_does(place, tmp_path):
 
     assert written.is_pushed
     assert run_git(place.bare, "rev-parse", "main") == written.sha
+
+
+def test_away_from_a_work_tree_a_commit_that_is_not_pushed_is_refused(
+    place, tmp_path, monkeypatch, gitops_wf
+):
+    directory = Path(place.config.directory).rename(tmp_path / FOLDER)
+    Told(directory=directory, repository=place.bare).remember()
+    monkeypatch.chdir(tmp_path)
+
+    for command in ("approve", "rollback"):
+        result = gitops_wf(command, "prod")
+
+        assert result.code == 1
+        assert "nothing was written" in result.err
+        assert f"{command} again with --push" in result.err
+    assert place.count() == 3
 
 
 def test_comments_and_layout_of_the_file_stay(place):
