@@ -221,7 +221,14 @@ def _base(
                 reason="NotFound",
             )
         return f"{tree.remote}/{branch}", found
-    return branch, _resolved(f"refs/heads/{branch}", git)
+    found = git.resolved(f"refs/heads/{branch}")
+    if found is None:
+        raise TerminalError(
+            f"there is no branch {branch} in {tree.path}, or no commit on it yet: plan"
+            " after the first, or name by --against what to compare with",
+            reason="NotFound",
+        )
+    return branch, found
 
 
 def _resolved(name: str, git: Preview) -> Sha:

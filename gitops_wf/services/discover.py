@@ -192,9 +192,12 @@ class Discover:
         if record.cursor is not None:
             what = "the branch is gone; its environments stay as they are"
         elif self._watched.git.remote_head().is_empty:
-            what = "the repository is empty"
+            what = "the repository holds no commit yet; the first is seen when it comes"
         else:
-            what = "the repository has no such branch"
+            what = (
+                "the repository has no such branch; push it, or write another as"
+                " `branch` in the daemon config"
+            )
         return f"refs/heads/{self._watched.config.branch}: {what}"
 
     def _take_in(self, record: RepositoryRecord, head: Sha) -> bool:

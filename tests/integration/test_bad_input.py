@@ -90,7 +90,10 @@ def test_a_branch_that_does_not_exist_is_named(line):
     line.settle()
 
     condition = line.repository().condition
-    assert condition == "refs/heads/main: the repository has no such branch"
+    assert condition == (
+        "refs/heads/main: the repository has no such branch; push it, or write another"
+        " as `branch` in the daemon config"
+    )
     assert conditions(line) == [("repositoryFailed", "BranchNotFound")]
 
 
