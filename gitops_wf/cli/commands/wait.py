@@ -83,7 +83,7 @@ def wait(
     with session(config) as opened:
         place = opened.query.resolve(name)
         limit = opened.now() + patience if patience else None
-        found = _until(opened, place, goal, revision or number, limit)
+        found, told = _until(opened, place, goal, revision or number, limit)
     if found is None:
         which = f"{name}#{number}" if number else f"{name} at {revision or 'its head'}"
         print(
@@ -94,8 +94,8 @@ def wait(
         raise typer.Exit(TIMED_OUT)
     if output is not Output.TABLE:
         print_value(found.as_json(), output)
-    else:
-        print(_line(found))
+    elif _line(found) != told or not (sys.stdout.isatty() and sys.stderr.isatty()):
+        print(_line(found))  # a person has just read it, if both are one terminal
     reached = _verdict(goal, found)
     if reached is None:
         print(f"gitops-wf: not {goal} within {timeout}", file=sys.stderr)
@@ -110,19 +110,20 @@ def _until(
     goal: Goal,
     which: str | int | None,
     limit: datetime | None,
-) -> RevisionView | None:
+) -> tuple[RevisionView | None, str]:
+    """Return the revision at the end, and what was told of it last."""
     told = ""
     while True:
         found = _find(opened, place, which)
         if found is not None:
             if _verdict(goal, found) is not None:
-                return found
+                return found, told
             which = found.revision.number  # a newer commit does not change the subject
             if _line(found) != told:
                 told = _line(found)
                 print(told, file=sys.stderr)
         if limit is not None and opened.now() >= limit:
-            return found
+            return found, told
         Event().wait(POLL_SECONDS)
 
 

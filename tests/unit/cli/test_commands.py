@@ -1,3 +1,4 @@
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,6 +112,17 @@ def test_events_come_oldest_first(gitops_wf):
 )
 def test_waiting_ends_with_a_code_that_says_how(gitops_wf, arguments, code):
     assert gitops_wf("wait", *arguments).code == code
+
+
+def test_a_terminal_shows_where_a_wait_ended_once(gitops_wf, monkeypatch):
+    waiting = ("wait", "prod", "--timeout", "1ms")
+    piped = gitops_wf(*waiting)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    shown = gitops_wf(*waiting)
+
+    assert piped.out in piped.err
+    assert (shown.out, shown.err) == ("", piped.err)
 
 
 def test_an_unknown_environment_is_an_error_of_one_line(gitops_wf):
