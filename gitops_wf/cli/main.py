@@ -12,7 +12,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import typer
 
@@ -54,6 +54,27 @@ def version() -> None:
     from importlib.metadata import version as version_of
 
     print(version_of("gitops-wf"))
+
+
+def _version_asked(asked: bool) -> None:
+    if asked:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            "-V",
+            help="Print the version.",
+            callback=_version_asked,
+            is_eager=True,
+        ),
+    ] = False,
+) -> None: ...
 
 
 app.command()(init)

@@ -17,8 +17,10 @@ _HEAD = """\
 Made from the commands themselves by `python -m gitops_wf.cli.reference`.
 
 A command finds the daemon that it is about by `--config FILE`, else by the \
-`.gitops-wf` folder that `run` leaves below its working directory, else by the \
-variable `GITOPS_WF_CONFIG`.
+`.gitops-wf` folder that `run` leaves below its working directory (here, or above \
+here in the same work tree), else by the variable `GITOPS_WF_CONFIG`.
+
+`gitops-wf --version` prints the version, and `--help` at any command what it takes.
 
 | exit code | means |
 |---|---|

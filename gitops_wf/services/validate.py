@@ -17,7 +17,6 @@ from gitops_wf.ports.manifests import ManifestReader
 from gitops_wf.services.folders import prefixes
 from gitops_wf.services.watched import CONTROL_FILES
 
-
 _MEANT_AS_CONTROL_FILES = frozenset(
     (*CONTROL_FILES, *(name.removesuffix("yaml") + "yml" for name in CONTROL_FILES))
 )

@@ -231,7 +231,10 @@ def repositories(
     watch: WatchOption = False,
     no_header: NoHeaderOption = False,
 ) -> None:
-    """List watched repositories, and how polling them goes."""
+    """List watched repositories, and how polling them goes.
+
+    Polls that bring nothing are noted every five minutes: POLLED may be as much older.
+    """
     _show(
         config,
         lambda opened: opened.query.repositories(),

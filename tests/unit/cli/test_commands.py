@@ -125,6 +125,14 @@ def test_a_terminal_shows_where_a_wait_ended_once(gitops_wf, monkeypatch):
     assert (shown.out, shown.err) == ("", piped.err)
 
 
+def test_the_version_is_asked_for_by_an_option_and_by_a_command(gitops_wf):
+    by_command = gitops_wf("version")
+
+    assert by_command.code == 0
+    for option in ("--version", "-V"):
+        assert gitops_wf(option) == by_command
+
+
 def test_an_unknown_environment_is_an_error_of_one_line(gitops_wf):
     result = gitops_wf("describe", "prd")
 
