@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import sys
@@ -44,9 +45,15 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     except (OSError, ValueError) as error:
-        sys.stderr.write(f"sandbox in {directory.path}: {error}\n")
+        sys.stderr.write(f"{directory}: {_why(error, asked.port)}\n")
         return 1
     return 0
+
+
+def _why(error: Exception, port: int) -> str:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return f"port {port} is in use by another process; name another by --port"
+    return str(error)
 
 
 if __name__ == "__main__":

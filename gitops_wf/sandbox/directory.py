@@ -55,6 +55,9 @@ class SandboxDirectory:
         self.tls = self.path / "tls"
         self._settings = self.path / "sandbox.json"
 
+    def __str__(self) -> str:
+        return f"sandbox in {self.path}"
+
     def create(self) -> None:
         """Make the directory, readable by its owner only."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -106,7 +109,7 @@ class SandboxDirectory:
                     text = file.read().strip()
                     # The lock is taken a moment before the number is written.
                     return int(text) if text.isdigit() else 0
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             pass
         return None
 

@@ -64,7 +64,13 @@ def start(
     if running is not None:
         return running
     directory = SandboxDirectory(path)
-    directory.create()
+    try:
+        directory.create()
+    except OSError as error:
+        raise SandboxError(
+            f"{directory} did not start: its directory cannot be made:"
+            f" {error.strerror or error}"
+        ) from error
     reader, writer = os.pipe()
     command = [sys.executable, "-m", "gitops_wf.sandbox", "--dir", str(directory.path)]
     command += ["--port", str(port), "--ready-fd", str(writer)]
@@ -93,8 +99,9 @@ def start(
             # Somebody else started one in this very moment.
             return running
         told = directory.log.read_bytes()[begin:][-_LOG_TAIL:].decode(errors="replace")
-        why = told.strip() or f"no answer within {timeout:g}s"
-        raise SandboxError(f"sandbox in {directory.path} did not start: {why}")
+        why = told.strip().removeprefix(f"{directory}: ")
+        why = why or f"no answer within {timeout:g}s"
+        raise SandboxError(f"{directory} did not start: {why}")
     return SandboxInfo(
         kubeconfig=directory.kubeconfig, url=url, pid=process.pid, fresh=True
     )
@@ -116,9 +123,7 @@ def stop(path: Path | str, *, timeout: float = STOP_TIMEOUT) -> bool:
     end = time.monotonic() + timeout
     while directory.holder() == pid:
         if time.monotonic() > end:
-            raise SandboxError(
-                f"sandbox in {directory.path} (pid {pid}) did not stop in {timeout:g}s"
-            )
+            raise SandboxError(f"{directory} (pid {pid}) did not stop in {timeout:g}s")
         time.sleep(_LOOK)
     _reap(pid)
     return True

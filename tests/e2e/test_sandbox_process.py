@@ -209,8 +209,21 @@ def test_a_port_that_was_asked_for_and_is_taken_is_an_error(tmp_path):
         other.bind(("127.0.0.1", 0))
         other.listen()
 
-        with pytest.raises(process.SandboxError, match=r"did not start: .*in use"):
-            process.start(tmp_path / "box", port=other.getsockname()[1])
+        port = other.getsockname()[1]
+        with pytest.raises(process.SandboxError) as caught:
+            process.start(tmp_path / "box", port=port)
+
+    assert str(caught.value) == (
+        f"sandbox in {tmp_path / 'box'} did not start: port {port} is in use by another"
+        " process; name another by --port"
+    )
+
+
+def test_a_directory_that_cannot_be_made_is_an_error_that_says_why(tmp_path):
+    (tmp_path / "box").touch()
+
+    with pytest.raises(process.SandboxError, match="its directory cannot be made"):
+        process.start(tmp_path / "box")
 
 
 def test_a_delay_that_is_none_is_an_error_that_says_what_to_write(tmp_path):
