@@ -108,18 +108,33 @@ def make_daemon(config: DaemonConfig, redactor: Redactor | None = None) -> Daemo
     ``redactor`` is who masks the process's logs: it learns every secret that is used.
     The variables that hold secrets are taken out of this process's environment.
 
-    Errors: TerminalError where the store is another process's or unusable, or a
-    repository's URL or credential is; TransientError where a database is down.
+    Errors: TerminalError where the directory cannot be written to, the store is
+    another process's or unusable, or a repository's URL or credential is;
+    TransientError where a database is down.
     """
     redactor = redactor or Redactor()
     environ = taken_from(os.environ, config.secrets.values())
-    Path(config.directory).mkdir(parents=True, exist_ok=True)
+    _make_directory(Path(config.directory))
     config = replace(config, targets=with_sandbox(config))
     with ExitStack() as undo:
         daemon = _put_together(config, environ, redactor, undo)
         close = undo.pop_all().close
         daemon.on_close(close)
     return daemon
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        why = "" if os.access(path, os.W_OK | os.X_OK) else "it is not ours to write to"
+    except OSError as exc:
+        why = exc.strerror or str(exc)
+    if why:
+        raise TerminalError(
+            f"directory {path}: {why}; make it writable for the daemon, or name another"
+            " as `directory` in the daemon config",
+            reason="DirectoryUnusable",
+        )
 
 
 def with_sandbox(config: DaemonConfig) -> dict[TargetName, TargetConfig]:

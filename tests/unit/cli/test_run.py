@@ -40,6 +40,28 @@ def test_a_credential_that_is_not_there_names_its_repository(
     assert told in result.err
 
 
+@pytest.mark.parametrize(
+    ("directory", "why"),
+    [("taken", "File exists"), ("taken/deeper", "Not a directory")],
+)
+def test_a_directory_that_cannot_be_is_named_with_the_field(
+    gitops_wf, tmp_path, directory, why
+):
+    (tmp_path / "taken").touch()
+    config = tmp_path / "gitops-wf.yaml"
+    config.write_text(
+        f"directory: {directory}\n"
+        "repositories: {shop: {url: /srv/shop.git}}\n"
+        "targets: {disk: {directory: out}}\n"
+    )
+
+    result = gitops_wf("run", "--config", config)
+
+    assert result.code == 1
+    assert f"gitops-wf: directory {tmp_path / directory}: {why}; make it" in result.err
+    assert "name another as `directory`" in result.err
+
+
 def test_a_sandbox_without_a_config_is_its_own_hub_for_cloud_resources(tmp_path):
     config = sandbox_config(tmp_path / "shop.git", tmp_path / "daemon")
 
