@@ -9,6 +9,7 @@ from gitops_wf.adapters.git_cli import (
     GitCliWriter,
     current_branch,
     find_work_tree,
+    repository_at,
 )
 from gitops_wf.core.config import (
     RepositoryConfig,
@@ -16,9 +17,9 @@ from gitops_wf.core.config import (
 from gitops_wf.ports.git_writer import BranchWriter
 
 
-def branch_of(repository: Path) -> str | None:
-    """Return the branch that HEAD of a repository on this machine names."""
-    return current_branch(repository)
+def repository_of(path: Path) -> tuple[Path, str | None]:
+    """Return the repository that a path on this machine is in, and HEAD's branch."""
+    return repository_at(path), current_branch(path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

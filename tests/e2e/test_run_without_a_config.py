@@ -1,5 +1,7 @@
 """`gitops-wf run --sandbox --repo PATH`: a repository as it is, and nothing else."""
 
+from contextlib import contextmanager
+
 import pytest
 
 from tests.daemons import DaemonProcess
@@ -18,14 +20,21 @@ data: {value: one}
 """
 
 
+@contextmanager
+def watching(repository, folder):
+    folder.mkdir()
+    daemon = DaemonProcess(folder, None, repository, is_forked=False)
+    try:
+        yield daemon
+    finally:
+        daemon.close()
+
+
 @pytest.fixture
 def daemon(tmp_path):
     repository = bare_repository(tmp_path / "shop.git")
-    folder = tmp_path / "daemon"
-    folder.mkdir()
-    daemon = DaemonProcess(folder, None, repository, is_forked=False)
-    yield daemon
-    daemon.close()
+    with watching(repository, tmp_path / "daemon") as daemon:
+        yield daemon
 
 
 def test_every_target_that_a_repository_names_is_a_namespace_of_the_sandbox(daemon):
@@ -45,3 +54,13 @@ def test_every_target_that_a_repository_names_is_a_namespace_of_the_sandbox(daem
         "deploy-prod-eu",
         "deploy-prod-us",
     ]
+
+
+def test_a_folder_of_a_work_tree_stands_for_its_repository(tmp_path):
+    work = GitWorkTree.init(tmp_path / "work")
+    work.commit({"envs/prod/environment.yaml": ENVIRONMENT.replace(", prod-us", "")})
+
+    with watching(tmp_path / "work/envs", tmp_path / "daemon") as daemon:
+        daemon.start()
+
+        daemon.reaches("prod", ["Succeeded"])

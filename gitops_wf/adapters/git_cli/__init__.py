@@ -8,6 +8,7 @@ from gitops_wf.adapters.git_cli.work_tree import (
     WorkTree,
     current_branch,
     find_work_tree,
+    repository_at,
 )
 from gitops_wf.adapters.git_cli.writer import GitCliWriter
 
@@ -21,4 +22,5 @@ __all__ = [
     "WorkTree",
     "current_branch",
     "find_work_tree",
+    "repository_at",
 ]

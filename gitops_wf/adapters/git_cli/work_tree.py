@@ -48,6 +48,11 @@ def current_branch(path: Path) -> str | None:
     return lines[0] if lines else None
 
 
+def repository_at(path: Path) -> Path:
+    """Return the top of the work tree around a directory; else the directory."""
+    return _top(path) or path
+
+
 def _top(path: Path) -> Path | None:
     """Return the top of the work tree around a directory; None for a bare one."""
     if not path.is_dir():

@@ -155,17 +155,17 @@ def _found(config: Path | None, *, sandbox: bool, **question: Any) -> "PlannedCo
 
 def _sandboxed() -> Told:
     """Return what `run --sandbox --repo` would be told of this directory."""
-    from gitops_wf.bootstrap.writing import branch_of
+    from gitops_wf.bootstrap.writing import repository_of
 
     told = noted()
     if told is not None and told.repository is not None:
         return told
-    branch = branch_of(Path.cwd())
+    repository, branch = repository_of(Path.cwd())
     if branch is None:
         raise typer.BadParameter(
             "--sandbox: this is no repository with a branch checked out"
         )
-    made = Told(directory=Path.cwd() / FOLDER, repository=Path.cwd(), branch=branch)
+    made = Told(directory=Path.cwd() / FOLDER, repository=repository, branch=branch)
     made.remember()  # else the sandbox's files would be taken for the repository's
     return made
 

@@ -92,16 +92,17 @@ def run(
 def _sandboxed(
     directory: Path, config: Path | None, repo: Path | None, branch: str | None
 ) -> Told:
-    from gitops_wf.bootstrap.writing import branch_of
+    from gitops_wf.bootstrap.writing import repository_of
 
     if config is not None:
         raise typer.BadParameter("--sandbox needs no --config: name one of the two")
     if repo is None:
         raise typer.BadParameter("--sandbox needs --repo PATH, the repository to watch")
-    found = branch or branch_of(repo)
+    repository, head = repository_of(repo)
+    found = branch or head
     if found is None:
         raise typer.BadParameter(
             f"--repo {repo}: no repository with a branch checked out; make one with"
             " git init, or name the branch with --branch"
         )
-    return Told(directory=directory, repository=repo.resolve(), branch=found)
+    return Told(directory=directory, repository=repository.resolve(), branch=found)
