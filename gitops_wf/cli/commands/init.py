@@ -28,11 +28,18 @@ def init(
             " directory, or move them away",
             reason="WouldOverwrite",
         )
-    for path, text in files.items():
-        file = directory / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-        print(f"wrote {file}")
+    try:
+        for path, text in files.items():
+            file = directory / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+            print(f"wrote {file}")
+    except OSError as exc:
+        raise TerminalError(
+            f"{exc.filename or directory}: {exc.strerror or exc}; choose another"
+            " directory, or make this one writable",
+            reason="CannotWrite",
+        ) from exc
     print()
     _commit(directory, sorted(files))
     go = "" if directory.resolve() == Path.cwd() else f"cd {directory} && "

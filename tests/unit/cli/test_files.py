@@ -51,6 +51,15 @@ def test_init_overwrites_nothing(gitops_wf, example):
     assert not (example / CONFIG).exists()
 
 
+def test_init_says_which_file_it_could_not_write(gitops_wf, tmp_path):
+    (tmp_path / "taken").touch()
+
+    result = gitops_wf("init", "taken")
+
+    assert result.code == 1
+    assert result.err.startswith("gitops-wf: taken/envs/prod: Not a directory; choose")
+
+
 def test_init_inside_a_repository_leaves_the_commit_to_the_person(gitops_wf, example):
     result = gitops_wf("init", example / "deeper")
 
