@@ -88,6 +88,8 @@ def _help(parameter: Any) -> str:
     is_plain = isinstance(default, (str, int)) and not isinstance(default, bool)
     if is_plain and default != "":
         text = f"{text} Default: `{default}`."
+    if parameter.required and parameter.param_type_name == "option":
+        text = f"{text} Required."
     return text.strip()
 
 

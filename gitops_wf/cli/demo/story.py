@@ -111,8 +111,7 @@ class Story:
     def _approve(self) -> None:
         self._teller.title("2. An approval is a commit")
         self._teller.say(
-            "Bob approves, by an entry of the approvals file. gitops-wf approve prod"
-            " --push does the same."
+            "Bob approves, by an entry that gitops-wf approve prod --push writes, too."
         )
         self._write_approval("prod", 1)
         self._wait("prod", 1, _has_ended)
