@@ -83,6 +83,15 @@ def test_wrong_credentials_are_told_without_telling_them(tmp_path):
     assert told == [("repositoryFailed", "AuthenticationFailed")]
 
 
+def test_an_empty_repository_waits_for_its_first_commit(line):
+    line.settle()
+
+    assert line.repository().condition == (
+        "refs/heads/main: the repository holds no commit yet; the first is seen when it"
+        " comes"
+    )
+
+
 def test_a_branch_that_does_not_exist_is_named(line):
     line.work.commit({"README.md": "words\n"})
     line.work.push(refspec="HEAD:refs/heads/other")

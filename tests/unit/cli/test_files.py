@@ -162,6 +162,21 @@ def test_a_workflow_by_another_name_is_a_problem_and_no_lost_gate(
     )
 
 
+def test_a_plan_before_the_first_commit_says_that_there_is_none(gitops_wf, tmp_path):
+    subprocess.run(["git", "init", "-q", "-b", "main", tmp_path], check=True)
+    config = tmp_path / "gitops-wf.yaml"
+    config.write_text(
+        "repositories: {shop: {url: .}}\ntargets: {disk: {directory: out}}\n"
+    )
+
+    result = gitops_wf("plan", "--config", config)
+
+    assert result.code == 2
+    assert f"there is no branch main in {tmp_path}, or no commit on it yet" in (
+        result.err
+    )
+
+
 def test_a_tree_without_environments_is_not_valid(gitops_wf, tmp_path):
     (tmp_path / "empty").mkdir()
 
