@@ -369,7 +369,7 @@ class ReleaseLine:
                 *(each.watched for each in self.beside.values()),
             )
         )
-        self.conditions = TargetConditions(
+        self.target_conditions = TargetConditions(
             store=self.store,
             clock=self.clock,
             announcer=announcer,

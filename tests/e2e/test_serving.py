@@ -52,7 +52,7 @@ def test_a_running_daemon_answers_probes_and_scrapes_and_ends_at_sigterm(daemon)
 
     health = httpx.get(f"{url}/healthz").json()
     assert health["healthy"]
-    loops = {"ticks", "polls", "reminder", "messages", "clock", "upkeep"}
+    loops = {"ticks", "polls", "reminder", "messages", "clock", "upkeep", "targets"}
     assert set(health["loops"]) == loops
     assert httpx.get(f"{url}/readyz").json()["ready"]
 

@@ -106,7 +106,7 @@ class Shop:
             recorder=Recorder(wait=never),
             observer=Unobserved(),
             reaching=self.line.reaching,
-            conditions=self.line.conditions,
+            conditions=self.line.target_conditions,
             drift=Drift(interval=timedelta(minutes=5), self_heal=False),
             shared_age=timedelta(),  # its clock is not the test's
         )

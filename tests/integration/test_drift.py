@@ -127,7 +127,7 @@ class Daemon:
             recorder=Recorder(wait=never),
             observer=Unobserved(),
             reaching=line.reaching,
-            conditions=line.conditions,
+            conditions=line.target_conditions,
             drift=self.drift,
             shared_age=timedelta(),  # its clock is not the test's
         )
@@ -756,7 +756,7 @@ def test_description_says_when_nothing_was_found_and_since_when_nobody_answers(d
     daemon.release(CONFIG.format(name="a", value="1"))
     assert "last compared" not in page()
     daemon.look()
-    daemon.line.conditions.act()
+    daemon.line.target_conditions.act()
     daemon.line.clock.pass_time(3 * MINUTE)
 
     assert "here: last compared 3m ago: as Git says" in page()
@@ -764,7 +764,7 @@ def test_description_says_when_nothing_was_found_and_since_when_nobody_answers(d
     request = daemon.line.reaching.begun("here")
     daemon.line.clock.pass_time(MINUTE)
     request.lost("API server x unreachable: no answer in time", hung=True)
-    daemon.line.conditions.act()
+    daemon.line.target_conditions.act()
     daemon.line.clock.pass_time(2 * MINUTE)
 
     assert "here: has not answered for 3m: API server x unreachable: no an" in page()

@@ -753,7 +753,7 @@ def test_a_deleted_branch_is_a_condition_and_goes_on_when_it_is_back(line):
 
 def test_an_empty_repository_is_a_condition_until_its_first_commit(line):
     line.settle()
-    assert "empty" in line.repository().condition
+    assert "holds no commit yet" in line.repository().condition
 
     start(line)
 

@@ -126,6 +126,7 @@ class Daemon(ReleaseLine):
         self.writer = GitWriter(self.remote)
         self.clock = FakeClock()
         self.executor = KeepingExecutor(self.clock)
+        self.beside = {}
         self.world = World()
         self.rules = rules
         self.known, self.capabilities = None, {}
