@@ -330,8 +330,8 @@ class ReleaseLine:
                 content=self.content,
                 instance=instance,
                 adopt=adopt,
-                revisions=KnownRevisions(self.store, {REPOSITORY, *self.beside}),
                 **{
+                    "revisions": KnownRevisions(self.store, {REPOSITORY, *self.beside}),
                     "clusters": self.clusters,
                     "renderer": None,
                     "outbound": None,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gitops_wf.core.identifiers import EnvironmentId
 from gitops_wf.core.inventory import Manifest, ObjectRef
 
 
@@ -54,12 +55,14 @@ class Leaving:
 class ChangeSet:
     """The result of an apply.
 
-    ``pending`` are objects that are deleted once those that are ``holding`` are gone.
+    ``pending`` are objects that are deleted once those that are ``holding`` are gone,
+    and the environments that are ``awaited`` have said what they take over.
     """
 
     entries: tuple[ChangeEntry, ...] = ()
     holding: tuple[Leaving, ...] = ()
     pending: tuple[ObjectRef, ...] = ()
+    awaited: tuple[EnvironmentId, ...] = ()
 
     def __str__(self) -> str:
         """Return the counts that are not zero: ``2 created, 1 unchanged``."""

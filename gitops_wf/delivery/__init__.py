@@ -48,6 +48,7 @@ from gitops_wf.delivery.targeting import (
     chosen_targets,
     target_of,
 )
+from gitops_wf.delivery.yielding import awaiting, patience_left, waiting_since
 
 __all__ = [
     "AwaitedProperties",
@@ -83,6 +84,7 @@ __all__ = [
     "Work",
     "Writer",
     "all_at_once",
+    "awaiting",
     "check_owner",
     "chosen_targets",
     "delivery_for",
@@ -96,6 +98,7 @@ __all__ = [
     "only_one",
     "owned_for",
     "owner_label",
+    "patience_left",
     "read_targets",
     "reader_for",
     "reads_awaited",
@@ -105,4 +108,5 @@ __all__ = [
     "target_of",
     "told",
     "until_healthy",
+    "waiting_since",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from gitops_wf.core.changeset import ChangeEntry, ChangeSet
@@ -43,6 +44,7 @@ from gitops_wf.delivery.pruning import (
     everything,
     left_behind,
     left_by_others,
+    nobody,
     prune,
 )
 from gitops_wf.delivery.rehearsing import RehearsedCluster
@@ -60,6 +62,7 @@ from gitops_wf.ports.cluster import Cluster, ClusterRefusalError, Clusters
 from gitops_wf.ports.content import Content
 from gitops_wf.ports.manifests import ManifestReader
 from gitops_wf.ports.renderer import Renderer
+from gitops_wf.ports.revisions import Revisions
 from gitops_wf.ports.secrets import Secrets
 
 THREADS = 16
@@ -130,6 +133,7 @@ class Delivery:
         health: HealthRules = NO_RULES,
         renderer: Renderer,
         secrets: Secrets,
+        revisions: Revisions,
         pause: Callable[[float], None] = wait,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -141,6 +145,7 @@ class Delivery:
         self._digest_key = digest_key
         self._renderer = renderer
         self._secrets = secrets
+        self._revisions = revisions
         self._health = health
         self._pause = pause
         self._snapshots = Snapshots(monotonic)
@@ -289,12 +294,14 @@ class Delivery:
         wave: int = 0,
         *,
         waits: bool = False,
+        yields: bool = False,
         told: Callable[[ObjectRef, Outcome], None] = unheard,
     ) -> ChangeSet:
         """Apply one wave of what was rendered; with the last, prune what left.
 
         Waves count from 0; whether one may be applied yet is for the caller to know.
-        ``told`` is as in Rollout. With ``waits`` what left is deleted wave by wave;
+        ``told`` is as in Rollout. With ``waits`` what left is deleted wave by wave,
+        with ``yields`` not while another environment may be about to take it over;
         where that is held up, `prune` goes on with it.
         The inventory holds old and new objects before the first write, and only
         the new ones after the last delete. Where an object fails, the others of
@@ -308,15 +315,17 @@ class Delivery:
         if not order.prune or wave + 1 < len(rendered.waves):
             return ChangeSet(entries=tuple(changes))
         wanted = [item.ref for item in objects]
-        pruned = self._prune(store, order, wanted, before, waits=waits)
+        pruned = self._prune(store, order, wanted, before, waits=waits, yields=yields)
         return replace(pruned, entries=(*changes, *pruned.entries))
 
-    def prune(self, order: Order, rendered: Rendered) -> ChangeSet:
+    def prune(
+        self, order: Order, rendered: Rendered, *, waits: bool, yields: bool
+    ) -> ChangeSet:
         """Go on deleting what left, where the last delivery was held up in it."""
         store = self.inventory_store(order.id, order.target)
         wanted = [item.ref for item in rendered.objects]
         old = self._checked(store, order)
-        return self._prune(store, order, wanted, old, waits=True)
+        return self._prune(store, order, wanted, old, waits=waits, yields=yields)
 
     def take_away(self, order: Order, refs: Collection[str]) -> ChangeSet:
         """Delete objects of the step that did what they are for, by their texts.
@@ -329,7 +338,7 @@ class Delivery:
             for entry in self._checked(store, order).entries
             if entry.step == order.step and str(entry.ref) in refs
         ]
-        return self._deleted(store, order.id, order.target, done, waits=False).changes
+        return self._deleted(store, order.id, order.target, done).changes
 
     def _checked(self, store: InventoryStore, order: Order) -> Inventory:
         """Return the inventory of a delivery that goes on, if it is still ours."""
@@ -425,19 +434,22 @@ class Delivery:
         keep: Iterable[str],
         allow_empty: bool = False,
         now: datetime,
+        yields: bool = False,
     ) -> ChangeSet:
         """Delete what is owned by steps other than those to keep.
 
         To be called at the end of a run that went well, and again while something
-        holds it up. Errors: TerminalError (PruneToEmpty) where nothing would be left,
-        unless that is allowed.
+        holds it up; ``yields`` is as in `deliver`. Errors: TerminalError
+        (PruneToEmpty) where nothing would be left, unless that is allowed.
         """
         store = self.inventory_store(environment, target)
         present = set(keep)
         # Changes nothing, and stops before the first delete if it is another's.
         old = store.update(self._writer(now), lambda old: old)
         gone = left_by_others(old, steps=present, allow_empty=allow_empty)
-        pruned = self._deleted(store, environment, target, gone, waits=True)
+        pruned = self._deleted(
+            store, environment, target, gone, waits=True, yields=yields
+        )
         dropped = set(gone) - set(pruned.kept)
         store.update(
             self._writer(now),
@@ -586,6 +598,7 @@ class Delivery:
         before: Inventory,
         *,
         waits: bool,
+        yields: bool,
     ) -> ChangeSet:
         gone = left_behind(
             before,
@@ -596,7 +609,9 @@ class Delivery:
         )
         if not gone:
             return ChangeSet()
-        pruned = self._deleted(store, order.id, order.target, gone, waits=waits)
+        pruned = self._deleted(
+            store, order.id, order.target, gone, waits=waits, yields=yields
+        )
         dropped = set(gone) - set(pruned.kept)
         store.update(
             self._writer(order.now),
@@ -614,10 +629,21 @@ class Delivery:
         target: TargetName,
         gone: Sequence[InventoryEntry],
         *,
-        waits: bool,
+        waits: bool = False,
+        yields: bool = False,
     ) -> Pruned:
-        elsewhere = self._claims(store).elsewhere() if gone else {}
-        pruned = prune(store.cluster, environment, gone, elsewhere, waits=waits)
+        pruned = prune(
+            store.cluster,
+            environment,
+            gone,
+            self._claims(store).elsewhere,
+            waits=waits,
+            claimants=(
+                partial(self._revisions.claimants, environment, target)
+                if yields
+                else nobody
+            ),
+        )
         for entry in gone:
             ref = entry.ref
             self._snapshots.written(target, ref.group, ref.kind, ref.namespace)

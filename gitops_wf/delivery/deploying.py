@@ -27,6 +27,7 @@ from gitops_wf.delivery.progress import (
     hooks_to_delete,
     next_wave,
 )
+from gitops_wf.delivery.yielding import awaiting, patience_left, waiting_since
 from gitops_wf.ports.runner import StepContext, StepResult
 
 SHARED_AGE = timedelta(seconds=2)
@@ -123,9 +124,12 @@ class Deployment:
         # The first look may be of another process, its list from before the apply.
         max_age = SHARED_AGE if context.look > 1 else timedelta()
         rendered: Rendered | None = None
-        if memo.get("holding"):
+        if memo.get("holding") or memo.get("awaited"):
+            memo = waiting_since(memo, context.now)
+            yields = patience_left(memo, context.now) > timedelta()
             rendered = self._delivery.render(order)
-            memo = after_prune(memo, self._delivery.prune(order, rendered))
+            changes = self._delivery.prune(order, rendered, waits=waits, yields=yields)
+            memo = after_prune(memo, changes)
         while True:
             if memo:
                 found = self._found(order, memo, max_age) if waits else []
@@ -138,7 +142,9 @@ class Deployment:
                     return replace(judged, digest=str(memo["digest"]))
             rendered = rendered or self._delivery.render(order)
             number = next_wave(memo)
-            changes = self._delivery.deliver(order, rendered, number, waits=waits)
+            changes = self._delivery.deliver(
+                order, rendered, number, waits=waits, yields=True
+            )
             runs = self._delivery.runs(order)
             memo = after_wave(memo, rendered, number, changes, runs=runs)
             max_age = timedelta()
@@ -190,14 +196,6 @@ class Deployment:
         waits: bool,
     ) -> StepResult:
         outputs, objects = _outputs(memo, found), _told(memo, found)
-        if not waits:
-            return StepResult(
-                phase=Phase.SUCCEEDED,
-                message=f"{_changes(memo)}; health not awaited",
-                outputs=outputs,
-                objects=objects,
-                memo=memo,
-            )
         failed = [each for each in found if each.status.health is Health.FAILED]
         if failed:
             return StepResult(
@@ -219,24 +217,28 @@ class Deployment:
                 retry_after=next_look(context.look),
                 memo=memo,
             )
-        then = ""
-        if memo["holding"]:
+        health = _healthy(found) if waits else "health not awaited"
+        then, again = "", next_look(context.look)
+        if memo["awaited"]:
+            then = awaiting(memo["awaited"], len(memo["pending"]))
+            again = min(again, patience_left(memo, context.now))
+        elif memo["holding"]:
             names = _listed(memo["holding"])
             then = f"waiting for {names} to be gone: the waves before are deleted then"
         elif done := hooks_to_delete(memo):
-            then = f"deleting {_listed(done)} ({GOES})"
+            then, again = f"deleting {_listed(done)} ({GOES})", FIRST_LOOK
         if then:
             return StepResult(
                 phase=Phase.RUNNING,
-                message=f"{_changes(memo)}; {_healthy(found)}; {then}",
+                message=f"{_changes(memo)}; {health}; {then}",
                 outputs=outputs,
                 objects=objects,
-                retry_after=next_look(context.look) if memo["holding"] else FIRST_LOOK,
-                memo={**memo, "ending": not memo["holding"]},
+                retry_after=again,
+                memo={**memo, "ending": not memo["awaited"] and not memo["holding"]},
             )
         return StepResult(
             phase=Phase.SUCCEEDED,
-            message=f"{_changes(memo)}; {_healthy(found)}",
+            message=f"{_changes(memo)}; {health}",
             outputs=outputs,
             objects=objects,
             memo=memo,

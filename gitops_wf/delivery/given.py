@@ -222,4 +222,5 @@ def delivery_for(capabilities: Capabilities) -> Delivery:
         secrets=capabilities.secrets,
         health=capabilities.health,
         monotonic=capabilities.monotonic,
+        revisions=capabilities.revisions,
     )

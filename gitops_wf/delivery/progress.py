@@ -35,7 +35,8 @@ def after_wave(
 
     ``wave`` are the objects of a wave that others wait for, ``leaving`` those that
     nobody waits for, ``changed`` those that are not what they were. ``pending`` are to
-    be deleted once ``holding`` are gone. ``once`` are those that may be gone once they
+    be deleted once ``holding`` are gone, and the environments that are ``awaited`` have
+    said what they take over. ``once`` are those that may be gone once they
     are done, each with whether it is to be, and ``passed`` those that are done; where
     nothing ``runs``, as in a folder of files, none is to be.
     """
@@ -62,6 +63,7 @@ def after_wave(
         "wave": [] if is_last else [str(item.ref) for item in rendered.waves[number]],
         "holding": [str(each) for each in changes.holding],
         "pending": [str(ref) for ref in changes.pending],
+        "awaited": list(changes.awaited),
         "once": {
             str(item.ref): runs and _goes(item)
             for item in rendered.owned
@@ -84,6 +86,7 @@ def after_prune(memo: Mapping[str, Any], changes: ChangeSet) -> Memo:
         "leaving": leaving,
         "holding": [str(each) for each in changes.holding],
         "pending": [str(ref) for ref in changes.pending],
+        "awaited": list(changes.awaited),
     }
 
 

@@ -4,15 +4,15 @@ The rules, in order: only after a complete and valid render was applied; only
 objects that this step owns; never all of them, unless `allowEmpty`; Namespaces,
 CustomResourceDefinitions and PersistentVolumeClaims only with the annotation
 `gitops-wf.io/prune: allowed`; nothing that says it is to be kept; nothing that
-another environment has taken over; and the very object that was looked at (its
-uid), not one of the same name.
+another environment has taken over, or may be about to (`yielding`); and the very
+object that was looked at (its uid), not one of the same name.
 
 Wave after wave backwards (`ordering`): a wave may wait until the one after it is gone,
 as Argo CD has it, for what is left of that may still need it.
 https://argo-cd.readthedocs.io/en/stable/user-guide/sync-waves/
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,13 +129,19 @@ class Pruned:
     kept: tuple[InventoryEntry, ...]
 
 
+def nobody() -> Sequence[EnvironmentId]:
+    """Await nobody."""
+    return ()
+
+
 def prune(
     cluster: Cluster,
     environment: EnvironmentId,
     entries: Iterable[InventoryEntry],
-    elsewhere: Mapping[ObjectRef, EnvironmentId],
+    elsewhere: Callable[[], Mapping[ObjectRef, EnvironmentId]],
     *,
     waits: bool = False,
+    claimants: Callable[[], Sequence[EnvironmentId]] = nobody,
 ) -> Pruned:
     """Delete what may be deleted, in the reverse order of an apply.
 
@@ -143,11 +149,19 @@ def prune(
     An object that is still there afterwards (finalizers) stays in the inventory,
     and so does one that is kept; one that another environment took does not.
     With ``waits`` a wave is only deleted once all of the one after it is gone, pods
-    included; to be called again until nothing holds it up.
+    included; to be called again until nothing holds it up. Nor is anything deleted
+    while there are ``claimants``, who are only asked for where something would be.
     """
     by_ref = {entry.ref: entry for entry in entries}
     found = {ref: _live(cluster, entry) for ref, entry in by_ref.items()}
     there = {ref: live for ref, live in found.items() if live is not None}
+    may_go = any(
+        not taken_by(ref, live, environment, {}) and not kept_because(ref, live)
+        for ref, live in there.items()
+    )
+    # Before the inventories are read: who is no claimant any more stands in them.
+    awaited = tuple(claimants()) if may_go else ()
+    others = elsewhere() if there else {}
     waves = prune_waves(there)
     changes: list[ChangeEntry] = []
     kept: list[InventoryEntry] = []
@@ -160,7 +174,7 @@ def prune(
         is_awaited = waits and number < len(waves)
         for ref in wave:
             entry, live = by_ref[ref], there[ref]
-            owner = taken_by(ref, live, environment, elsewhere)
+            owner = taken_by(ref, live, environment, others)
             why = (
                 f"kept: now of environment {owner}"
                 if owner
@@ -171,6 +185,9 @@ def prune(
                 if not owner:
                     kept.append(entry)
                 continue
+            if awaited:
+                pending.append(ref)
+                continue
             changes.append(_delete(cluster, entry, live, with_pods=is_awaited))
             if changes[-1].change is Change.SKIPPED:
                 continue
@@ -180,7 +197,10 @@ def prune(
                 holding += [Leaving.of(left)] if is_awaited else []
     kept += [by_ref[ref] for ref in pending]
     told = ChangeSet(
-        entries=tuple(changes), holding=tuple(holding), pending=tuple(pending)
+        entries=tuple(changes),
+        holding=tuple(holding),
+        pending=tuple(pending),
+        awaited=awaited if pending else (),
     )
     return Pruned(changes=told, kept=tuple(kept))
 

@@ -4,7 +4,12 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from gitops_wf.core.errors import TerminalError
-from gitops_wf.core.identifiers import EnvironmentId, EnvironmentName, RepositoryName
+from gitops_wf.core.identifiers import (
+    EnvironmentId,
+    EnvironmentName,
+    RepositoryName,
+    TargetName,
+)
 from gitops_wf.core.revision import Revision
 
 
@@ -30,6 +35,14 @@ class Revisions(Protocol):
 
     def of_commit(self, environment: EnvironmentId, commit: str) -> Revision | None:
         """Return the newest revision whose commit's id begins so."""
+
+    def claimants(
+        self, environment: EnvironmentId, target: TargetName
+    ) -> Sequence[EnvironmentId]:
+        """Return who may be about to take over what one leaves on a target, by id.
+
+        Those that have said what is theirs are not among them: inventories tell that.
+        """
 
 
 class NoRevisions:
@@ -59,6 +72,13 @@ class NoRevisions:
         """Refuse."""
         del commit
         raise self._refusal(environment)
+
+    def claimants(
+        self, environment: EnvironmentId, target: TargetName
+    ) -> Sequence[EnvironmentId]:
+        """Return none: nobody runs beside the one who asks."""
+        del environment, target
+        return ()
 
     def _refusal(self, name: str) -> TerminalError:
         return TerminalError(

@@ -2,9 +2,15 @@
 
 from collections.abc import Collection, Sequence
 
-from gitops_wf.core.identifiers import EnvironmentId, EnvironmentName, RepositoryName
+from gitops_wf.core.identifiers import (
+    EnvironmentId,
+    EnvironmentName,
+    RepositoryName,
+    TargetName,
+)
 from gitops_wf.core.revision import Revision
 from gitops_wf.ports.store import Reader, Store
+from gitops_wf.services.claimants import claimants
 
 _FIRST_LIMITS = (1, 20)
 
@@ -48,6 +54,13 @@ class KnownRevisions:
         with self._store.read() as reader:
             found = reader.revisions(environment)
         return next((r for r in found if r.commit.startswith(commit)), None)
+
+    def claimants(
+        self, environment: EnvironmentId, target: TargetName
+    ) -> Sequence[EnvironmentId]:
+        """Return who may be about to take over what one leaves on a target, by id."""
+        with self._store.read() as reader:
+            return claimants(reader, environment, target)
 
 
 def newest_up_to(

@@ -17,7 +17,14 @@ from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.planned import Planned
 from gitops_wf.core.revision import REMOVED
 from gitops_wf.core.workflow import PRUNE_DEPARTED
-from gitops_wf.delivery import Delivery, JobRuns, delivery_for
+from gitops_wf.delivery import (
+    Delivery,
+    JobRuns,
+    awaiting,
+    delivery_for,
+    patience_left,
+    waiting_since,
+)
 from gitops_wf.ports.properties import Properties
 from gitops_wf.ports.runner import Capabilities, StepContext, StepResult, StepType
 
@@ -50,15 +57,18 @@ class PruneDepartedRunner:
 
     def _gone_on(self, context: StepContext, memo: Mapping[str, Any]) -> StepResult:
         environment, target, keep = _asked(context)
+        memo = waiting_since(memo, context.now)
         changes = self._delivery.prune_departed(
             environment,
             target,
             keep=keep,
             allow_empty=context.environment.allow_empty,
             now=context.now,
+            yields=not memo or patience_left(memo, context.now) > timedelta(),
         )
         entries = changes.entries
-        if context.subject.inputs == REMOVED and not changes.holding:
+        is_done = not changes.holding and not changes.awaited
+        if context.subject.inputs == REMOVED and is_done:
             entries += self._jobs.forget_once(environment, target).entries
         # What was on its way out at the look before is told once.
         told = {
@@ -76,16 +86,22 @@ class PruneDepartedRunner:
             },
             inventory=self._delivery.inventory(environment, target),
         )
-        if not changes.holding:
+        if is_done:
             return result
-        names = _some([str(each) for each in changes.holding], ", ")
+        memo = {**memo, "told": told, "awaited": list(changes.awaited)}
+        again = next_look(context.look)
+        if changes.awaited:
+            then = awaiting(changes.awaited, len(changes.pending))
+            again = min(again, patience_left(memo, context.now))
+        else:
+            names = _some([str(each) for each in changes.holding], ", ")
+            then = f"waiting for {names} to be gone: the waves before are deleted then"
         return replace(
             result,
             phase=Phase.RUNNING,
-            message=f"{result.message}; waiting for {names} to be gone: the waves "
-            "before are deleted then",
-            retry_after=next_look(context.look),
-            memo={"told": told},
+            message=f"{_told(told)}; {then}" if told else then,
+            retry_after=again,
+            memo=memo,
         )
 
     def plan(self, context: StepContext) -> Planned:

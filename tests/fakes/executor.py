@@ -7,6 +7,7 @@ order, the delays and the rule that work of a rolled-back transaction never runs
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from gitops_wf.core.identifiers import EnvironmentId
 from gitops_wf.ports.executor import PostponedError, Work
 from tests.fakes.clock import FakeClock
 
@@ -49,6 +50,13 @@ class ManualExecutor:
             done += 1
             assert done < 1_000, "work asks for work without end"
         return done
+
+    def put_off(self, environment: EnvironmentId, by: timedelta) -> None:
+        """Let a busy queue come to the work of an environment only later."""
+        self._waiting = [
+            (due + by if work.environment == environment else due, count, work)
+            for due, count, work in self._waiting
+        ]
 
     def next_due(self) -> datetime | None:
         """When the next work is due."""
