@@ -29,8 +29,9 @@ def patience_left(memo: Mapping[str, Any], now: datetime) -> timedelta:
 
 def awaiting(environments: Sequence[str], objects: int) -> str:
     """Say who is waited for, and what follows."""
+    takes = "it takes" if len(environments) == 1 else "they take"
     what = "1 object that" if objects == 1 else f"{objects} objects that"
     return (
-        f"waiting for {', '.join(environments)} to say what it takes over, a minute at"
+        f"waiting for {', '.join(environments)} to say what {takes} over, a minute at"
         f" most, before {what} left Git {'is' if objects == 1 else 'are'} deleted"
     )

@@ -39,9 +39,10 @@ class Revisions(Protocol):
     def claimants(
         self, environment: EnvironmentId, target: TargetName
     ) -> Sequence[EnvironmentId]:
-        """Return who may be about to take over what one leaves on a target, by id.
+        """Return a few who may be about to take over what one leaves on a target.
 
-        Those that have said what is theirs are not among them: inventories tell that.
+        By id; empty where there is nobody. Those that have said what is theirs are
+        not among them: inventories tell that.
         """
 
 

@@ -128,6 +128,15 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GoingOn:
+    """A revision that has not ended, and that waits for nobody's decision."""
+
+    environment: EnvironmentId
+    number: int
+    commit: Sha
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenTopic:
     """Notices of one topic that wait to be told together: the first and the last."""
 
@@ -190,6 +199,9 @@ class Reader(Protocol):
 
     def line(self, environment: EnvironmentId) -> Sequence[Queued]:
         """Return the same revisions as the queue's rules see them, oldest first."""
+
+    def going_on(self, repository: RepositoryName) -> Sequence[GoingOn]:
+        """Return what is Pending or Running of a repository, by environment."""
 
     def run(self, run: RunId) -> Run | None:
         """Return a run."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gitops_wf.core.engine.claiming import claims, is_to_claim
+from gitops_wf.core.engine.claiming import claims, has_claimed, is_to_claim
 from gitops_wf.core.identifiers import (
     EnvironmentId,
     Sha,
@@ -13,50 +13,83 @@ from gitops_wf.core.phases import Phase
 from gitops_wf.core.revision import Revision
 from gitops_wf.ports.store import Reader
 
-_NEWEST = 50
+MOST = 5
+"""As many are looked for: one is enough to wait, and a few are enough to name."""
+
+_NEWEST = (2, 50)
 """Revisions that are looked through for a commit of both environments."""
 
+_REMEMBERED = 50_000
 
-def claimants(
-    reader: Reader, environment: EnvironmentId, target: TargetName
-) -> Sequence[EnvironmentId]:
-    """Return those that share a commit with it which neither has released, by id.
 
-    Of these, whoever goes on by itself to a claim that it has not made: what waits for
-    an approval, another environment or the end of a pause may do so for days.
+class Claimants:
+    """Asks the store; who has claimed is remembered, for that does not change.
+
+    One commit may change a thousand environments, each of which asks for all others.
     """
-    repository = repository_name(environment)
-    others = [
-        each
-        for each in reader.unfinished_revisions()
-        if each.environment != environment
-        and repository_name(each.environment) == repository
-        and _is_coming(reader, each, target)
-    ]
-    if not others:
-        return ()
-    mine = _unreleased(reader, environment)
-    found = {each.environment for each in others}
-    return sorted(each for each in found if mine & _unreleased(reader, each))
 
+    def __init__(self) -> None:
+        self._claimed: set[tuple[EnvironmentId, int, TargetName]] = set()
 
-def _is_coming(reader: Reader, revision: Revision, target: TargetName) -> bool:
-    run = reader.active_run(revision.environment)
-    if run is not None and run.subject.number == revision.number:
-        return is_to_claim(run, target)
-    if revision.reason or revision.workflow is None:
-        return False
-    # It stands in line: behind a run that waits for an approval it may stand for days.
-    is_stuck = run is not None and run.phase is Phase.SUSPENDED
-    return not is_stuck and claims(revision.workflow, target)
+    def of(
+        self, reader: Reader, environment: EnvironmentId, target: TargetName
+    ) -> Sequence[EnvironmentId]:
+        """Return those that share a commit with it which neither has released, by id.
+
+        Of these, whoever goes on by itself to a claim that it has not made: what waits
+        for an approval, another environment or the end of a pause may do so for days.
+        """
+        mine = _unreleased(reader, environment)
+        found: list[EnvironmentId] = []
+        for each in reader.going_on(repository_name(environment)):
+            if each.environment in {environment, *found}:
+                continue
+            if (each.environment, each.number, target) in self._claimed:
+                continue
+            if each.commit not in mine and not (
+                mine & _unreleased(reader, each.environment)
+            ):
+                continue
+            if self._is_coming(reader, each.environment, each.number, target):
+                found.append(each.environment)
+            if len(found) == MOST:
+                break
+        return found
+
+    def _is_coming(
+        self,
+        reader: Reader,
+        environment: EnvironmentId,
+        number: int,
+        target: TargetName,
+    ) -> bool:
+        run = reader.active_run(environment)
+        if run is not None and run.subject.number == number:
+            if has_claimed(run, target):
+                self._remember(environment, number, target)
+            return is_to_claim(run, target)
+        revision = reader.revision(environment, number)
+        if revision is None or revision.reason or revision.workflow is None:
+            return False
+        # It stands in line: behind a run that waits for an approval it may for days.
+        is_stuck = run is not None and run.phase is Phase.SUSPENDED
+        return not is_stuck and claims(revision.workflow, target)
+
+    def _remember(
+        self, environment: EnvironmentId, number: int, target: TargetName
+    ) -> None:
+        if len(self._claimed) >= _REMEMBERED:
+            self._claimed.clear()
+        self._claimed.add((environment, number, target))
 
 
 def _unreleased(reader: Reader, environment: EnvironmentId) -> frozenset[Sha]:
     """Return the commits since the one that it released last."""
     released = reader.released(environment)
     last = 0 if released is None else released.number
-    return frozenset(
-        each.commit
-        for each in reader.revisions(environment, limit=_NEWEST)
-        if each.number > last
-    )
+    newest: Sequence[Revision] = ()
+    for limit in _NEWEST:
+        newest = reader.revisions(environment, limit=limit)
+        if len(newest) < limit or newest[-1].number <= last:
+            break
+    return frozenset(each.commit for each in newest if each.number > last)

@@ -10,7 +10,7 @@ from gitops_wf.core.identifiers import (
 )
 from gitops_wf.core.revision import Revision
 from gitops_wf.ports.store import Reader, Store
-from gitops_wf.services.claimants import claimants
+from gitops_wf.services.claimants import Claimants
 
 _FIRST_LIMITS = (1, 20)
 
@@ -24,6 +24,7 @@ class KnownRevisions:
     def __init__(self, store: Store, repositories: Collection[RepositoryName]) -> None:
         self._store = store
         self._repositories = repositories
+        self._claimants = Claimants()
 
     def repositories(self) -> Collection[RepositoryName]:
         """Return the repositories that are watched."""
@@ -58,9 +59,9 @@ class KnownRevisions:
     def claimants(
         self, environment: EnvironmentId, target: TargetName
     ) -> Sequence[EnvironmentId]:
-        """Return who may be about to take over what one leaves on a target, by id."""
+        """Return a few who may be about to take over what one leaves on a target."""
         with self._store.read() as reader:
-            return claimants(reader, environment, target)
+            return self._claimants.of(reader, environment, target)
 
 
 def newest_up_to(

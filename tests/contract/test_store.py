@@ -33,7 +33,7 @@ from gitops_wf.core.errors import (
 )
 from gitops_wf.core.event import Event
 from gitops_wf.core.health import Health, HealthStatus
-from gitops_wf.core.identifiers import EnvironmentId, RunId, TargetName
+from gitops_wf.core.identifiers import EnvironmentId, RepositoryName, RunId, TargetName
 from gitops_wf.core.inventory import Inventory, ObjectRef
 from gitops_wf.core.message import Delivery, DeliveryPhase, Message
 from gitops_wf.core.notifications.notices import Note, Notice, Weight
@@ -461,6 +461,25 @@ class TestRevisions:
             numbers = [r.number for r in reader.unfinished_revisions(PROD)]
 
         assert numbers == [2, 3]
+
+    def test_what_goes_on_is_of_one_repository_and_waits_for_nobody(self, store: Store):
+        far = EnvironmentId("shop_2/prod")
+        save(
+            store,
+            a_revision(number=4, phase=Phase.RUNNING),
+            a_revision(number=3),
+            a_revision(number=2, phase=Phase.SUSPENDED),
+            a_revision(number=1, phase=Phase.SUCCEEDED),
+            a_revision(TEST, 1),
+            a_revision(far, 1),
+        )
+
+        with store.read() as reader:
+            going_on = reader.going_on(RepositoryName("shop"))
+
+        found = [(each.environment, each.number) for each in going_on]
+        assert found == [(PROD, 3), (PROD, 4), (TEST, 1)]
+        assert {each.commit for each in going_on} == {a_revision().commit}
 
     def test_a_revision_that_ended_is_no_longer_unfinished(self, store: Store):
         save(store, a_revision())

@@ -150,6 +150,23 @@ def test_who_is_waited_for_is_told_and_for_a_minute_at_most(shop):
     assert shop.owner() == "shop.b"
 
 
+def test_of_very_many_a_few_are_named(shop):
+    many = "cdefgh"
+    shop.begin(**{f"{name}/environment.yaml": HEAD for name in many})
+    shop.push(MOVE | {f"envs/{name}/own.yaml": config_map(name) for name in many})
+    for name in "b" + many:
+        other = environment_id(REPOSITORY, name)
+        shop.line.executor.put_off(other, timedelta(seconds=40))
+    shop.pass_time(SOON)
+
+    assert (
+        "waiting for shop/b, shop/c, shop/d, shop/e, shop/f to say what they take over"
+    ) in shop.message()
+    shop.line.wait(SOON)
+    assert shop.deleted == []
+    assert shop.owner() == "shop.b"
+
+
 def test_one_that_claims_it_in_the_very_moment_keeps_it(make):
     class Meanwhile(NoRevisions):
         def claimants(self, environment, target):

@@ -31,6 +31,7 @@ from gitops_wf.core.identifiers import (
     EnvironmentId,
     RepositoryName,
     RunId,
+    Sha,
     StepName,
     TargetName,
 )
@@ -43,6 +44,7 @@ from gitops_wf.core.revision import Revision
 from gitops_wf.core.upkeep.state import UpkeepState
 from gitops_wf.ports.store import (
     EnvironmentRecord,
+    GoingOn,
     OpenTopic,
     RepositoryRecord,
     TargetRecord,
@@ -183,6 +185,22 @@ class SqlReader(RunReading, Measuring, SurplusReading):
                 _UNFINISHED_IN, {"environment": environment}
             )
         return [REVISION.load(text) for text in found.scalars()]
+
+    def going_on(self, repository: RepositoryName) -> Sequence[GoingOn]:
+        """Return what is Pending or Running of a repository, by environment."""
+        table = schema.revision
+        query = select(
+            table.c.environment, table.c.number, self._inside(table.c.payload, "commit")
+        ).where(
+            table.c.active == ACTIVE,
+            table.c.phase.in_([Phase.PENDING.value, Phase.RUNNING.value]),
+            table.c.environment.startswith(f"{repository}/", autoescape=True),
+        )
+        found = [
+            GoingOn(environment=EnvironmentId(name), number=number, commit=Sha(commit))
+            for name, number, commit in self.connection.execute(query)
+        ]
+        return sorted(found, key=lambda each: (each.environment, each.number))
 
     def due(self, now: datetime) -> Sequence[EnvironmentId]:
         """Return the environments that have something due by now, first due first."""

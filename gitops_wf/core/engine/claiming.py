@@ -18,10 +18,14 @@ def is_to_claim(run: Run, target: TargetName) -> bool:
 
     One that waits for an approval or for time does not, nor does one that has to end.
     """
-    if run.phase not in _UNDER_WAY or run.ending is not None:
-        return False
+    goes_on = run.phase in _UNDER_WAY and run.ending is None
+    return goes_on and not has_claimed(run, target)
+
+
+def has_claimed(run: Run, target: TargetName) -> bool:
+    """Whether all that it will own on a target is said, for good."""
     table = places(run.workflow)
-    return any(
+    return not any(
         step.target == target
         and step.phase in _UNDER_WAY
         and step.look == 0
