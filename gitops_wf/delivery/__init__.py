@@ -15,7 +15,7 @@ from gitops_wf.delivery.claims import ObjectClaimedError
 from gitops_wf.delivery.copying import CopyProperties, ResourceName
 from gitops_wf.delivery.deleting import Deletions, Meant
 from gitops_wf.delivery.deletion_steps import DeletionRunner
-from gitops_wf.delivery.delivery import Delivery, Order, Rendered
+from gitops_wf.delivery.delivery import Delivery
 from gitops_wf.delivery.deploying import Deployment, guarded
 from gitops_wf.delivery.given import Given, GivenRunner, delivery_for
 from gitops_wf.delivery.hub import Work
@@ -25,6 +25,7 @@ from gitops_wf.delivery.job_states import JobState
 from gitops_wf.delivery.jobs import JobRuns, RanBefore
 from gitops_wf.delivery.names import owner_label
 from gitops_wf.delivery.observing import ObjectHealth
+from gitops_wf.delivery.orders import Order, Rendered
 from gitops_wf.delivery.owned import OwnedObjects, owned_for
 from gitops_wf.delivery.planning import failed
 from gitops_wf.delivery.reading import (

@@ -4,27 +4,21 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 from gitops_wf.core.changeset import ChangeEntry, ChangeSet
-from gitops_wf.core.environment import Environment
 from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.health import NO_RULES, HealthRules
-from gitops_wf.core.identifiers import EnvironmentId, Sha, TargetName
+from gitops_wf.core.identifiers import EnvironmentId, TargetName
 from gitops_wf.core.inventory import Inventory, InventoryEntry, Manifest, ObjectRef
-from gitops_wf.core.phases import Reason
 from gitops_wf.core.planned import Planned
 from gitops_wf.core.secret import Secret
 from gitops_wf.core.upkeep.findings import Findings
 from gitops_wf.core.upkeep.ignoring import IgnoreRule
 from gitops_wf.delivery.applying import Applier, wait
-from gitops_wf.delivery.choosing import Part
 from gitops_wf.delivery.claims import Claims
-from gitops_wf.delivery.contents import Contents
-from gitops_wf.delivery.digest import digest_of
 from gitops_wf.delivery.inventories import (
     InventoryStore,
     Writer,
@@ -33,15 +27,14 @@ from gitops_wf.delivery.inventories import (
     merged,
 )
 from gitops_wf.delivery.keeping import Keeping
-from gitops_wf.delivery.marks import Skip
 from gitops_wf.delivery.memory import Memory
-from gitops_wf.delivery.names import ENVIRONMENT_LABEL, label_value
 from gitops_wf.delivery.observing import ObjectHealth, Observer
+from gitops_wf.delivery.order_rendering import OrderRendering
 from gitops_wf.delivery.ordering import stages
+from gitops_wf.delivery.orders import Order, Rendered
 from gitops_wf.delivery.planning import Outcome, plan, unheard
 from gitops_wf.delivery.pruning import (
     Pruned,
-    everything,
     left_behind,
     left_by_others,
     nobody,
@@ -51,14 +44,10 @@ from gitops_wf.delivery.rehearsing import RehearsedCluster
 from gitops_wf.delivery.rendering import (
     Desired,
     Source,
-    desired_objects,
-    read_sources,
 )
-from gitops_wf.delivery.renders import Renders
 from gitops_wf.delivery.rollout import Rollout
 from gitops_wf.delivery.snapshot import Snapshots
-from gitops_wf.delivery.waves import Wave, waves
-from gitops_wf.ports.cluster import Cluster, ClusterRefusalError, Clusters
+from gitops_wf.ports.cluster import ClusterRefusalError, Clusters
 from gitops_wf.ports.content import Content
 from gitops_wf.ports.manifests import ManifestReader
 from gitops_wf.ports.renderer import Renderer
@@ -67,55 +56,6 @@ from gitops_wf.ports.secrets import Secrets
 
 THREADS = 16
 """Requests in flight for all applies of the process together."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rendered:
-    """What an environment wants on a target at a commit, wave by wave."""
-
-    waves: tuple[Wave, ...]
-    digest: str
-
-    @property
-    def objects(self) -> tuple[Desired, ...]:
-        """Return all objects."""
-        return tuple(item for wave in self.waves for item in wave)
-
-    @property
-    def owned(self) -> tuple[Desired, ...]:
-        """Return those that become the environment's; the others are left alone."""
-        return tuple(
-            item for item in self.objects if item.marks.skip is not Skip.ALWAYS
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What to deliver, for whom, and how.
-
-    ``step`` owns the objects; ``step_files`` are paths that steps use themselves.
-    ``inputs`` is the digest that completing it records. ``place`` is the namespace of
-    objects that name none; empty is the target's. ``concerns`` says which of the
-    step's objects it is about: others of them are not pruned by it. ``given`` are
-    objects that the step itself gives, in place of what the environment's files hold.
-    """
-
-    id: EnvironmentId
-    environment: Environment
-    commit: Sha
-    number: int
-    inputs: str
-    target: TargetName
-    step: str
-    now: datetime
-    part: Part = field(default_factory=Part)
-    step_files: tuple[str, ...] = ()
-    prune: bool = True
-    force: bool = False
-    force_conflicts: bool = False
-    place: str = ""
-    concerns: Callable[[ObjectRef], bool] = everything
-    given: tuple[Source, ...] | None = None
 
 
 class Delivery:
@@ -138,18 +78,20 @@ class Delivery:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clusters = clusters
-        self._content = content
-        self._read = read
+        self._rendering = OrderRendering(
+            clusters=clusters,
+            content=content,
+            read=read,
+            digest_key=digest_key,
+            renderer=renderer,
+            secrets=secrets,
+        )
         self._instance = instance
         self._adopt = adopt
-        self._digest_key = digest_key
-        self._renderer = renderer
-        self._secrets = secrets
         self._revisions = revisions
         self._health = health
         self._pause = pause
         self._snapshots = Snapshots(monotonic)
-        self._renders = Renders()
         self._memory = Memory()
         self._settled = Memory()
         self._locks: dict[tuple[EnvironmentId, TargetName], threading.Lock] = {}
@@ -160,78 +102,21 @@ class Delivery:
 
         Errors: DefinitionError (`path:line: …`), TerminalError.
         """
-        cluster = self._clusters.cluster(order.target, order.id)
-        sources = [
-            each for each in self._sources(order) if order.part.takes(each.manifest)
-        ]
-        objects = desired_objects(
-            sources,
-            namespace=order.place or self._clusters.namespace(order.target),
-            allowed=self._clusters.allowed(order.target),
-            is_namespaced=_scopes(cluster, sources),
-            part=order.part,
-            labels={ENVIRONMENT_LABEL: label_value(order.id)},
-        )
-        if sources and not objects and not order.environment.allow_empty:
-            raise TerminalError(
-                f"the selector selects none of the {len(sources)} objects of "
-                f"{order.environment.folder}: mend it, or set `allowEmpty: true`",
-                reason=Reason.INVALID_DEFINITION,
-            )
-        manifests = [item.manifest for item in objects]
-        return Rendered(
-            waves=waves(objects), digest=digest_of(manifests, self._digest_key)
-        )
-
-    def _sources(self, order: Order) -> list[Source]:
-        """Return the objects that are to be delivered."""
-        if order.given is not None:
-            return list(order.given)
-        contents = self._contents(order)
-        files = contents.files(
-            order.part,
-            order.step_files,
-            target=order.target,
-            place=order.place or self._clusters.namespace(order.target),
-        )
-        return read_sources(files, self._read, contents.variables(order.target))
+        return self._rendering.render(order)
 
     def read_file(self, order: Order, path: str) -> list[Source]:
-        """Return the objects of one file, variables filled in.
+        """Return the objects of one file, by its path from the repository's root.
 
-        The path is from the repository's root. Errors: DefinitionError, TerminalError.
+        Variables are filled in. Errors: those of `render`.
         """
-        contents = self._contents(order)
-        variables = contents.variables(order.target)
-        return read_sources([contents.one(path)], self._read, variables)
-
-    def _contents(self, order: Order) -> Contents:
-        return Contents(
-            content=self._content,
-            renderer=self._renderer,
-            secrets=self._secrets,
-            id=order.id,
-            environment=order.environment,
-            commit=order.commit,
-        )
+        return self._rendering.read_file(order, path)
 
     def wanted(self, order: Order) -> tuple[Desired, ...]:
         """Return what an order renders to and owns, from memory where it is there.
 
         Errors: those of `render`.
         """
-        key = (
-            order.id,
-            order.number,
-            order.commit,
-            order.target,
-            order.step,
-            order.part,
-        )
-        if order.given is not None:
-            # They may hold what the run found out, and secrets: never kept.
-            return self.render(order).owned
-        return self._renders.get(key, lambda: self.render(order).owned)
+        return self._rendering.wanted(order)
 
     def plan(self, order: Order, rendered: Rendered | None = None) -> Planned:
         """Return what `render` and `deliver` would do; the clusters are rehearsed.
@@ -648,31 +533,3 @@ class Delivery:
             ref = entry.ref
             self._snapshots.written(target, ref.group, ref.kind, ref.namespace)
         return pruned
-
-
-def _scopes(cluster: Cluster, sources: Iterable[Source]) -> Callable[[str, str], bool]:
-    """Return whether kinds are namespaced: by the CRDs beside them, else the server."""
-    scopes: dict[tuple[str, str], bool] = {}
-    for source in sources:
-        spec: Any = source.manifest.get("spec")
-        if source.manifest["kind"] != "CustomResourceDefinition" or not spec:
-            continue
-        try:
-            for version in spec["versions"]:
-                name = f"{spec['group']}/{version['name']}"
-                scopes[name, spec["names"]["kind"]] = spec["scope"] == "Namespaced"
-        except (KeyError, TypeError) as exc:
-            raise source.error(
-                f"CustomResourceDefinition/{source.manifest['metadata']['name']}: "
-                "spec needs group, scope, names.kind and versions[].name"
-            ) from exc
-
-    def is_namespaced(api_version: str, kind: str) -> bool:
-        known = scopes.get((api_version, kind))
-        return (
-            cluster.resource(api_version, kind).is_namespaced
-            if known is None
-            else known
-        )
-
-    return is_namespaced

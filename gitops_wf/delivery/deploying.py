@@ -17,9 +17,10 @@ from gitops_wf.core.health import Health
 from gitops_wf.core.phases import Phase, Reason
 from gitops_wf.core.run import StepObject
 from gitops_wf.delivery.claims import ObjectClaimedError
-from gitops_wf.delivery.delivery import Delivery, Order, Rendered
+from gitops_wf.delivery.delivery import Delivery
 from gitops_wf.delivery.names import CLAIMED
 from gitops_wf.delivery.observing import DONE, ObjectHealth
+from gitops_wf.delivery.orders import Order, Rendered
 from gitops_wf.delivery.progress import (
     after_look,
     after_prune,

@@ -14,9 +14,10 @@ from gitops_wf.core.planned import Planned
 from gitops_wf.core.run import StepObject
 from gitops_wf.core.upkeep.findings import Findings
 from gitops_wf.core.upkeep.ignoring import IgnoreRule
-from gitops_wf.delivery.delivery import Delivery, Order
+from gitops_wf.delivery.delivery import Delivery
 from gitops_wf.delivery.deploying import guarded
 from gitops_wf.delivery.observing import DONE, ObjectHealth
+from gitops_wf.delivery.orders import Order
 from gitops_wf.delivery.rendering import Source
 from gitops_wf.delivery.showing import told
 from gitops_wf.delivery.targeting import target_of

@@ -27,7 +27,7 @@ from gitops_wf.core.inventory import Manifest, ObjectRef
 from gitops_wf.core.phases import Reason
 from gitops_wf.core.run import Subject
 from gitops_wf.delivery.choosing import Part
-from gitops_wf.delivery.delivery import Delivery, Order
+from gitops_wf.delivery.delivery import Delivery
 from gitops_wf.delivery.names import (
     CLAIMED,
     ENVIRONMENT_LABEL,
@@ -35,6 +35,7 @@ from gitops_wf.delivery.names import (
     label_value,
 )
 from gitops_wf.delivery.observing import DONE
+from gitops_wf.delivery.orders import Order
 from gitops_wf.delivery.rendering import Desired
 from gitops_wf.ports.cluster import (
     NAMESPACE,

@@ -9,8 +9,8 @@ from typing import Any
 
 from gitops_wf.core.changeset import Change, ChangeSet
 from gitops_wf.core.health import Health
-from gitops_wf.delivery.delivery import Rendered
 from gitops_wf.delivery.observing import ObjectHealth
+from gitops_wf.delivery.orders import Rendered
 from gitops_wf.delivery.rendering import Desired
 
 MEMO_OBJECTS = 500

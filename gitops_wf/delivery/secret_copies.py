@@ -16,7 +16,7 @@ from gitops_wf.core.planned import Planned, PlannedObject
 from gitops_wf.core.upkeep.findings import Drifted, DriftKind, Findings
 from gitops_wf.core.upkeep.ignoring import IgnoreRule
 from gitops_wf.delivery.choosing import Part
-from gitops_wf.delivery.delivery import Delivery, Order, Rendered
+from gitops_wf.delivery.delivery import Delivery
 from gitops_wf.delivery.hub import (
     Hub,
     Resource,
@@ -33,6 +33,7 @@ from gitops_wf.delivery.names import (
     label_value,
 )
 from gitops_wf.delivery.observing import DONE
+from gitops_wf.delivery.orders import Order, Rendered
 from gitops_wf.delivery.rendering import Desired, Source, desired_objects
 from gitops_wf.delivery.settled import is_our_apply
 from gitops_wf.ports.cluster import NAMESPACE, SECRET, Clusters
