@@ -32,9 +32,17 @@ class ChangeEntry:
         return f"{self.ref} {self.change}"
 
 
+_COLLECTORS = "foregroundDeletion"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaving:
-    """An object whose deletion was asked for, and that is still there."""
+    """An object whose deletion was asked for, and that is still there.
+
+    ``finalizers`` are without the garbage collector's own: that is there while what
+    belongs to the object is deleted, and goes by itself.
+    https://kubernetes.io/docs/concepts/architecture/garbage-collection/
+    """
 
     ref: ObjectRef
     finalizers: tuple[str, ...]
@@ -48,7 +56,8 @@ class Leaving:
     def of(cls, live: Manifest) -> "Leaving":
         """Return an object that is on its way out."""
         names = (live.get("metadata") or {}).get("finalizers") or ()
-        return cls(ref=ObjectRef.of(live), finalizers=tuple(names))
+        held = tuple(name for name in names if name != _COLLECTORS)
+        return cls(ref=ObjectRef.of(live), finalizers=held)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
