@@ -15,7 +15,7 @@ from typing import Any
 from gitops_wf.core.errors import cut
 from gitops_wf.core.expressions import ExpressionError
 from gitops_wf.core.health.rules import parse_rule_message, variables_of
-from gitops_wf.core.inventory import Manifest, ObjectRef
+from gitops_wf.core.inventory import Manifest, ObjectRef, annotations_of
 
 ANY_GROUP = "*"
 SECRET_ANNOTATION = "gitops-wf.io/connection-secret"  # noqa: S105 - a name
@@ -51,7 +51,7 @@ class CloudRule:
     def secret_of(self, manifest: Manifest) -> ObjectRef | None:
         """Return the Secret of an object; None where it has none, or none yet."""
         metadata = manifest.get("metadata") or {}
-        annotated = (metadata.get("annotations") or {}).get(SECRET_ANNOTATION)
+        annotated = annotations_of(manifest).get(SECRET_ANNOTATION)
         own = str(metadata.get("namespace") or "")
         if annotated:
             place, _, name = str(annotated).rpartition("/")

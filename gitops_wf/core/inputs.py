@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
 
 from gitops_wf.core.commit import TreeEntry
 from gitops_wf.core.identifiers import Oid, TargetName
@@ -31,9 +30,8 @@ def is_decision_path(path: str) -> bool:
 
 def decides_somewhere(path: str) -> bool:
     """Whether a path would hold decisions, were it of an environment's folder."""
-    return PurePosixPath(path).match(APPROVALS) or PurePosixPath(path).match(
-        f"{APPROVALS_FOLDER}*.yaml"
-    )
+    parts = path.split("/")
+    return is_decision_path(parts[-1]) or is_decision_path("/".join(parts[-2:]))
 
 
 def is_ignored(path: str, patterns: Iterable[str]) -> bool:

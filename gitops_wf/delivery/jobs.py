@@ -12,7 +12,7 @@ from gitops_wf.core.health import (
     health_of,
 )
 from gitops_wf.core.identifiers import EnvironmentId, Sha, TargetName
-from gitops_wf.core.inventory import Manifest, ObjectRef
+from gitops_wf.core.inventory import Manifest, ObjectRef, annotations_of
 from gitops_wf.core.phases import Reason
 from gitops_wf.core.planned import Planned
 from gitops_wf.delivery.choosing import Part
@@ -246,7 +246,7 @@ class JobRuns:
             **written["metadata"],
             "name": name_of_try(order, attempt),
             "annotations": {
-                **(written["metadata"].get("annotations") or {}),
+                **annotations_of(written),
                 RUN_ANNOTATION: order.run,
                 COMMIT_ANNOTATION: order.commit,
                 ATTEMPT_ANNOTATION: str(attempt),
@@ -300,7 +300,7 @@ def _is_in_the_way(live: Manifest, manifest: Manifest) -> bool:
     health = health_of(live).health
     if health is Health.CURRENT:
         return False
-    then: Mapping[str, str] = live["metadata"].get("annotations") or {}
+    then = annotations_of(live)
     now: Mapping[str, str] = manifest["metadata"]["annotations"]
     run = (RUN_ANNOTATION, COMMIT_ANNOTATION)
     is_same_run = all(then.get(key) == now[key] for key in run)

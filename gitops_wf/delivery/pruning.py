@@ -19,7 +19,13 @@ from typing import Any
 from gitops_wf.core.changeset import Change, ChangeEntry, ChangeSet, Leaving
 from gitops_wf.core.errors import TerminalError
 from gitops_wf.core.identifiers import EnvironmentId
-from gitops_wf.core.inventory import Inventory, InventoryEntry, Manifest, ObjectRef
+from gitops_wf.core.inventory import (
+    Inventory,
+    InventoryEntry,
+    Manifest,
+    ObjectRef,
+    annotations_of,
+)
 from gitops_wf.delivery.marks import kept_by_mark
 from gitops_wf.delivery.names import (
     ENVIRONMENT_LABEL,
@@ -92,7 +98,7 @@ def left_by_others(
 def kept_because(ref: ObjectRef, live: Manifest) -> str:
     """Return why an object may not be pruned, or nothing."""
     metadata: Mapping[str, Any] = live.get("metadata") or {}
-    marks = {**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})}
+    marks = {**(metadata.get("labels") or {}), **annotations_of(live)}
     mark = kept_by_mark(live)
     if mark:
         return f"kept: {mark}"

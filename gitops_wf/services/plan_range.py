@@ -1,12 +1,13 @@
 """The commits that the branch would get, read once for all environments."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from gitops_wf.core.commit import PathChange
 from gitops_wf.core.identifiers import Sha
 from gitops_wf.ports.git import GitRepository
+from gitops_wf.services.folders import prefixes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,7 @@ class CommitRange:
             commit=commit,
             changes=git.changes(base, commit),
             touched=tuple(
-                frozenset(path for change in one for path in _above(change.path))
+                frozenset(path for change in one for path in prefixes(change.path))
                 for one in each
             ),
         )
@@ -39,11 +40,3 @@ class CommitRange:
         """Return how many of its commits change one of these files and folders."""
         wanted = frozenset(paths)
         return sum(not wanted.isdisjoint(touched) for touched in self.touched)
-
-
-def _above(path: str) -> Iterator[str]:
-    """Yield a path, the folders above it, and the root as the empty path."""
-    while path:
-        yield path
-        path = path.rpartition("/")[0]
-    yield ""
