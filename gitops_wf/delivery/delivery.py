@@ -203,12 +203,13 @@ class Delivery:
         pruned = self._prune(store, order, wanted, before, waits=waits, yields=yields)
         return replace(pruned, entries=(*changes, *pruned.entries))
 
-    def prune(
-        self, order: Order, rendered: Rendered, *, waits: bool, yields: bool
-    ) -> ChangeSet:
-        """Go on deleting what left, where the last delivery was held up in it."""
+    def prune(self, order: Order, *, waits: bool, yields: bool) -> ChangeSet:
+        """Go on deleting what left, where the last delivery was held up in it.
+
+        It may be for many looks: what the order renders to is taken from memory.
+        """
         store = self.inventory_store(order.id, order.target)
-        wanted = [item.ref for item in rendered.objects]
+        wanted = [item.ref for item in self._rendering.objects(order)]
         old = self._checked(store, order)
         return self._prune(store, order, wanted, old, waits=waits, yields=yields)
 

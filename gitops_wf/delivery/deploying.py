@@ -124,13 +124,12 @@ class Deployment:
         memo = self._without_hooks(order, memo)
         # The first look may be of another process, its list from before the apply.
         max_age = SHARED_AGE if context.look > 1 else timedelta()
-        rendered: Rendered | None = None
         if memo.get("holding") or memo.get("awaited"):
             memo = waiting_since(memo, context.now)
             yields = patience_left(memo, context.now) > timedelta()
-            rendered = self._delivery.render(order)
-            changes = self._delivery.prune(order, rendered, waits=waits, yields=yields)
+            changes = self._delivery.prune(order, waits=waits, yields=yields)
             memo = after_prune(memo, changes)
+        rendered: Rendered | None = None
         while True:
             if memo:
                 found = self._found(order, memo, max_age) if waits else []

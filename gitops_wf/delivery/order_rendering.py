@@ -9,7 +9,7 @@ from gitops_wf.core.secret import Secret
 from gitops_wf.delivery.contents import Contents
 from gitops_wf.delivery.digest import digest_of
 from gitops_wf.delivery.names import ENVIRONMENT_LABEL, label_value
-from gitops_wf.delivery.orders import Order, Rendered
+from gitops_wf.delivery.orders import Order, Rendered, owned
 from gitops_wf.delivery.rendering import Desired, Source, desired_objects, read_sources
 from gitops_wf.delivery.renders import Renders
 from gitops_wf.delivery.waves import waves
@@ -106,6 +106,13 @@ class OrderRendering:
 
         Errors: those of `render`.
         """
+        return owned(self.objects(order))
+
+    def objects(self, order: Order) -> tuple[Desired, ...]:
+        """Return all that an order renders to, from memory where it is there.
+
+        Errors: those of `render`.
+        """
         key = (
             order.id,
             order.number,
@@ -116,8 +123,8 @@ class OrderRendering:
         )
         if order.given is not None:
             # They may hold what the run found out, and secrets: never kept.
-            return self.render(order).owned
-        return self._renders.get(key, lambda: self.render(order).owned)
+            return self.render(order).objects
+        return self._renders.get(key, lambda: self.render(order).objects)
 
 
 def _scopes(cluster: Cluster, sources: Iterable[Source]) -> Callable[[str, str], bool]:

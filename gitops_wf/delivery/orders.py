@@ -1,6 +1,6 @@
 """What is to be delivered, for whom and how, and what it renders to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,6 +12,11 @@ from gitops_wf.delivery.marks import Skip
 from gitops_wf.delivery.pruning import everything
 from gitops_wf.delivery.rendering import Desired, Source
 from gitops_wf.delivery.waves import Wave
+
+
+def owned(objects: Iterable[Desired]) -> tuple[Desired, ...]:
+    """Return those that become the environment's; the others are left alone."""
+    return tuple(item for item in objects if item.marks.skip is not Skip.ALWAYS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +34,7 @@ class Rendered:
     @property
     def owned(self) -> tuple[Desired, ...]:
         """Return those that become the environment's; the others are left alone."""
-        return tuple(
-            item for item in self.objects if item.marks.skip is not Skip.ALWAYS
-        )
+        return owned(self.objects)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -150,6 +150,26 @@ def test_who_is_waited_for_is_told_and_for_a_minute_at_most(shop):
     assert shop.owner() == "shop.b"
 
 
+def test_nothing_is_read_anew_while_somebody_is_waited_for(make):
+    read = []
+
+    def reading(*args, **more):
+        read.append(args)
+        return read_manifests(*args, **more)
+
+    shop = make(manifests=reading)
+    shop.begin()
+    shop.push(MOVE)
+    shop.line.executor.put_off(B, timedelta(minutes=3))
+    shop.pass_time(SOON)
+    before = len(read)
+
+    shop.line.wait(timedelta(seconds=20))
+
+    assert "waiting for shop/b" in shop.message()
+    assert len(read) == before
+
+
 def test_of_very_many_a_few_are_named(shop):
     many = "cdefgh"
     shop.begin(**{f"{name}/environment.yaml": HEAD for name in many})
