@@ -39,6 +39,17 @@ spec: {{containers: [{{name: web, image: '{image}'}}]}}
 """
 
 
+def both(staging=""):
+    """Staging, which promotes to prod, and prod; with more of staging's settings."""
+    return {
+        "envs/staging/environment.yaml": HEAD + "targets: [staging]\n" + staging,
+        "envs/staging/workflow.yaml": WORKFLOW,
+        "envs/staging/web.yaml": manifests("one"),
+        "envs/prod/environment.yaml": HEAD + "targets: [prod]\n",
+        "envs/prod/web.yaml": manifests("zero"),
+    }
+
+
 @contextmanager
 def released(tmp_path, transport, interval, auth="", secrets=""):
     with served(tmp_path, transport) as remote:
@@ -72,16 +83,7 @@ def rarely_polled(tmp_path):
 
 def test_what_is_well_is_promoted_and_what_fails_is_reverted(release):
     remote, daemon = release
-    remote.work.push_commit(
-        {
-            "envs/staging/environment.yaml": HEAD
-            + "targets: [staging]\nonFailure: revert\n",
-            "envs/staging/workflow.yaml": WORKFLOW,
-            "envs/staging/web.yaml": manifests("one"),
-            "envs/prod/environment.yaml": HEAD + "targets: [prod]\n",
-            "envs/prod/web.yaml": manifests("zero"),
-        }
-    )
+    remote.work.push_commit(both(staging="onFailure: revert\n"))
     daemon.start()
     daemon.reaches("prod", ["Succeeded", "Succeeded"])
     daemon.reaches("staging", ["Succeeded"])
@@ -108,15 +110,7 @@ def test_what_is_well_is_promoted_and_what_fails_is_reverted(release):
 
 def test_what_the_daemon_pushes_does_not_wait_for_the_next_poll(rarely_polled):
     remote, daemon = rarely_polled
-    remote.work.push_commit(
-        {
-            "envs/staging/environment.yaml": HEAD + "targets: [staging]\n",
-            "envs/staging/workflow.yaml": WORKFLOW,
-            "envs/staging/web.yaml": manifests("one"),
-            "envs/prod/environment.yaml": HEAD + "targets: [prod]\n",
-            "envs/prod/web.yaml": manifests("zero"),
-        }
-    )
+    remote.work.push_commit(both())
 
     daemon.start()
 
